@@ -1,0 +1,32 @@
+/* hash.h — non-cryptographic hashes, the same on every machine: for maps, the log's chain and the
+ * state digest.
+ *
+ * They defend against accidents (bugs, damaged disks), not against an author of collisions: what
+ * an outsider must not forge is signed elsewhere. The mixing step is the 64 x 64 -> 128 bit
+ * multiply, folded, of the wyhash family. Pure.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/u128.h"
+
+static inline uint64_t hash_fold(uint64_t a, uint64_t b)
+{
+    u128 product = (u128)a * b;
+    return u128_low(product) ^ u128_high(product);
+}
+
+static inline uint64_t hash_u128_parts(uint64_t low, uint64_t high)
+{
+    return hash_fold(low ^ 0x9E3779B97F4A7C15U, high ^ 0xD1B54A32D192ED03U) ^ (low >> 32);
+}
+
+static inline uint64_t hash_u128(u128 value)
+{
+    return hash_u128_parts(u128_low(value), u128_high(value));
+}
+
+/* 128 bits of any bytes under a seed; two independent 64-bit lanes. */
+u128 hash_bytes(uint64_t seed, const void *data, size_t size);

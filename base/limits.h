@@ -1,0 +1,77 @@
+/* limits.h — every capacity of Fenlu in one place, with the relations between them proved.
+ *
+ * A limit that a client can meet is INVALID_ARGUMENT (it asked for too much at once) or
+ * RESOURCE_EXHAUSTED (a queue is full now); its message names the number below.
+ */
+#pragma once
+
+#include <stddef.h>
+
+/* --- the ledger ------------------------------------------------------------------------------ */
+enum {
+    EVENT_SIZE = 128,         /* bytes of an account or a transfer, in memory, log and wire */
+    RESULT_SIZE = 16,         /* bytes of one result: timestamp, status, reserved */
+    BATCH_EVENTS_MAX = 8190,  /* accounts, transfers or ids in one request */
+    LOOKUP_IDS_MAX = 8190,    /* the same for look-ups, named apart because answers are larger */
+    COMMAND_HEADER_SIZE = 64, /* bytes before the events of a command */
+    /* Commands that the leader may group into one entry: small concurrent calls share a flush. */
+    ENTRY_COMMANDS_MAX = 1024,
+};
+
+/* --- Raft ------------------------------------------------------------------------------------ */
+enum {
+    RAFT_MEMBERS_MAX = 9,
+    RAFT_ENTRY_HEADER_SIZE = 64,
+    /* An entry: events and command headers. */
+    RAFT_ENTRY_BODY_MAX = BATCH_EVENTS_MAX * EVENT_SIZE + ENTRY_COMMANDS_MAX * COMMAND_HEADER_SIZE,
+    RAFT_MESSAGE_ENTRIES_MAX = 64,             /* entries in one append message */
+    RAFT_MESSAGE_BYTES_MAX = 2 * 1024 * 1024,  /* bytes of entries in one append message */
+    RAFT_WINDOW_BYTES = 8 * 1024 * 1024,       /* in flight to one follower */
+    RAFT_UNCOMMITTED_BYTES_MAX = 16 * 1024 * 1024,
+    RAFT_UNCOMMITTED_ENTRIES_MAX = 4096,
+    RAFT_READS_MAX = 4096, /* reads waiting for a round of heartbeats */
+    RAFT_TERM_RUNS_MAX = 4096,
+};
+
+/* --- the log on disk ------------------------------------------------------------------------- */
+enum {
+    LOG_SEGMENT_SIZE = 64 * 1024 * 1024,
+    LOG_BLOCK_SIZE = 4096,
+    LOG_WRITES_QUEUED_MAX = 1024, /* elements of the write stream waiting for the writer */
+    DISK_FREE_WARN_MIB = 2048,    /* below this a server warns */
+    DISK_FREE_STOP_MIB = 256,     /* below this the leader refuses writes with RESOURCE_EXHAUSTED */
+};
+
+/* --- the network ----------------------------------------------------------------------------- */
+enum {
+    FRAME_HEADER_SIZE = 32,
+    FRAME_BODY_MAX = RAFT_MESSAGE_BYTES_MAX + 64 * 1024, /* bytes after a frame's header */
+    CONNECTION_QUEUE_BYTES_MAX = 32 * 1024 * 1024,       /* unsent to one peer or client */
+    CONNECTIONS_MAX = 1024,                              /* accepted on one port */
+    HELLO_TIMEOUT_MS = 5000,                             /* an accepted stranger must say hello */
+};
+
+/* --- the API --------------------------------------------------------------------------------- */
+enum {
+    GRPC_MESSAGE_MAX = 4 * 1024 * 1024, /* bytes of one message; the default of gRPC clients */
+    GRPC_STREAMS_MAX = 1024,            /* open at once on one connection */
+    GRPC_HEADER_LIST_MAX = 8 * 1024,    /* names and values of one request, plus 32 each */
+    CLIENT_REQUESTS_MAX = 16384,        /* under way in one API process */
+    CLIENT_BYTES_MAX = 256 * 1024 * 1024,
+    REQUESTS_QUEUED_MAX = 16384, /* waiting for or under way in one server */
+    REQUESTS_QUEUED_BYTES_MAX = 64 * 1024 * 1024,
+    REPLIES_REMEMBERED_MAX = 16384, /* recent replies kept for retries of API nodes */
+    REQUEST_TIMEOUT_DEFAULT_MS = 10000, /* when a client names no deadline */
+};
+
+_Static_assert(BATCH_EVENTS_MAX * EVENT_SIZE <= 1024 * 1024, "a full request is 1 MiB of events");
+_Static_assert(RAFT_ENTRY_BODY_MAX + RAFT_ENTRY_HEADER_SIZE <= RAFT_MESSAGE_BYTES_MAX,
+               "any entry fits in one append message");
+_Static_assert(RAFT_MESSAGE_BYTES_MAX <= RAFT_WINDOW_BYTES, "a full message fits in the window");
+_Static_assert(RAFT_MESSAGE_BYTES_MAX < FRAME_BODY_MAX, "a full append message fits in a frame");
+_Static_assert(LOG_SEGMENT_SIZE >= 16 * (RAFT_ENTRY_BODY_MAX + LOG_BLOCK_SIZE),
+               "a segment holds many entries of any size");
+_Static_assert(LOOKUP_IDS_MAX * EVENT_SIZE <= FRAME_BODY_MAX, "a full look-up answer fits");
+_Static_assert(BATCH_EVENTS_MAX * RESULT_SIZE <= FRAME_BODY_MAX, "a full result fits");
+_Static_assert(CONNECTION_QUEUE_BYTES_MAX >= 2 * RAFT_WINDOW_BYTES,
+               "a connection's queue holds a follower's window");

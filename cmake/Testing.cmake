@@ -1,0 +1,37 @@
+# fenlu_test(NAME SOURCES ... [LINK ...] [LABELS ...] [TIMEOUT seconds])
+#   One cmocka program, one CTest entry.
+# fenlu_fuzz(NAME SOURCES ... [LINK ...])
+#   A libFuzzer entry point. Always: a program that replays tests/fuzz/corpus/NAME in CTest.
+#   With FENLU_FUZZ: the fuzzer fuzz_NAME too.
+function(fenlu_test name)
+  cmake_parse_arguments(ARG "" "TIMEOUT" "SOURCES;LINK;LABELS" ${ARGN})
+  add_executable(test_${name} ${ARG_SOURCES})
+  target_compile_definitions(test_${name} PRIVATE _GNU_SOURCE
+    FENLU_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+  target_link_libraries(test_${name} PRIVATE fenlu_flags ${ARG_LINK} PkgConfig::CMOCKA)
+  add_test(NAME ${name} COMMAND test_${name})
+  if(NOT ARG_LABELS)
+    set(ARG_LABELS unit)
+  endif()
+  if(NOT ARG_TIMEOUT)
+    set(ARG_TIMEOUT 120)
+  endif()
+  set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT ${ARG_TIMEOUT})
+endfunction()
+
+function(fenlu_fuzz name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;LINK" ${ARGN})
+  add_executable(replay_${name} ${ARG_SOURCES} ${CMAKE_SOURCE_DIR}/tests/fuzz/replay_main.c)
+  target_compile_definitions(replay_${name} PRIVATE _GNU_SOURCE)
+  target_link_libraries(replay_${name} PRIVATE fenlu_flags ${ARG_LINK})
+  add_test(NAME fuzz_replay.${name}
+    COMMAND replay_${name} ${CMAKE_SOURCE_DIR}/tests/fuzz/corpus/${name})
+  set_tests_properties(fuzz_replay.${name} PROPERTIES LABELS "fuzz-replay" TIMEOUT 120)
+  if(FENLU_FUZZ)
+    add_executable(fuzz_${name} ${ARG_SOURCES})
+    target_compile_definitions(fuzz_${name} PRIVATE _GNU_SOURCE)
+    target_compile_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
+    target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
+    target_link_libraries(fuzz_${name} PRIVATE fenlu_flags ${ARG_LINK})
+  endif()
+endfunction()
