@@ -56,6 +56,21 @@ enum {
     GRPC_MESSAGE_MAX = 4 * 1024 * 1024, /* bytes of one message; the default of gRPC clients */
     GRPC_STREAMS_MAX = 1024,            /* open at once on one connection */
     GRPC_HEADER_LIST_MAX = 8 * 1024,    /* names and values of one request, plus 32 each */
+    GRPC_METADATA_MAX = 64,             /* metadata entries of one request or of trailers */
+    GRPC_STATUS_TEXT_MAX = 1024,        /* bytes of a grpc-message before percent-encoding */
+    GRPC_STATUS_DETAILS_MAX = 2048,     /* bytes of grpc-status-details-bin before base64 */
+    GRPC_STREAM_WINDOW = GRPC_MESSAGE_MAX + 64 * 1024, /* unconsumed bytes of one stream */
+    GRPC_CONNECTION_WINDOW = 16 * 1024 * 1024,         /* in flight to one connection */
+    GRPC_WRITE_BUFFER_SIZE = 128 * 1024, /* output that one write carries */
+    GRPC_READ_BUFFER_SIZE = 256 * 1024,  /* input that one read takes */
+    GRPC_KEEPALIVE_IDLE_MS = 60 * 1000,    /* silence after which a server pings */
+    GRPC_KEEPALIVE_TIMEOUT_MS = 20 * 1000, /* silence after the ping that closes */
+    GRPC_PING_INTERVAL_MIN_MS = 10 * 1000, /* a client that pings faster gets a strike */
+    GRPC_PING_STRIKES_MAX = 2,             /* strikes before GOAWAY(ENHANCE_YOUR_CALM) */
+    GRPC_RESETS_BURST_MAX = 1000,          /* streams that a client may reset at once */
+    GRPC_RESETS_PER_SECOND = 100,          /* and per second afterwards */
+    GRPC_DRAIN_NOTICE_MS = 1000,           /* between the first GOAWAY and the one that counts */
+    GRPC_DRAIN_GRACE_MS = 15 * 1000,       /* for calls under way when a server drains */
     CLIENT_REQUESTS_MAX = 16384,        /* under way in one API process */
     CLIENT_BYTES_MAX = 256 * 1024 * 1024,
     REQUESTS_QUEUED_MAX = 16384, /* waiting for or under way in one server */
@@ -71,6 +86,11 @@ _Static_assert(RAFT_MESSAGE_BYTES_MAX <= RAFT_WINDOW_BYTES, "a full message fits
 _Static_assert(RAFT_MESSAGE_BYTES_MAX < FRAME_BODY_MAX, "a full append message fits in a frame");
 _Static_assert(LOG_SEGMENT_SIZE >= 16 * (RAFT_ENTRY_BODY_MAX + LOG_BLOCK_SIZE),
                "a segment holds many entries of any size");
+_Static_assert(GRPC_STREAM_WINDOW >= GRPC_MESSAGE_MAX + 5, "any message fits in its window");
+_Static_assert(GRPC_CONNECTION_WINDOW >= GRPC_STREAM_WINDOW, "one stream can use its window");
+_Static_assert(CONNECTION_QUEUE_BYTES_MAX >= 2 * GRPC_MESSAGE_MAX, "any message can be queued");
+_Static_assert(GRPC_WRITE_BUFFER_SIZE >= 2 * (9 + 16384), "two full HTTP/2 frames fit");
+_Static_assert(GRPC_DRAIN_GRACE_MS >= REQUEST_TIMEOUT_DEFAULT_MS, "a drain lets calls end");
 _Static_assert(LOOKUP_IDS_MAX * EVENT_SIZE <= FRAME_BODY_MAX, "a full look-up answer fits");
 _Static_assert(BATCH_EVENTS_MAX * RESULT_SIZE <= FRAME_BODY_MAX, "a full result fits");
 _Static_assert(CONNECTION_QUEUE_BYTES_MAX >= 2 * RAFT_WINDOW_BYTES,

@@ -1,0 +1,50 @@
+/* ledger.h — the rules of the books: accounts and transfers applied to a delta.
+ *
+ * Deterministic in (delta, events, timestamps); no I/O, no clock, no failure but a business result.
+ * The caller has prefetched what the events name and stands between delta_batch_begin and _end.
+ *
+ * Invariants  (1) per ledger, the sum of all debits posted equals the sum of all credits posted, and
+ *                 likewise pending: kept as running sums wider than 128 bits, checked in every call;
+ *             (2) an id has one outcome for ever (result.h);
+ *             (3) results are dense: one for each event, in order; statuses by precedence.
+ * Linked events (flag linked) form a chain up to the next event without the flag: all succeed or
+ * all fail (linked_event_failed for all but the one that failed); a chain that is open at the end of
+ * the call fails with linked_event_chain_open for its last event.
+ *
+ * Memory   ledger_footprint() bytes of the caller's. Threads: the state machine's. Pure.
+ */
+#pragma once
+
+#include "base/cursor.h"
+#include "ledger/core/result.h"
+#include "ledger/store/delta.h"
+
+enum { LEDGERS_MAX = 4096 }; /* distinct ledger numbers in use; the next one is a rejected account */
+
+struct ledger;
+
+size_t ledger_footprint(void);
+struct ledger *ledger_init(void *memory, struct delta *delta);
+
+/* Event i takes the timestamp first_timestamp + i. `results` has room for `count`. */
+void ledger_create_accounts(struct ledger *ledger, const struct account *events, uint32_t count,
+                            uint64_t first_timestamp, struct result *results);
+void ledger_create_transfers(struct ledger *ledger, const struct transfer *events, uint32_t count,
+                             uint64_t first_timestamp, struct result *results);
+
+/* Running sums of one ledger. A sum is high * 2^128 + low. */
+struct ledger_sums {
+    uint32_t ledger;
+    uint64_t accounts;
+    uint64_t transfers;
+    u128 debits_posted, credits_posted, debits_pending, credits_pending;
+    uint64_t debits_posted_high, credits_posted_high, debits_pending_high, credits_pending_high;
+};
+uint32_t ledger_sums_count(const struct ledger *ledger);
+/* i < ledger_sums_count, ascending by ledger number. */
+void ledger_sums_at(const struct ledger *ledger, uint32_t i, struct ledger_sums *sums);
+
+/* What of the ledger is not in the delta, for the checkpoint; load answers CORRUPT when the bytes
+ * are not what save wrote. */
+void ledger_save(const struct ledger *ledger, struct writer *writer);
+STATUS_MUST_USE enum status ledger_load(struct ledger *ledger, struct reader *reader);

@@ -1,0 +1,79 @@
+/* store.h — the ledger's data: the delta in memory, seals, the sealed past in a kv, recovery.
+ *
+ * The sealed past is complete up to the checkpoint, a position in the log. What is later is in the
+ * delta and, after a crash, comes back by replaying the log from checkpoint + 1. A seal writes the
+ * frozen generation in sorted tables, ingests them, and then, in one atomic synced batch, the changed
+ * accounts and the checkpoint record. A crash between the two leaves records that are later than the
+ * checkpoint: replay writes the same ones again, and reads ignore them, because every record carries
+ * the log index of its entry. (How keys and values look: keys.h.)
+ *
+ * Order of calls  open -> (replay) -> repeat { prefetch, delta_batch_begin, apply, delta_batch_end,
+ *                 when seal_due: freeze } ; the sealer calls store_seal_step in its own thread.
+ * Threads         one state machine thread, one sealer thread.
+ * Errors          as kv.h. CORRUPT and IO end the process; NO_SPACE in a seal leaves the frozen
+ *                 generation where it is, and the sealer tries again when asked to.
+ */
+#pragma once
+
+#include "base/disk.h"
+#include "ledger/store/delta.h"
+#include "ledger/store/kv.h"
+
+struct store;
+
+/* Where in the log a state belongs, and what the layers above want back at recovery. */
+struct store_checkpoint {
+    uint64_t log_index; /* 0: an empty ledger */
+    uint64_t log_term;
+    uint64_t timestamp; /* of that entry */
+    u128 digest;        /* delta_digest at that point */
+    struct bytes extra; /* opaque to the store: sums, remembered replies */
+};
+
+struct store_options {
+    struct delta_options delta;
+    struct kv *kv; /* the store closes it */
+};
+
+/* Loads the checkpoint record; `recovered->extra` is valid until the first freeze. */
+STATUS_MUST_USE enum status store_open(const struct store_options *options, struct store **store,
+                                       struct store_checkpoint *recovered, struct error *error);
+/* No seal may be running. What is not sealed is in the log. */
+void store_close(struct store *store);
+struct delta *store_delta(struct store *store);
+
+/* --- state machine thread -------------------------------------------------------------------- */
+/* Brings into the delta what events name; ids may repeat; unknown ones are fine. `transfer_ids`:
+ * ids of new transfers and pending transfers; `account_ids`: of accounts, new or used. At most the
+ * events of one entry. The delta's contents stay until the next prefetch. */
+STATUS_MUST_USE enum status store_prefetch(struct store *store, const u128 *account_ids,
+                                           size_t account_count, const u128 *transfer_ids,
+                                           size_t transfer_count, struct error *error);
+/* The log index whose entry the coming batch belongs to; set before delta_batch_begin. */
+void store_batch_index(struct store *store, uint64_t log_index);
+/* The live generation holds at least seal_events events. */
+bool store_seal_due(const struct store *store);
+/* A frozen generation is still being sealed: freeze must wait, and so must the next entry once the
+ * live generation is full. */
+bool store_seal_busy(const struct store *store);
+/* Freezes the live generation at this point of the log; copies `checkpoint` with its extra. */
+void store_freeze(struct store *store, const struct store_checkpoint *checkpoint);
+/* The last durable checkpoint's log index; also drops a generation whose seal has ended. */
+uint64_t store_checkpoint_index(struct store *store);
+
+/* Look-ups between batches, in the order asked, those found; `found` gets their number. */
+STATUS_MUST_USE enum status store_look_up_accounts(struct store *store, const u128 *ids,
+                                                   size_t count, struct account *accounts,
+                                                   size_t *found, struct error *error);
+STATUS_MUST_USE enum status store_look_up_transfers(struct store *store, const u128 *ids,
+                                                    size_t count, struct transfer *transfers,
+                                                    size_t *found, struct error *error);
+
+/* --- sealer thread --------------------------------------------------------------------------- */
+/* Does the next bounded piece of the running seal; *more is false when there is nothing to do. */
+STATUS_MUST_USE enum status store_seal_step(struct store *store, bool *more, struct error *error);
+
+/* --- audit ----------------------------------------------------------------------------------- */
+/* Recomputes the digest of the sealed past by reading all of it; equals the recorded one. */
+STATUS_MUST_USE enum status store_recompute_digest(struct store *store, u128 *digest,
+                                                   struct error *error);

@@ -1,0 +1,58 @@
+/* bus.h — the seam for the network: production sends over TCP (net_uv.c), the simulator over a
+ * table of delays and cuts.
+ *
+ * Promises nothing but this: a message arrives whole, from the member it claims to be, or not at
+ * all; messages to one destination may be lost, and reordered only across reconnections.
+ * Back-pressure: BUSY when the destination's queue is full (the message is dropped: Raft repeats,
+ * a client is told), CLOSED when it is not connected.
+ * Threads  the loop's.
+ */
+#pragma once
+
+#include "raft/core/entry.h"
+#include "raft/net/frame.h"
+
+/* A connected API node, tool or in-process client, as the server sees it. Valid from on_client_open
+ * until on_client_close returned. */
+struct bus_client {
+    uint64_t id; /* unique in this process, never 0 */
+};
+
+struct bus_payload {
+    /* Either entries (each header and body; the bus takes references of its own) ... */
+    struct entry *const *entries;
+    uint32_t entry_count;
+    /* ... or bytes; with `release` the bus owns them from an OK on and calls it when they are sent
+     * or dropped, without it they are copied. */
+    struct bytes bytes;
+    void (*release)(void *context, void *data);
+    void *release_context;
+};
+
+struct bus;
+
+struct bus_ops {
+    enum status (*send_peer)(struct bus *, uint32_t node, enum frame_kind, struct bytes head,
+                             const struct bus_payload *payload /* may be NULL */);
+    enum status (*send_client)(struct bus *, uint64_t client, enum frame_kind, struct bytes head,
+                               const struct bus_payload *payload);
+};
+
+struct bus {
+    const struct bus_ops *ops;
+};
+
+/* What the bus tells the node; bytes are valid during the call. */
+struct bus_handler {
+    void (*on_peer_frame)(void *context, uint32_t node, enum frame_kind kind, struct bytes head,
+                          struct bytes payload);
+    /* Connected (both directions usable) or no longer so. */
+    void (*on_peer_state)(void *context, uint32_t node, bool connected);
+    /* How far the peer's wall clock is ahead of ours, and the round trip it was measured in. */
+    void (*on_peer_clock)(void *context, uint32_t node, int64_t offset_ns, uint64_t round_trip_ns);
+    void (*on_client_open)(void *context, uint64_t client);
+    void (*on_client_frame)(void *context, uint64_t client, enum frame_kind kind, struct bytes head,
+                            struct bytes payload);
+    void (*on_client_close)(void *context, uint64_t client);
+    void *context;
+};
