@@ -31,6 +31,8 @@ enum {
     RAFT_UNCOMMITTED_ENTRIES_MAX = 4096,
     RAFT_READS_MAX = 4096, /* reads waiting for a round of heartbeats */
     RAFT_TERM_RUNS_MAX = 4096,
+    RAFT_SIZES_MAX = 16384,    /* recent entries whose sizes the core remembers */
+    RAFT_APPENDS_PER_STEP = 8, /* append messages to one follower from one step */
 };
 
 /* --- the log on disk ------------------------------------------------------------------------- */
@@ -83,6 +85,8 @@ _Static_assert(BATCH_EVENTS_MAX * EVENT_SIZE <= 1024 * 1024, "a full request is 
 _Static_assert(RAFT_ENTRY_BODY_MAX + RAFT_ENTRY_HEADER_SIZE <= RAFT_MESSAGE_BYTES_MAX,
                "any entry fits in one append message");
 _Static_assert(RAFT_MESSAGE_BYTES_MAX <= RAFT_WINDOW_BYTES, "a full message fits in the window");
+_Static_assert(RAFT_SIZES_MAX > RAFT_UNCOMMITTED_ENTRIES_MAX + RAFT_MESSAGE_ENTRIES_MAX,
+               "the sizes of a leader's own uncommitted entries are known");
 _Static_assert(RAFT_MESSAGE_BYTES_MAX < FRAME_BODY_MAX, "a full append message fits in a frame");
 _Static_assert(LOG_SEGMENT_SIZE >= 16 * (RAFT_ENTRY_BODY_MAX + LOG_BLOCK_SIZE),
                "a segment holds many entries of any size");

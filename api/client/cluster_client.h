@@ -1,0 +1,93 @@
+/* cluster_client.h — how an API node (and an in-process one) reaches the ledger: finds the leader,
+ * follows it when it moves, retries what is safe, and says what is known when it gives up.
+ *
+ * Every request goes to the leader. A write carries (incarnation of this client, sequence), and is
+ * sent again with the same pair when the leader moves or a connection breaks: the ledger gives the
+ * first answer back, so a retry changes nothing (ledger/core/replies.h).
+ *
+ * Status of a completed request
+ *   OK               the reply is the answer
+ *   INVALID, TOO_LARGE, UNIMPLEMENTED, NO_SPACE   from the server, final, not applied
+ *   BUSY             a bound here or at the server is reached; not applied
+ *   NO_LEADER        no leader was reachable until (nearly) the deadline; the outcome is known to be
+ *                    "not applied" when the request never left this process
+ *   LEADER_LOST      the same, but a server may have it: unknown
+ *   TIMEOUT          a leader was there but the deadline passed before the request was sent
+ *   TIMEOUT_UNKNOWN  a leader had it and did not answer in time
+ *   SHUTTING_DOWN    the client was closed
+ * The deadline that counts is the caller's less a margin (a tenth, at most 100 ms), so that the
+ * answer still reaches the caller.
+ *
+ * Bounds   CLIENT_REQUESTS_MAX and CLIENT_BYTES_MAX under way; beyond: BUSY at once.
+ * Memory   the command's bytes are the client's from an OK of submit on (freed with free()).
+ * Threads  the loop's. Callbacks never run inside cluster_client_submit.
+ */
+#pragma once
+
+#include <uv.h>
+
+#include "base/clock.h"
+#include "base/entropy.h"
+#include "base/error.h"
+#include "ledger/node/wire.h"
+#include "raft/log/superblock.h"
+
+struct cluster_client;
+
+struct cluster_answer {
+    enum status status;
+    const char *text;    /* a sentence for people when the status is not OK; else "" */
+    uint64_t log_index;
+    uint64_t timestamp;
+    uint32_t count;
+    struct bytes payload; /* results or records; valid during the callback */
+};
+
+typedef void (*cluster_callback)(void *context, const struct cluster_answer *answer);
+
+struct cluster_client_options {
+    uv_loop_t *loop;
+    struct clock clock;
+    struct entropy entropy;
+    const struct superblock_member *members; /* copied */
+    uint32_t member_count;
+    u128 cluster; /* 0: the first server's answer decides */
+    /* May be NULL: called when a leader becomes known and reachable, or no longer is. */
+    void (*on_serving)(void *context, bool serving);
+    void *context;
+};
+
+STATUS_MUST_USE enum status cluster_client_open(const struct cluster_client_options *options,
+                                                struct cluster_client **client,
+                                                struct error *error);
+/* Completes what is under way with SHUTTING_DOWN; `done` when the memory is gone. */
+void cluster_client_close(struct cluster_client *client, void (*done)(void *context),
+                          void *context);
+bool cluster_client_serving(const struct cluster_client *client);
+u128 cluster_client_cluster(const struct cluster_client *client);
+uint32_t cluster_client_leader(const struct cluster_client *client);
+
+/* A command as in ledger/core/command.h with room for its header: `bytes` (malloc) holds
+ * COMMAND_HEADER_SIZE bytes, which the client fills in, and then count events or ids.
+ * `deadline_ns` is on the monotonic clock. Gives a handle for cancel, or BUSY / SHUTTING_DOWN
+ * (the bytes then stay the caller's). */
+STATUS_MUST_USE enum status cluster_client_submit(struct cluster_client *client,
+                                                  enum operation operation, uint8_t *bytes,
+                                                  uint32_t count, bool stale, uint64_t deadline_ns,
+                                                  cluster_callback callback, void *context,
+                                                  uint64_t *handle);
+/* The callback will not be called any more. What was sent may still take effect. */
+void cluster_client_cancel(struct cluster_client *client, uint64_t handle);
+
+/* Asks every member for its state; the callback gets one row a member, `reachable` or not, within
+ * `timeout_ns`. */
+struct cluster_member_status {
+    struct superblock_member member;
+    bool reachable;
+    struct node_status status;
+};
+typedef void (*cluster_status_callback)(void *context, const struct cluster_member_status *rows,
+                                        uint32_t count);
+STATUS_MUST_USE enum status cluster_client_status(struct cluster_client *client,
+                                                  uint64_t timeout_ns,
+                                                  cluster_status_callback callback, void *context);

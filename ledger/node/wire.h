@@ -1,0 +1,63 @@
+/* wire.h — what an API node asks of a server over the cluster port, and the answer.
+ *
+ * FRAME_REQUEST  head: struct request; payload: one command (ledger/core/command.h: its header of 64
+ *                bytes and the events, or ids, behind it). OPERATION_STATUS has no payload.
+ * FRAME_REPLY    head: struct reply; payload: results of 16 bytes, accounts or transfers of 128, a
+ *                node_status, or, when the status is not OK, a sentence in UTF-8 (may be empty).
+ * Integers are little-endian. Numbers of wire statuses are stable. Pure.
+ */
+#pragma once
+
+#include "base/cursor.h"
+#include "base/status.h"
+#include "ledger/core/command.h"
+
+enum { OPERATION_STATUS = 96 };
+enum request_flags { REQUEST_STALE_READ = 1 };
+
+struct request {
+    uint64_t id;         /* the caller's, echoed; unique among those under way on the connection */
+    uint64_t timeout_ns; /* how long the caller still waits; the server drops what waited longer */
+    uint16_t operation;
+    uint16_t flags;
+};
+
+struct reply {
+    uint64_t id;
+    enum status status;
+    uint32_t leader;     /* the leader as the server knows it; 0: unknown */
+    uint64_t term;       /* of the server: a hint of a higher term is the better one */
+    uint64_t log_index;  /* writes: of the entry; reads: applied index that was read */
+    uint64_t timestamp;  /* cluster time of that entry */
+    uint32_t count;      /* results or records in the payload */
+};
+
+enum { REQUEST_HEAD_SIZE = 24, REPLY_HEAD_SIZE = 48 };
+
+void request_encode(uint8_t out[REQUEST_HEAD_SIZE], const struct request *request);
+STATUS_MUST_USE enum status request_decode(struct bytes head, struct request *request);
+void reply_encode(uint8_t out[REPLY_HEAD_SIZE], const struct reply *reply);
+STATUS_MUST_USE enum status reply_decode(struct bytes head, struct reply *reply);
+
+/* One node's state, the payload of OPERATION_STATUS. */
+struct node_status {
+    u128 cluster;
+    uint32_t node;
+    uint32_t leader;
+    uint32_t role; /* enum raft_role */
+    uint64_t term;
+    uint64_t last_index;
+    uint64_t commit_index;
+    uint64_t applied_index;
+    uint64_t checkpoint_index;
+    uint64_t timestamp;
+    u128 digest;
+    uint64_t accounts;
+    uint64_t transfers;
+    uint64_t disk_free_bytes;
+    char version[32]; /* zero-terminated */
+};
+
+enum { NODE_STATUS_SIZE = 160 };
+void node_status_encode(uint8_t out[NODE_STATUS_SIZE], const struct node_status *status);
+STATUS_MUST_USE enum status node_status_decode(struct bytes payload, struct node_status *status);
