@@ -23,12 +23,14 @@ struct address {
 };
 
 /* INVALID with a text that quotes the input; `address` is then unchanged. */
-enum status address_parse(const char *text, struct address *address, struct error *error);
+STATUS_MUST_USE enum status address_parse(const char *text, struct address *address,
+                                          struct error *error);
 /* Writes "HOST:PORT", brackets around an IPv6 host, into `text`. */
 void address_format(const struct address *address, char text[ADDRESS_TEXT_MAX]);
 /* Asks the resolver for a TCP address, IPv4 first; may block while a name server answers, so call
  * it before the loop runs or with numbers only. NOT_FOUND when the name is unknown. */
-enum status address_resolve(const struct address *address, struct sockaddr_storage *socket_address,
-                            struct error *error);
+STATUS_MUST_USE enum status address_resolve(const struct address *address,
+                                            struct sockaddr_storage *socket_address,
+                                            struct error *error);
 /* The numeric host and port of a socket address; any other family than IPv4 and IPv6 is a bug. */
 void address_from_socket(const struct sockaddr_storage *socket_address, struct address *address);

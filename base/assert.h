@@ -22,4 +22,4 @@ void fenlu_panic_set_hook(fenlu_panic_hook hook);
 /* a implies b */
 #define ASSERT_IMPLIES(a, b) ASSERT(!(a) || (b))
 
-#define UNREACHABLE() fenlu_panic(__FILE__, __LINE__, "unreachable")
+#define UNREACHABLE()        fenlu_panic(__FILE__, __LINE__, "unreachable")

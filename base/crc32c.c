@@ -1,9 +1,9 @@
 #include "base/crc32c.h"
 
+#include "base/assert.h"
+
 #include <stdbool.h>
 #include <string.h>
-
-#include "base/assert.h"
 
 enum { CRC32C_POLYNOMIAL_REFLECTED = (int)0x82F63B78 };
 

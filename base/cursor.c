@@ -1,8 +1,8 @@
 #include "base/cursor.h"
 
-#include <string.h>
-
 #include "base/assert.h"
+
+#include <string.h>
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
                "records are little-endian in memory; a big-endian host needs swaps here");
@@ -22,7 +22,9 @@ const uint8_t *read_bytes(struct reader *reader, size_t size)
         return NULL;
     }
     const uint8_t *bytes = reader->at;
-    reader->at += size;
+    if (size > 0) { /* an empty reader may be at NULL, which takes no offset, not even 0 */
+        reader->at += size;
+    }
     return bytes;
 }
 
@@ -58,7 +60,9 @@ static uint8_t *reserve(struct writer *writer, size_t size)
         return NULL;
     }
     uint8_t *at = writer->at;
-    writer->at += size;
+    if (size > 0) {
+        writer->at += size;
+    }
     return at;
 }
 

@@ -8,11 +8,11 @@
  */
 #pragma once
 
+#include "base/u128.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-#include "base/u128.h"
 
 /* Bytes that somebody else owns. */
 struct bytes {

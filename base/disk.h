@@ -14,11 +14,11 @@
  */
 #pragma once
 
+#include "base/error.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-#include "base/error.h"
 
 enum { DISK_PATH_MAX = 1024, DISK_NAME_MAX = 256 };
 
@@ -74,8 +74,9 @@ struct disk {
 struct disk disk_os(void);
 
 /* The whole of the file, in one call each: shorthands over the table above. */
-static inline enum status disk_open(struct disk *disk, const char *path, enum disk_open_mode mode,
-                                    struct disk_file *file, struct error *error)
+STATUS_MUST_USE static inline enum status disk_open(struct disk *disk, const char *path,
+                                                    enum disk_open_mode mode,
+                                                    struct disk_file *file, struct error *error)
 {
     return disk->ops->open(disk, path, mode, file, error);
 }
@@ -83,64 +84,71 @@ static inline void disk_close(struct disk *disk, struct disk_file file)
 {
     disk->ops->close(disk, file);
 }
-static inline enum status disk_size(struct disk *disk, struct disk_file file, uint64_t *size,
-                                    struct error *error)
+STATUS_MUST_USE static inline enum status disk_size(struct disk *disk, struct disk_file file,
+                                                    uint64_t *size, struct error *error)
 {
     return disk->ops->size(disk, file, size, error);
 }
-static inline enum status disk_read(struct disk *disk, struct disk_file file, uint64_t offset,
-                                    void *data, size_t size, struct error *error)
+STATUS_MUST_USE static inline enum status disk_read(struct disk *disk, struct disk_file file,
+                                                    uint64_t offset, void *data, size_t size,
+                                                    struct error *error)
 {
     return disk->ops->read(disk, file, offset, data, size, error);
 }
-static inline enum status disk_write(struct disk *disk, struct disk_file file, uint64_t offset,
-                                     const struct disk_slice *slices, size_t count,
-                                     struct error *error)
+STATUS_MUST_USE static inline enum status disk_write(struct disk *disk, struct disk_file file,
+                                                     uint64_t offset,
+                                                     const struct disk_slice *slices, size_t count,
+                                                     struct error *error)
 {
     return disk->ops->write(disk, file, offset, slices, count, error);
 }
-static inline enum status disk_sync(struct disk *disk, struct disk_file file, struct error *error)
+STATUS_MUST_USE static inline enum status disk_sync(struct disk *disk, struct disk_file file,
+                                                    struct error *error)
 {
     return disk->ops->sync(disk, file, error);
 }
-static inline enum status disk_allocate(struct disk *disk, struct disk_file file, uint64_t size,
-                                        struct error *error)
+STATUS_MUST_USE static inline enum status disk_allocate(struct disk *disk, struct disk_file file,
+                                                        uint64_t size, struct error *error)
 {
     return disk->ops->allocate(disk, file, size, error);
 }
-static inline enum status disk_rename(struct disk *disk, const char *from, const char *to,
-                                      struct error *error)
+STATUS_MUST_USE static inline enum status disk_rename(struct disk *disk, const char *from,
+                                                      const char *to, struct error *error)
 {
     return disk->ops->rename(disk, from, to, error);
 }
-static inline enum status disk_remove(struct disk *disk, const char *path, struct error *error)
+STATUS_MUST_USE static inline enum status disk_remove(struct disk *disk, const char *path,
+                                                      struct error *error)
 {
     return disk->ops->remove(disk, path, error);
 }
-static inline enum status disk_make_folder(struct disk *disk, const char *path, struct error *error)
+STATUS_MUST_USE static inline enum status disk_make_folder(struct disk *disk, const char *path,
+                                                           struct error *error)
 {
     return disk->ops->make_folder(disk, path, error);
 }
-static inline enum status disk_sync_folder(struct disk *disk, const char *path, struct error *error)
+STATUS_MUST_USE static inline enum status disk_sync_folder(struct disk *disk, const char *path,
+                                                           struct error *error)
 {
     return disk->ops->sync_folder(disk, path, error);
 }
-static inline enum status disk_list(struct disk *disk, const char *path,
-                                    void (*each)(void *, const char *name), void *context,
-                                    struct error *error)
+STATUS_MUST_USE static inline enum status disk_list(struct disk *disk, const char *path,
+                                                    void (*each)(void *, const char *name),
+                                                    void *context, struct error *error)
 {
     return disk->ops->list(disk, path, each, context, error);
 }
-static inline enum status disk_free_bytes(struct disk *disk, const char *path, uint64_t *bytes,
-                                          struct error *error)
+STATUS_MUST_USE static inline enum status disk_free_bytes(struct disk *disk, const char *path,
+                                                          uint64_t *bytes, struct error *error)
 {
     return disk->ops->free_bytes(disk, path, bytes, error);
 }
-static inline enum status disk_lock(struct disk *disk, struct disk_file file, struct error *error)
+STATUS_MUST_USE static inline enum status disk_lock(struct disk *disk, struct disk_file file,
+                                                    struct error *error)
 {
     return disk->ops->lock(disk, file, error);
 }
 
 /* path = folder "/" name; TOO_LARGE when it does not fit. */
-enum status disk_join(char path[DISK_PATH_MAX], const char *folder, const char *name,
-                      struct error *error);
+STATUS_MUST_USE enum status disk_join(char path[DISK_PATH_MAX], const char *folder,
+                                      const char *name, struct error *error);

@@ -3,9 +3,9 @@
  */
 #pragma once
 
-#include <stdint.h>
-
 #include "base/u128.h"
+
+#include <stdint.h>
 
 struct entropy {
     uint64_t (*u64)(void *context);

@@ -15,7 +15,8 @@ struct error {
     char text[ERROR_TEXT_MAX]; /* zero-terminated, cut when too long */
 };
 
-/* Sets the error and returns `status`, which is not STATUS_OK. */
+/* Sets the error and returns `status`, which is not STATUS_OK. Arguments may point into the error's
+ * old text, so that a caller can put its own words around those of the layer below. */
 enum status error_set(struct error *error, enum status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 /* The same with strerror(errno_value) appended; the status comes from the number: ENOSPC, EDQUOT

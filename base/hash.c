@@ -1,8 +1,8 @@
 #include "base/hash.h"
 
-#include <string.h>
-
 #include "base/assert.h"
+
+#include <string.h>
 
 /* Odd constants with about as many ones as zeros (the fractional parts of the square roots of the
  * first primes, made odd). */

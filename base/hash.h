@@ -7,10 +7,10 @@
  */
 #pragma once
 
+#include "base/u128.h"
+
 #include <stddef.h>
 #include <stdint.h>
-
-#include "base/u128.h"
 
 static inline uint64_t hash_fold(uint64_t a, uint64_t b)
 {
@@ -18,9 +18,12 @@ static inline uint64_t hash_fold(uint64_t a, uint64_t b)
     return u128_low(product) ^ u128_high(product);
 }
 
+/* Two folds, one after the other: a single fold of both halves clusters ids of which one half
+ * counts up, and loses one half altogether when the other equals its constant. */
 static inline uint64_t hash_u128_parts(uint64_t low, uint64_t high)
 {
-    return hash_fold(low ^ 0x9E3779B97F4A7C15U, high ^ 0xD1B54A32D192ED03U) ^ (low >> 32);
+    uint64_t mixed = hash_fold(low ^ 0x9E3779B97F4A7C15U, 0xD1B54A32D192ED03U);
+    return hash_fold(mixed ^ high, 0xBB67AE8584CAA73BU);
 }
 
 static inline uint64_t hash_u128(u128 value)

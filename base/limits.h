@@ -16,6 +16,7 @@ enum {
     COMMAND_HEADER_SIZE = 64, /* bytes before the events of a command */
     /* Commands that the leader may group into one entry: small concurrent calls share a flush. */
     ENTRY_COMMANDS_MAX = 1024,
+    LEDGERS_MAX = 4096, /* distinct ledger numbers in use; the next is too_many_ledgers */
 };
 
 /* --- Raft ------------------------------------------------------------------------------------ */
@@ -24,9 +25,10 @@ enum {
     RAFT_ENTRY_HEADER_SIZE = 64,
     /* An entry: events and command headers. */
     RAFT_ENTRY_BODY_MAX = BATCH_EVENTS_MAX * EVENT_SIZE + ENTRY_COMMANDS_MAX * COMMAND_HEADER_SIZE,
-    RAFT_MESSAGE_ENTRIES_MAX = 64,             /* entries in one append message */
-    RAFT_MESSAGE_BYTES_MAX = 2 * 1024 * 1024,  /* bytes of entries in one append message */
-    RAFT_WINDOW_BYTES = 8 * 1024 * 1024,       /* in flight to one follower */
+    ENTRY_EVENTS_MAX = RAFT_ENTRY_BODY_MAX / EVENT_SIZE, /* events of one entry, at the most */
+    RAFT_MESSAGE_ENTRIES_MAX = 64,                       /* entries in one append message */
+    RAFT_MESSAGE_BYTES_MAX = 2 * 1024 * 1024, /* bytes of entries in one append message */
+    RAFT_WINDOW_BYTES = 8 * 1024 * 1024,      /* in flight to one follower */
     RAFT_UNCOMMITTED_BYTES_MAX = 16 * 1024 * 1024,
     RAFT_UNCOMMITTED_ENTRIES_MAX = 4096,
     RAFT_READS_MAX = 4096, /* reads waiting for a round of heartbeats */
@@ -39,6 +41,10 @@ enum {
 enum {
     LOG_SEGMENT_SIZE = 64 * 1024 * 1024,
     LOG_BLOCK_SIZE = 4096,
+    LOG_SEGMENT_SIZE_MIN = 5 * LOG_BLOCK_SIZE,
+    LOG_SEGMENT_SIZE_MAX = 1024 * 1024 * 1024,
+    LOG_SEGMENTS_MAX = 65536,
+    LOG_STAGED_SLOTS_MAX = 1024,  /* slots that one call of the disk writes */
     LOG_WRITES_QUEUED_MAX = 1024, /* elements of the write stream waiting for the writer */
     DISK_FREE_WARN_MIB = 2048,    /* below this a server warns */
     DISK_FREE_STOP_MIB = 256,     /* below this the leader refuses writes with RESOURCE_EXHAUSTED */
@@ -51,6 +57,16 @@ enum {
     CONNECTION_QUEUE_BYTES_MAX = 32 * 1024 * 1024,       /* unsent to one peer or client */
     CONNECTIONS_MAX = 1024,                              /* accepted on one port */
     HELLO_TIMEOUT_MS = 5000,                             /* an accepted stranger must say hello */
+    CONNECTION_QUEUE_SMALL_BYTES = 1024 * 1024, /* of the queue, kept for frames without payload */
+    CONNECTION_WRITE_BYTES = 1024 * 1024,       /* after which no frame joins a write */
+    CONNECTION_UNSENT_BYTES = 512 * 1024,       /* that the kernel may hold before it asks again */
+    CONNECTION_READ_BUFFER_SIZE = 64 * 1024,
+    RECEIVE_BYTES_MAX = 256 * 1024 * 1024, /* buffers of large payloads under way, all together */
+    PING_INTERVAL_MS = 1000,               /* on every connection that was dialled */
+    PEER_SILENCE_MS = 5000,                /* closes a connection with a peer, or an accepted one */
+    LINK_SILENCE_MS = 3000,                /* closes the connection of an API node to a server */
+    DIAL_WAIT_MIN_MS = 50,                 /* between attempts; doubles, halved by jitter at most */
+    DIAL_WAIT_MAX_MS = 2000,
 };
 
 /* --- the API --------------------------------------------------------------------------------- */
@@ -63,31 +79,40 @@ enum {
     GRPC_STATUS_DETAILS_MAX = 2048,     /* bytes of grpc-status-details-bin before base64 */
     GRPC_STREAM_WINDOW = GRPC_MESSAGE_MAX + 64 * 1024, /* unconsumed bytes of one stream */
     GRPC_CONNECTION_WINDOW = 16 * 1024 * 1024,         /* in flight to one connection */
-    GRPC_WRITE_BUFFER_SIZE = 128 * 1024, /* output that one write carries */
-    GRPC_READ_BUFFER_SIZE = 256 * 1024,  /* input that one read takes */
-    GRPC_KEEPALIVE_IDLE_MS = 60 * 1000,    /* silence after which a server pings */
-    GRPC_KEEPALIVE_TIMEOUT_MS = 20 * 1000, /* silence after the ping that closes */
+    GRPC_WRITE_BUFFER_SIZE = 128 * 1024,               /* output that one write carries */
+    GRPC_READ_BUFFER_SIZE = 256 * 1024,                /* input that one read takes */
+    GRPC_KEEPALIVE_IDLE_MS = 60 * 1000,                /* silence after which a server pings */
+    GRPC_KEEPALIVE_TIMEOUT_MS = 20 * 1000,             /* silence after the ping that closes */
     GRPC_PING_INTERVAL_MIN_MS = 10 * 1000, /* a client that pings faster gets a strike */
     GRPC_PING_STRIKES_MAX = 2,             /* strikes before GOAWAY(ENHANCE_YOUR_CALM) */
     GRPC_RESETS_BURST_MAX = 1000,          /* streams that a client may reset at once */
     GRPC_RESETS_PER_SECOND = 100,          /* and per second afterwards */
     GRPC_DRAIN_NOTICE_MS = 1000,           /* between the first GOAWAY and the one that counts */
     GRPC_DRAIN_GRACE_MS = 15 * 1000,       /* for calls under way when a server drains */
-    CLIENT_REQUESTS_MAX = 16384,        /* under way in one API process */
+    CLIENT_REQUESTS_MAX = 16384,           /* under way in one API process */
     CLIENT_BYTES_MAX = 256 * 1024 * 1024,
     REQUESTS_QUEUED_MAX = 16384, /* waiting for or under way in one server */
     REQUESTS_QUEUED_BYTES_MAX = 64 * 1024 * 1024,
-    REPLIES_REMEMBERED_MAX = 16384, /* recent replies kept for retries of API nodes */
-    REQUEST_TIMEOUT_DEFAULT_MS = 10000, /* when a client names no deadline */
+    REPLIES_REMEMBERED_MAX = 16384,         /* recent replies kept for retries of API nodes */
+    REPLY_ROWS_REMEMBERED_MAX = 512 * 1024, /* results in them that are not plain "created" */
+    REQUEST_TIMEOUT_DEFAULT_MS = 10000,     /* when a client names no deadline */
 };
 
-_Static_assert(BATCH_EVENTS_MAX * EVENT_SIZE <= 1024 * 1024, "a full request is 1 MiB of events");
+_Static_assert(BATCH_EVENTS_MAX *EVENT_SIZE <= 1024 * 1024, "a full request is 1 MiB of events");
 _Static_assert(RAFT_ENTRY_BODY_MAX + RAFT_ENTRY_HEADER_SIZE <= RAFT_MESSAGE_BYTES_MAX,
                "any entry fits in one append message");
 _Static_assert(RAFT_MESSAGE_BYTES_MAX <= RAFT_WINDOW_BYTES, "a full message fits in the window");
 _Static_assert(RAFT_SIZES_MAX > RAFT_UNCOMMITTED_ENTRIES_MAX + RAFT_MESSAGE_ENTRIES_MAX,
                "the sizes of a leader's own uncommitted entries are known");
-_Static_assert(RAFT_MESSAGE_BYTES_MAX < FRAME_BODY_MAX, "a full append message fits in a frame");
+_Static_assert((int)RAFT_MESSAGE_BYTES_MAX < (int)FRAME_BODY_MAX,
+               "a full append message fits in a frame");
+_Static_assert(CONNECTION_QUEUE_BYTES_MAX - CONNECTION_QUEUE_SMALL_BYTES >= 2 * FRAME_BODY_MAX,
+               "what is kept for small frames leaves room for large ones");
+_Static_assert(CONNECTION_READ_BUFFER_SIZE >= 2 * (FRAME_HEADER_SIZE + 4096),
+               "a header and a head fit in the read buffer");
+_Static_assert(RECEIVE_BYTES_MAX >= 2 * RAFT_MEMBERS_MAX * FRAME_BODY_MAX, "peers can always send");
+_Static_assert(LINK_SILENCE_MS > 2 * PING_INTERVAL_MS && PEER_SILENCE_MS > 2 * PING_INTERVAL_MS,
+               "one lost ping does not close a connection");
 _Static_assert(LOG_SEGMENT_SIZE >= 16 * (RAFT_ENTRY_BODY_MAX + LOG_BLOCK_SIZE),
                "a segment holds many entries of any size");
 _Static_assert(GRPC_STREAM_WINDOW >= GRPC_MESSAGE_MAX + 5, "any message fits in its window");
@@ -95,7 +120,9 @@ _Static_assert(GRPC_CONNECTION_WINDOW >= GRPC_STREAM_WINDOW, "one stream can use
 _Static_assert(CONNECTION_QUEUE_BYTES_MAX >= 2 * GRPC_MESSAGE_MAX, "any message can be queued");
 _Static_assert(GRPC_WRITE_BUFFER_SIZE >= 2 * (9 + 16384), "two full HTTP/2 frames fit");
 _Static_assert(GRPC_DRAIN_GRACE_MS >= REQUEST_TIMEOUT_DEFAULT_MS, "a drain lets calls end");
-_Static_assert(LOOKUP_IDS_MAX * EVENT_SIZE <= FRAME_BODY_MAX, "a full look-up answer fits");
-_Static_assert(BATCH_EVENTS_MAX * RESULT_SIZE <= FRAME_BODY_MAX, "a full result fits");
+_Static_assert(LOOKUP_IDS_MAX *EVENT_SIZE <= FRAME_BODY_MAX, "a full look-up answer fits");
+_Static_assert(BATCH_EVENTS_MAX *RESULT_SIZE <= FRAME_BODY_MAX, "a full result fits");
 _Static_assert(CONNECTION_QUEUE_BYTES_MAX >= 2 * RAFT_WINDOW_BYTES,
                "a connection's queue holds a follower's window");
+_Static_assert((int)REPLY_ROWS_REMEMBERED_MAX >= (int)BATCH_EVENTS_MAX,
+               "any reply can be remembered");

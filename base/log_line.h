@@ -4,8 +4,10 @@
  *   time=2026-01-31T09:00:00.123Z level=warn event=peer_closed peer=2 reason="reset by peer"
  *
  * An event is a name that does not change between releases; what varies is a field. No secrets, no
- * payloads. Lines are at most LOG_LINE_MAX bytes, cut with "…" beyond, and written by one write(2):
- * lines of threads do not mix. Threads any.
+ * payloads. Texts may hold any bytes: control characters are escaped, what is not UTF-8 becomes
+ * U+FFFD, so a line is always valid. A line has at most LOG_LINE_MAX bytes: the text that would
+ * exceed it ends in "…", and the fields after it are left out. It is written by one write(2): lines
+ * of threads do not mix. Threads any.
  */
 #pragma once
 

@@ -1,9 +1,9 @@
 #include "base/map.h"
 
-#include <string.h>
-
 #include "base/assert.h"
 #include "base/hash.h"
+
+#include <string.h>
 
 static uint32_t slot_count(uint32_t capacity)
 {

@@ -11,11 +11,11 @@
  */
 #pragma once
 
+#include "base/u128.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-#include "base/u128.h"
 
 struct map_slot {
     uint64_t key_low;

@@ -5,10 +5,10 @@
  */
 #pragma once
 
+#include "base/u128.h"
+
 #include <stdbool.h>
 #include <stdint.h>
-
-#include "base/u128.h"
 
 struct random {
     uint64_t state[4];

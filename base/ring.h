@@ -8,11 +8,11 @@
  */
 #pragma once
 
+#include "base/assert.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-#include "base/assert.h"
 
 struct ring {
     void **slots;

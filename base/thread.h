@@ -9,10 +9,10 @@
  */
 #pragma once
 
+#include "base/error.h"
+
 #include <pthread.h>
 #include <stdbool.h>
-
-#include "base/error.h"
 
 struct worker {
     bool (*step)(void *context);
@@ -26,8 +26,9 @@ struct worker {
 };
 
 /* `name` is at most 15 bytes (the kernel's limit). The worker stays where it is until stopped. */
-enum status worker_start(struct worker *worker, const char *name, bool (*step)(void *context),
-                         void *context, struct error *error);
+STATUS_MUST_USE enum status worker_start(struct worker *worker, const char *name,
+                                         bool (*step)(void *context), void *context,
+                                         struct error *error);
 void worker_ring(struct worker *worker);
 /* Lets the current step end and joins. What is still queued is left to the owner. */
 void worker_stop(struct worker *worker);

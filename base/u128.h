@@ -11,7 +11,7 @@
 
 __extension__ typedef unsigned __int128 u128;
 
-#define U128_MAX (~(u128)0)
+#define U128_MAX         (~(u128)0)
 #define U128_DECIMAL_MAX 40 /* bytes of the longest decimal text with its final zero byte */
 
 _Static_assert(sizeof(u128) == 16, "u128 is 16 bytes");

@@ -9,22 +9,20 @@
  *   OK               the reply is the answer
  *   INVALID, TOO_LARGE, UNIMPLEMENTED, NO_SPACE   from the server, final, not applied
  *   BUSY             a bound here or at the server is reached; not applied
- *   NO_LEADER        no leader was reachable until (nearly) the deadline; the outcome is known to be
- *                    "not applied" when the request never left this process
- *   LEADER_LOST      the same, but a server may have it: unknown
- *   TIMEOUT          a leader was there but the deadline passed before the request was sent
- *   TIMEOUT_UNKNOWN  a leader had it and did not answer in time
- *   SHUTTING_DOWN    the client was closed
- * The deadline that counts is the caller's less a margin (a tenth, at most 100 ms), so that the
- * answer still reaches the caller.
+ *   NO_LEADER        no leader was reachable until (nearly) the deadline; the outcome is known to
+ * be "not applied" when the request never left this process LEADER_LOST      the same, but a server
+ * may have it: unknown TIMEOUT          a leader was there but the deadline passed before the
+ * request was sent TIMEOUT_UNKNOWN  a leader had it and did not answer in time SHUTTING_DOWN    the
+ * client was closed (LEADER_LOST when a server may have the write) A read changes nothing, so its
+ * outcome is never unknown: NO_LEADER or TIMEOUT. A stale read goes to any server when no leader is
+ * reachable. The deadline that counts is the caller's less a margin (a tenth, at most 100 ms), so
+ * that the answer still reaches the caller.
  *
  * Bounds   CLIENT_REQUESTS_MAX and CLIENT_BYTES_MAX under way; beyond: BUSY at once.
  * Memory   the command's bytes are the client's from an OK of submit on (freed with free()).
  * Threads  the loop's. Callbacks never run inside cluster_client_submit.
  */
 #pragma once
-
-#include <uv.h>
 
 #include "base/clock.h"
 #include "base/entropy.h"
@@ -33,10 +31,11 @@
 #include "raft/log/superblock.h"
 
 struct cluster_client;
+struct uv_loop_s; /* uv_loop_t */
 
 struct cluster_answer {
     enum status status;
-    const char *text;    /* a sentence for people when the status is not OK; else "" */
+    const char *text; /* a sentence for people when the status is not OK; else "" */
     uint64_t log_index;
     uint64_t timestamp;
     uint32_t count;
@@ -46,7 +45,7 @@ struct cluster_answer {
 typedef void (*cluster_callback)(void *context, const struct cluster_answer *answer);
 
 struct cluster_client_options {
-    uv_loop_t *loop;
+    struct uv_loop_s *loop;
     struct clock clock;
     struct entropy entropy;
     const struct superblock_member *members; /* copied */
@@ -60,7 +59,7 @@ struct cluster_client_options {
 STATUS_MUST_USE enum status cluster_client_open(const struct cluster_client_options *options,
                                                 struct cluster_client **client,
                                                 struct error *error);
-/* Completes what is under way with SHUTTING_DOWN; `done` when the memory is gone. */
+/* Completes what is under way; `done` when the memory is gone. */
 void cluster_client_close(struct cluster_client *client, void (*done)(void *context),
                           void *context);
 bool cluster_client_serving(const struct cluster_client *client);

@@ -1,8 +1,8 @@
 #include "api/grpc/grpc_headers.h"
 
-#include <string.h>
-
 #include "base/clock.h"
+
+#include <string.h>
 
 struct bytes grpc_text(const char *text)
 {
@@ -42,7 +42,7 @@ bool grpc_timeout_parse(struct bytes text, uint64_t *timeout_ns)
         if (TIMEOUT_UNITS[i].letter == (char)text.data[text.size - 1]) {
             uint64_t unit = TIMEOUT_UNITS[i].ns;
             *timeout_ns = value > UINT64_MAX / unit ? UINT64_MAX : value * unit;
-            return value > 0;
+            return true;
         }
     }
     return false;
@@ -116,7 +116,8 @@ size_t grpc_percent_decode(struct bytes text, char *output)
 
 size_t grpc_base64_encode(struct bytes data, char *output)
 {
-    static const char ALPHABET[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    static const char ALPHABET[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     size_t used = 0;
     uint32_t bits = 0;
     unsigned held = 0;

@@ -7,11 +7,11 @@
  */
 #pragma once
 
+#include "base/cursor.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-#include "base/cursor.h"
 
 enum {
     GRPC_TIMEOUT_TEXT_MAX = 9, /* eight digits and a unit */
@@ -27,8 +27,9 @@ struct grpc_header {
 struct bytes grpc_text(const char *text);
 bool grpc_text_equal(struct bytes text, const char *expected);
 
-/* "100m" → 100,000,000. A timeout must be 1 to 8 digits and one of H M S m u n, and positive:
- * anything else is false. Longer than fits in 64 bits of nanoseconds is UINT64_MAX. */
+/* "100m" → 100,000,000. A timeout must be 1 to 8 digits and one of H M S m u n: anything else is
+ * false. Longer than fits in 64 bits of nanoseconds is UINT64_MAX. Zero, which some clients send
+ * for a deadline that has passed, is a timeout of zero. */
 bool grpc_timeout_parse(struct bytes text, uint64_t *timeout_ns);
 /* The shortest text that is not longer than the timeout by more than one unit of eight digits;
  * rounds down, at least "1n". Returns its length. */

@@ -1,9 +1,9 @@
 #include "api/grpc/grpc_metadata.h"
 
+#include "base/assert.h"
+
 #include <stdlib.h>
 #include <string.h>
-
-#include "base/assert.h"
 
 enum {
     ENTRY_OVERHEAD = 32, /* RFC 9113 §6.5.2 */
@@ -28,7 +28,7 @@ void grpc_metadata_clear(struct grpc_metadata *metadata)
 
 static void make_room(struct grpc_metadata *metadata, uint32_t size)
 {
-    if (metadata->text_capacity - metadata->text_used >= size) {
+    if (metadata->text != NULL && metadata->text_capacity - metadata->text_used >= size) {
         return;
     }
     uint32_t capacity = metadata->text_capacity == 0 ? TEXT_FIRST : metadata->text_capacity;
@@ -50,8 +50,7 @@ static uint16_t append(struct grpc_metadata *metadata, struct bytes text)
     return (uint16_t)at;
 }
 
-enum status grpc_metadata_add(struct grpc_metadata *metadata, struct bytes name,
-                              struct bytes value)
+enum status grpc_metadata_add(struct grpc_metadata *metadata, struct bytes name, struct bytes value)
 {
     if (metadata->count == GRPC_METADATA_MAX || name.size > GRPC_HEADER_LIST_MAX ||
         value.size > GRPC_HEADER_LIST_MAX) {
@@ -81,8 +80,7 @@ struct grpc_header grpc_metadata_at(const struct grpc_metadata *metadata, uint32
     };
 }
 
-bool grpc_metadata_find(const struct grpc_metadata *metadata, const char *name,
-                        struct bytes *value)
+bool grpc_metadata_find(const struct grpc_metadata *metadata, const char *name, struct bytes *value)
 {
     for (uint32_t i = 0; i < metadata->count; i++) {
         struct grpc_header header = grpc_metadata_at(metadata, i);

@@ -7,12 +7,12 @@
  */
 #pragma once
 
-#include <stdbool.h>
-#include <stdint.h>
-
 #include "api/grpc/grpc_headers.h"
 #include "base/limits.h"
 #include "base/status.h"
+
+#include <stdbool.h>
+#include <stdint.h>
 
 struct grpc_metadata_entry {
     uint16_t name_at, name_size;

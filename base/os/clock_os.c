@@ -1,7 +1,7 @@
-#include <time.h>
-
 #include "base/assert.h"
 #include "base/clock.h"
+
+#include <time.h>
 
 static uint64_t now_ns(clockid_t id)
 {

@@ -1,4 +1,7 @@
 /* disk_os.c — disk.h on Linux system calls. */
+#include "base/assert.h"
+#include "base/disk.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -11,15 +14,25 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include "base/assert.h"
-#include "base/disk.h"
-
 enum { SLICES_PER_CALL = 64 };
 
 static int descriptor(struct disk_file file)
 {
     ASSERT(file.handle >= 0);
     return (int)file.handle;
+}
+
+/* For messages only: the kernel remembers the path of an open file, struct disk_file does not. */
+static const char *name_of(int fd, char name[DISK_PATH_MAX])
+{
+    char link[32];
+    (void)snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    ssize_t size = readlink(link, name, DISK_PATH_MAX - 1);
+    if (size <= 0) {
+        return "an open file";
+    }
+    name[size] = '\0';
+    return name;
 }
 
 static enum status os_open(struct disk *disk, const char *path, enum disk_open_mode mode,
@@ -52,7 +65,10 @@ static enum status os_size(struct disk *disk, struct disk_file file, uint64_t *s
     (void)disk;
     struct stat info;
     if (fstat(descriptor(file), &info) != 0) {
-        return error_set_errno(error, errno, "cannot read the size of a file");
+        int reason = errno;
+        char name[DISK_PATH_MAX];
+        return error_set_errno(error, reason, "cannot read the size of %s",
+                               name_of(descriptor(file), name));
     }
     *size = (uint64_t)info.st_size;
     return STATUS_OK;
@@ -62,19 +78,22 @@ static enum status os_read(struct disk *disk, struct disk_file file, uint64_t of
                            size_t size, struct error *error)
 {
     (void)disk;
+    char name[DISK_PATH_MAX];
+    int fd = descriptor(file);
     uint8_t *at = data;
     while (size > 0) {
-        ssize_t got = pread(descriptor(file), at, size, (off_t)offset);
+        ssize_t got = pread(fd, at, size, (off_t)offset);
         if (got < 0 && errno == EINTR) {
             continue;
         }
         if (got < 0) {
-            return error_set_errno(error, errno, "cannot read %zu bytes at %llu", size,
-                                   (unsigned long long)offset);
+            int reason = errno;
+            return error_set_errno(error, reason, "cannot read %zu bytes at %llu of %s", size,
+                                   (unsigned long long)offset, name_of(fd, name));
         }
         if (got == 0) {
-            return error_set(error, STATUS_IO, "the file ends before offset %llu",
-                             (unsigned long long)(offset + size));
+            return error_set(error, STATUS_IO, "%s ends before offset %llu", name_of(fd, name),
+                             (unsigned long long)offset + size);
         }
         at += got;
         offset += (uint64_t)got;
@@ -87,21 +106,21 @@ static enum status os_read(struct disk *disk, struct disk_file file, uint64_t of
 static enum status write_some(int fd, uint64_t offset, struct iovec *vectors, int count,
                               struct error *error)
 {
+    char name[DISK_PATH_MAX];
     while (count > 0) {
         ssize_t done = pwritev(fd, vectors, count, (off_t)offset);
         if (done < 0 && errno == EINTR) {
             continue;
         }
         if (done < 0) {
-            return error_set_errno(error, errno, "cannot write at offset %llu",
-                                   (unsigned long long)offset);
+            int reason = errno;
+            return error_set_errno(error, reason, "cannot write at offset %llu of %s",
+                                   (unsigned long long)offset, name_of(fd, name));
         }
         offset += (uint64_t)done;
         size_t rest = (size_t)done;
-        while (count > 0 && rest >= vectors->iov_len) {
+        for (; count > 0 && rest >= vectors->iov_len; vectors++, count--) {
             rest -= vectors->iov_len;
-            vectors++;
-            count--;
         }
         if (count > 0) {
             vectors->iov_base = (uint8_t *)vectors->iov_base + rest;
@@ -135,7 +154,10 @@ static enum status os_sync(struct disk *disk, struct disk_file file, struct erro
 {
     (void)disk;
     if (fdatasync(descriptor(file)) != 0) {
-        return error_set_errno(error, errno, "fdatasync failed");
+        int reason = errno;
+        char name[DISK_PATH_MAX];
+        return error_set_errno(error, reason, "fdatasync of %s failed",
+                               name_of(descriptor(file), name));
     }
     return STATUS_OK;
 }
@@ -144,10 +166,14 @@ static enum status os_allocate(struct disk *disk, struct disk_file file, uint64_
                                struct error *error)
 {
     (void)disk;
-    int result = posix_fallocate(descriptor(file), 0, (off_t)size);
+    int result;
+    do {
+        result = posix_fallocate(descriptor(file), 0, (off_t)size);
+    } while (result == EINTR);
     if (result != 0) {
-        return error_set_errno(error, result, "cannot allocate %llu bytes",
-                               (unsigned long long)size);
+        char name[DISK_PATH_MAX];
+        return error_set_errno(error, result, "cannot allocate %llu bytes for %s",
+                               (unsigned long long)size, name_of(descriptor(file), name));
     }
     return STATUS_OK;
 }
@@ -196,13 +222,19 @@ static enum status os_sync_folder(struct disk *disk, const char *path, struct er
     return STATUS_OK;
 }
 
+/* Byte order; alphasort would follow the locale. */
+static int compare_names(const struct dirent **left, const struct dirent **right)
+{
+    return strcmp((*left)->d_name, (*right)->d_name);
+}
+
 static enum status os_list(struct disk *disk, const char *path,
                            void (*each)(void *, const char *name), void *context,
                            struct error *error)
 {
     (void)disk;
     struct dirent **entries = NULL;
-    int count = scandir(path, &entries, NULL, alphasort);
+    int count = scandir(path, &entries, NULL, compare_names);
     if (count < 0) {
         return error_set_errno(error, errno, "cannot list the folder %s", path);
     }
@@ -235,10 +267,13 @@ static enum status os_lock(struct disk *disk, struct disk_file file, struct erro
     if (flock(descriptor(file), LOCK_EX | LOCK_NB) == 0) {
         return STATUS_OK;
     }
-    if (errno == EWOULDBLOCK) {
-        return error_set(error, STATUS_LOCKED, "another process holds the lock");
+    int reason = errno;
+    char name[DISK_PATH_MAX];
+    if (reason == EWOULDBLOCK) {
+        return error_set(error, STATUS_LOCKED, "another process holds the lock of %s",
+                         name_of(descriptor(file), name));
     }
-    return error_set_errno(error, errno, "cannot lock a file");
+    return error_set_errno(error, reason, "cannot lock %s", name_of(descriptor(file), name));
 }
 
 struct disk disk_os(void)

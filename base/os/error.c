@@ -1,20 +1,22 @@
 #include "base/error.h"
 
+#include "base/assert.h"
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "base/assert.h"
-
 enum status error_set(struct error *error, enum status status, const char *format, ...)
 {
     ASSERT(status != STATUS_OK);
+    char text[ERROR_TEXT_MAX]; /* an argument may point into error->text */
     va_list arguments;
     va_start(arguments, format);
-    error->status = status;
-    (void)vsnprintf(error->text, sizeof error->text, format, arguments);
+    (void)vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
+    memcpy(error->text, text, sizeof text);
+    error->status = status;
     return status;
 }
 
@@ -44,14 +46,11 @@ enum status error_set_errno(struct error *error, int errno_value, const char *fo
 {
     ASSERT(errno_value != 0);
     char reason[128];
-    const char *text = strerror_r(errno_value, reason, sizeof reason);
+    const char *why = strerror_r(errno_value, reason, sizeof reason);
+    char what[ERROR_TEXT_MAX];
     va_list arguments;
     va_start(arguments, format);
-    int size = vsnprintf(error->text, sizeof error->text, format, arguments);
+    (void)vsnprintf(what, sizeof what, format, arguments);
     va_end(arguments);
-    if (size >= 0 && (size_t)size < sizeof error->text) {
-        (void)snprintf(error->text + size, sizeof error->text - (size_t)size, ": %s", text);
-    }
-    error->status = status_from_errno(errno_value);
-    return error->status;
+    return error_set(error, status_from_errno(errno_value), "%s: %s", what, why);
 }

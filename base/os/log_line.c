@@ -1,5 +1,7 @@
 #include "base/log_line.h"
 
+#include "base/assert.h"
+
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -7,8 +9,6 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
-
-#include "base/assert.h"
 
 static enum log_level level_min = LOG_INFO;
 static enum log_format line_format = LOG_FORMAT_LOGFMT;
@@ -22,15 +22,17 @@ void log_configure(enum log_level level, enum log_format format)
 struct line {
     char text[LOG_LINE_MAX];
     size_t size;
-    bool cut;
+    bool full; /* something did not fit: the line ends here */
 };
 
-static const size_t LINE_ROOM = LOG_LINE_MAX - 8; /* the rest closes the line */
+/* The rest is for what ends a cut line: "…", a quote, a brace, a newline. */
+static const size_t LINE_ROOM = LOG_LINE_MAX - 8;
+static const char CUT_MARK[] = "\xE2\x80\xA6";
 
 static void put_raw(struct line *line, const char *text, size_t size)
 {
-    if (line->size + size > LINE_ROOM) {
-        line->cut = true;
+    if (line->full || line->size + size > LINE_ROOM) {
+        line->full = true;
         return;
     }
     memcpy(line->text + line->size, text, size);
@@ -42,24 +44,67 @@ static void put(struct line *line, const char *text)
     put_raw(line, text, strlen(text));
 }
 
-/* A quoted string that both logfmt and JSON readers take: control bytes become \u00XX. */
+/* Into the room that put_raw leaves. */
+static void put_end(struct line *line, const char *text)
+{
+    ASSERT(line->size + strlen(text) <= sizeof line->text);
+    memcpy(line->text + line->size, text, strlen(text));
+    line->size += strlen(text);
+}
+
+/* Bytes of the UTF-8 sequence at `at` (Unicode 15, table 3-7), or 0 when it is not one. A final
+ * zero byte continues no sequence, so nothing behind it is read. */
+static size_t sequence_size(const unsigned char *at)
+{
+    if (at[0] < 0x80) {
+        return 1;
+    }
+    if (at[0] < 0xC2 || at[0] > 0xF4) {
+        return 0;
+    }
+    unsigned low = at[0] == 0xE0 ? 0xA0 : at[0] == 0xF0 ? 0x90 : 0x80;
+    unsigned high = at[0] == 0xED ? 0x9F : at[0] == 0xF4 ? 0x8F : 0xBF;
+    if (at[1] < low || at[1] > high) {
+        return 0;
+    }
+    size_t size = at[0] < 0xE0 ? 2 : at[0] < 0xF0 ? 3 : 4;
+    for (size_t i = 2; i < size; i++) {
+        if ((at[i] & 0xC0) != 0x80) {
+            return 0;
+        }
+    }
+    return size;
+}
+
+/* A quoted string that both logfmt and JSON readers take. */
 static void put_quoted(struct line *line, const char *text)
 {
     put(line, "\"");
-    for (; *text != '\0'; text++) {
+    if (line->full) {
+        return;
+    }
+    while (*text != '\0' && !line->full) {
         unsigned char byte = (unsigned char)*text;
+        size_t size = sequence_size((const unsigned char *)text);
         char escape[8];
-        if (byte == '"' || byte == '\\') {
+        if (size == 0) {
+            put(line, "\\ufffd");
+            size = 1;
+        } else if (byte == '"' || byte == '\\') {
             (void)snprintf(escape, sizeof escape, "\\%c", byte);
             put(line, escape);
-        } else if (byte < 0x20) {
+        } else if (byte < 0x20 || byte == 0x7F) {
             (void)snprintf(escape, sizeof escape, "\\u%04x", byte);
             put(line, escape);
         } else {
-            put_raw(line, text, 1);
+            put_raw(line, text, size);
         }
+        text += size;
     }
-    put(line, "\"");
+    if (line->full) {
+        put_end(line, CUT_MARK);
+    }
+    put_end(line, "\"");
 }
 
 static bool plain(const char *text)
@@ -76,28 +121,49 @@ static bool plain(const char *text)
     return true;
 }
 
-static void put_key(struct line *line, const char *key)
+/* False, and the line as it was, when the key does not fit. */
+static bool put_key(struct line *line, const char *key)
 {
+    size_t before = line->size;
     bool json = line_format == LOG_FORMAT_JSON;
     if (line->size > 1) {
         put(line, json ? "," : " ");
     }
-    if (json) {
-        put_quoted(line, key);
-        put(line, ":");
-    } else {
-        put(line, key);
-        put(line, "=");
+    put(line, json ? "\"" : "");
+    put(line, key);
+    put(line, json ? "\":" : "=");
+    if (line->full) {
+        line->size = before;
     }
+    return !line->full;
 }
 
 static void put_text(struct line *line, const char *key, const char *text)
 {
-    put_key(line, key);
-    if (line_format == LOG_FORMAT_LOGFMT && plain(text)) {
+    size_t before = line->size;
+    if (!put_key(line, key)) {
+        return;
+    }
+    bool fits = line->size + strlen(text) <= LINE_ROOM;
+    if (line_format == LOG_FORMAT_LOGFMT && fits && plain(text)) {
         put(line, text);
-    } else {
-        put_quoted(line, text);
+        return;
+    }
+    size_t value = line->size;
+    put_quoted(line, text);
+    if (line->size == value) { /* not even the quote had room */
+        line->size = before;
+    }
+}
+
+static void put_number(struct line *line, const char *key, const char *digits)
+{
+    size_t before = line->size;
+    if (put_key(line, key)) {
+        put(line, digits);
+    }
+    if (line->full) { /* never half a number */
+        line->size = before;
     }
 }
 
@@ -107,18 +173,19 @@ static void put_field(struct line *line, const struct log_field *field)
     switch (field->kind) {
     case LOG_FIELD_UINT:
         (void)snprintf(digits, sizeof digits, "%" PRIu64, field->value.uint_value);
-        break;
+        put_number(line, field->key, digits);
+        return;
     case LOG_FIELD_INT:
         (void)snprintf(digits, sizeof digits, "%" PRId64, field->value.int_value);
-        break;
+        put_number(line, field->key, digits);
+        return;
     case LOG_FIELD_TEXT:
         put_text(line, field->key, field->value.text != NULL ? field->value.text : "");
         return;
     case LOG_FIELD_END:
-        UNREACHABLE();
+        break;
     }
-    put_key(line, field->key);
-    put(line, digits);
+    UNREACHABLE();
 }
 
 static void put_time(struct line *line)
@@ -141,7 +208,7 @@ void log_line(enum log_level level, const char *event, ...)
     }
     struct line line;
     line.size = 0;
-    line.cut = false;
+    line.full = false;
     if (line_format == LOG_FORMAT_JSON) {
         put(&line, "{");
     }
@@ -150,22 +217,15 @@ void log_line(enum log_level level, const char *event, ...)
     put_text(&line, "event", event);
     va_list fields;
     va_start(fields, event);
-    for (;;) {
+    while (!line.full) {
         struct log_field field = va_arg(fields, struct log_field);
-        size_t before = line.size;
         if (field.kind == LOG_FIELD_END) {
             break;
         }
         put_field(&line, &field);
-        if (line.cut) { /* whole fields only, so that the line stays well formed */
-            line.size = before;
-            break;
-        }
     }
     va_end(fields);
-    const char *end = line_format == LOG_FORMAT_JSON ? "}\n" : "\n";
-    memcpy(line.text + line.size, end, strlen(end));
-    line.size += strlen(end);
+    put_end(&line, line_format == LOG_FORMAT_JSON ? "}\n" : "\n");
     /* A log that cannot be written must not stop the ledger. */
     ssize_t written = write(STDERR_FILENO, line.text, line.size);
     (void)written;

@@ -1,12 +1,12 @@
 #include "base/metrics.h"
 
+#include "base/assert.h"
+
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-
-#include "base/assert.h"
 
 static struct metric *registered[METRICS_MAX];
 static size_t registered_count;
@@ -52,8 +52,7 @@ static size_t bucket_of(uint64_t value)
         return (size_t)value;
     }
     unsigned exponent = 63U - (unsigned)__builtin_clzll(value);
-    size_t bucket = (size_t)(exponent - 3) * 16 + (size_t)((value >> (exponent - 4)) & 15);
-    return bucket < HISTOGRAM_BUCKETS ? bucket : HISTOGRAM_BUCKETS - 1;
+    return (size_t)(exponent - 3) * 16 + (size_t)((value >> (exponent - 4)) & 15);
 }
 
 /* The largest value of the bucket. */
@@ -123,8 +122,7 @@ static void print(struct output *output, const char *format, ...)
     size_t left = output->used < output->size ? output->size - output->used : 0;
     va_list arguments;
     va_start(arguments, format);
-    int size =
-        vsnprintf(left > 0 ? output->text + output->used : NULL, left, format, arguments);
+    int size = vsnprintf(left > 0 ? output->text + output->used : NULL, left, format, arguments);
     va_end(arguments);
     ASSERT(size >= 0);
     output->used += (size_t)size;
@@ -139,13 +137,22 @@ static void print_value(struct output *output, const struct metric *metric, uint
     }
 }
 
+/* name suffix {labels} and a space */
+static void print_name(struct output *output, const struct metric *metric, const char *suffix)
+{
+    bool labelled = metric->labels != NULL;
+    print(output, "%s%s%s%s%s ", metric->name, suffix, labelled ? "{" : "",
+          labelled ? metric->labels : "", labelled ? "}" : "");
+}
+
 static void print_summary(struct output *output, const struct metric *metric)
 {
     static const struct {
         uint32_t parts_per_million;
         const char *text;
     } QUANTILES[] = {
-        { 500000, "0.5" }, { 900000, "0.9" }, { 990000, "0.99" }, { 999000, "0.999" }, { 1000000, "1" },
+        { 500000, "0.5" },   { 900000, "0.9" }, { 990000, "0.99" },
+        { 999000, "0.999" }, { 1000000, "1" },
     };
     const char *labels = metric->labels != NULL ? metric->labels : "";
     const char *comma = metric->labels != NULL ? "," : "";
@@ -154,10 +161,10 @@ static void print_summary(struct output *output, const struct metric *metric)
         print_value(output, metric,
                     histogram_quantile(metric->histogram, QUANTILES[i].parts_per_million));
     }
-    print(output, "%s_sum{%s} ", metric->name, labels);
+    print_name(output, metric, "_sum");
     print_value(output, metric, __atomic_load_n(&metric->histogram->sum, __ATOMIC_RELAXED));
-    print(output, "%s_count{%s} %" PRIu64 "\n", metric->name, labels,
-          __atomic_load_n(&metric->histogram->count, __ATOMIC_RELAXED));
+    print_name(output, metric, "_count");
+    print(output, "%" PRIu64 "\n", __atomic_load_n(&metric->histogram->count, __ATOMIC_RELAXED));
 }
 
 static bool named_before(size_t index)
@@ -170,22 +177,32 @@ static bool named_before(size_t index)
     return false;
 }
 
+static void print_metric(struct output *output, const struct metric *metric)
+{
+    if (is_histogram(metric)) {
+        print_summary(output, metric);
+    } else {
+        print_name(output, metric, "");
+        print(output, "%" PRIu64 "\n", metric_value(metric));
+    }
+}
+
+/* The format wants all lines of one name together, whatever the order of registration. */
 size_t metrics_print(char *text, size_t size)
 {
+    static const char *const TYPES[] = { "counter", "gauge", "summary", "summary" };
     struct output output = { .text = text, .size = size, .used = 0 };
     for (size_t i = 0; i < registered_count; i++) {
-        const struct metric *metric = registered[i];
-        if (!named_before(i)) {
-            static const char *const TYPES[] = { "counter", "gauge", "summary", "summary" };
-            print(&output, "# HELP %s %s\n# TYPE %s %s\n", metric->name, metric->help,
-                  metric->name, TYPES[metric->kind]);
+        const struct metric *first = registered[i];
+        if (named_before(i)) {
+            continue;
         }
-        if (is_histogram(metric)) {
-            print_summary(&output, metric);
-        } else {
-            print(&output, "%s%s%s%s %" PRIu64 "\n", metric->name,
-                  metric->labels != NULL ? "{" : "", metric->labels != NULL ? metric->labels : "",
-                  metric->labels != NULL ? "}" : "", metric_value(metric));
+        print(&output, "# HELP %s %s\n# TYPE %s %s\n", first->name, first->help, first->name,
+              TYPES[first->kind]);
+        for (size_t j = i; j < registered_count; j++) {
+            if (strcmp(registered[j]->name, first->name) == 0) {
+                print_metric(&output, registered[j]);
+            }
         }
     }
     return output.used;

@@ -1,7 +1,7 @@
-#include <sys/random.h>
-
 #include "base/assert.h"
 #include "base/entropy.h"
+
+#include <sys/random.h>
 
 static uint64_t os_u64(void *context)
 {

@@ -2,6 +2,8 @@
 
 #include "base/assert.h"
 
+#include <string.h>
+
 static void *run(void *context)
 {
     struct worker *worker = context;
@@ -27,6 +29,7 @@ static void *run(void *context)
 enum status worker_start(struct worker *worker, const char *name, bool (*step)(void *context),
                          void *context, struct error *error)
 {
+    ASSERT(strlen(name) <= 15);
     worker->step = step;
     worker->context = context;
     worker->rung = false;
@@ -38,6 +41,8 @@ enum status worker_start(struct worker *worker, const char *name, bool (*step)(v
     ASSERT(result == 0);
     result = pthread_create(&worker->thread, NULL, run, worker);
     if (result != 0) {
+        (void)pthread_cond_destroy(&worker->bell);
+        (void)pthread_mutex_destroy(&worker->mutex);
         return error_set_errno(error, result, "cannot start the thread %s", name);
     }
     (void)pthread_setname_np(worker->thread, name);

@@ -61,7 +61,8 @@ struct command {
  * unknown operation or version, count out of range, reserved bits set, bytes missing. */
 STATUS_MUST_USE enum status command_next(const uint8_t **data, size_t *size, bool reads,
                                          struct command *command);
-/* Checks a whole entry body: only sound write commands, at most ENTRY_COMMANDS_MAX, nothing left
- * over; gives the number of commands and of events. */
+/* Checks a whole entry body: only sound write commands, 1 to ENTRY_COMMANDS_MAX of them with at
+ * most ENTRY_EVENTS_MAX events together, nothing left over; gives the number of commands and of
+ * events. INVALID otherwise. */
 STATUS_MUST_USE enum status command_check_body(const uint8_t *data, size_t size,
                                                uint32_t *commands, uint32_t *events);

@@ -16,10 +16,10 @@
 #pragma once
 
 #include "base/cursor.h"
+#include "base/limits.h"
+#include "base/status.h"
 #include "ledger/core/result.h"
 #include "ledger/store/delta.h"
-
-enum { LEDGERS_MAX = 4096 }; /* distinct ledger numbers in use; the next one is a rejected account */
 
 struct ledger;
 
@@ -44,7 +44,15 @@ uint32_t ledger_sums_count(const struct ledger *ledger);
 /* i < ledger_sums_count, ascending by ledger number. */
 void ledger_sums_at(const struct ledger *ledger, uint32_t i, struct ledger_sums *sums);
 
-/* What of the ledger is not in the delta, for the checkpoint; load answers CORRUPT when the bytes
- * are not what save wrote. */
+/* What of the ledger is not in the delta, for the checkpoint; at most
+ * LEDGER_SAVE_SIZE bytes. Load is into a fresh ledger, which it leaves unchanged when it answers
+ * CORRUPT: the bytes are not what save wrote. */
+enum { LEDGER_SAVE_SIZE = 12 + LEDGERS_MAX * 116 };
+size_t ledger_save_size(const struct ledger *ledger);
 void ledger_save(const struct ledger *ledger, struct writer *writer);
 STATUS_MUST_USE enum status ledger_load(struct ledger *ledger, struct reader *reader);
+
+/* For scripts alone: sets the four balances of an account, and the sums of its ledger as if an
+ * account that nobody sees had taken the other side. False when there is no such account. */
+bool ledger_set_balances(struct ledger *ledger, u128 id, u128 debits_pending, u128 debits_posted,
+                         u128 credits_pending, u128 credits_posted);

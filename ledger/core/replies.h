@@ -27,7 +27,8 @@ bool replies_find(const struct replies *replies, u128 client, uint64_t sequence,
                   uint64_t *log_index, struct result *results, uint32_t *count);
 u128 replies_digest(const struct replies *replies);
 
-/* Upper bound of the bytes that replies_save writes. */
+/* Bytes that replies_save writes. Load is into empty replies, and leaves them empty when it answers
+ * CORRUPT. */
 size_t replies_save_size(const struct replies *replies);
 void replies_save(const struct replies *replies, struct writer *writer);
 STATUS_MUST_USE enum status replies_load(struct replies *replies, struct reader *reader);

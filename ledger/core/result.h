@@ -6,6 +6,9 @@
  * failure is transient: it depends on the state of others, so the id is remembered as failed, and
  * every later try answers id_already_failed: an id has one outcome for ever.
  *
+ * One status is ours: an account that would bring the ledger number after LEDGERS_MAX distinct ones
+ * is too_many_ledgers. It comes last, because it says nothing about the event but about the room.
+ *
  * Statuses that the two-phase, balancing, closing and imported transfers bring are in the list at
  * their place; flags that this release does not know answer reserved_flag.
  */
@@ -41,7 +44,8 @@
     X(CREDITS_POSTED_MUST_BE_ZERO, "credits_posted_must_be_zero", 24)                              \
     X(LEDGER_MUST_NOT_BE_ZERO, "ledger_must_not_be_zero", 25)                                      \
     X(CODE_MUST_NOT_BE_ZERO, "code_must_not_be_zero", 26)                                          \
-    X(IMPORTED_EVENT_TIMESTAMP_MUST_NOT_REGRESS, "imported_event_timestamp_must_not_regress", 27)
+    X(IMPORTED_EVENT_TIMESTAMP_MUST_NOT_REGRESS, "imported_event_timestamp_must_not_regress", 27)  \
+    X(TOO_MANY_LEDGERS, "too_many_ledgers", 28)
 
 /*    name, text, number, transient */
 #define TRANSFER_STATUS_MAP(X)                                                                     \

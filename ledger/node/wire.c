@@ -1,18 +1,20 @@
 #include "ledger/node/wire.h"
 
-#include <string.h>
-
 #include "base/assert.h"
+
+#include <string.h>
 
 /* Both columns are stable: an older or newer release reads the number. */
 static const struct {
     uint16_t number;
     enum status status;
 } WIRE_STATUSES[] = {
-    { 0, STATUS_OK },           { 1, STATUS_NOT_LEADER },  { 2, STATUS_BUSY },
-    { 3, STATUS_NO_SPACE },     { 4, STATUS_INVALID },     { 5, STATUS_SHUTTING_DOWN },
-    { 6, STATUS_LEADER_LOST },  { 7, STATUS_TIMEOUT },     { 8, STATUS_INTERNAL },
-    { 9, STATUS_UNIMPLEMENTED }, { 10, STATUS_TOO_LARGE }, { 11, STATUS_CORRUPT },
+    { 0, STATUS_OK },          { 1, STATUS_NOT_LEADER },
+    { 2, STATUS_BUSY },        { 3, STATUS_NO_SPACE },
+    { 4, STATUS_INVALID },     { 5, STATUS_SHUTTING_DOWN },
+    { 6, STATUS_LEADER_LOST }, { 7, STATUS_TIMEOUT },
+    { 8, STATUS_INTERNAL },    { 9, STATUS_UNIMPLEMENTED },
+    { 10, STATUS_TOO_LARGE },  { 11, STATUS_CORRUPT },
 };
 
 static uint16_t wire_number(enum status status)

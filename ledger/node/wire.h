@@ -1,10 +1,10 @@
 /* wire.h — what an API node asks of a server over the cluster port, and the answer.
  *
- * FRAME_REQUEST  head: struct request; payload: one command (ledger/core/command.h: its header of 64
- *                bytes and the events, or ids, behind it). OPERATION_STATUS has no payload.
- * FRAME_REPLY    head: struct reply; payload: results of 16 bytes, accounts or transfers of 128, a
- *                node_status, or, when the status is not OK, a sentence in UTF-8 (may be empty).
- * Integers are little-endian. Numbers of wire statuses are stable. Pure.
+ * FRAME_REQUEST  head: struct request; payload: one command (ledger/core/command.h: its header of
+ * 64 bytes and the events, or ids, behind it). OPERATION_STATUS has no payload. FRAME_REPLY head:
+ * struct reply; payload: results of 16 bytes, accounts or transfers of 128, a node_status, or, when
+ * the status is not OK, a sentence in UTF-8 (may be empty). Integers are little-endian. Numbers of
+ * wire statuses are stable. Pure.
  */
 #pragma once
 
@@ -17,7 +17,7 @@ enum request_flags { REQUEST_STALE_READ = 1 };
 
 struct request {
     uint64_t id;         /* the caller's, echoed; unique among those under way on the connection */
-    uint64_t timeout_ns; /* how long the caller still waits; the server drops what waited longer */
+    uint64_t timeout_ns; /* how long the caller still waits; a read that waited longer is dropped */
     uint16_t operation;
     uint16_t flags;
 };
@@ -25,11 +25,11 @@ struct request {
 struct reply {
     uint64_t id;
     enum status status;
-    uint32_t leader;     /* the leader as the server knows it; 0: unknown */
-    uint64_t term;       /* of the server: a hint of a higher term is the better one */
-    uint64_t log_index;  /* writes: of the entry; reads: applied index that was read */
-    uint64_t timestamp;  /* cluster time of that entry */
-    uint32_t count;      /* results or records in the payload */
+    uint32_t leader;    /* the leader as the server knows it; 0: unknown */
+    uint64_t term;      /* of the server: a hint of a higher term is the better one */
+    uint64_t log_index; /* writes: of the entry; reads: applied index that was read */
+    uint64_t timestamp; /* cluster time of that entry */
+    uint32_t count;     /* results or records in the payload */
 };
 
 enum { REQUEST_HEAD_SIZE = 24, REPLY_HEAD_SIZE = 48 };

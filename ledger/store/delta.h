@@ -21,19 +21,20 @@
  */
 #pragma once
 
+#include "ledger/store/records.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "ledger/store/records.h"
-
 struct delta;
 
 struct delta_options {
-    uint32_t seal_events;    /* events after which a generation is due to be frozen */
+    uint32_t seal_events;     /* events, or changed accounts, after which a freeze is due */
     uint32_t accounts_cached; /* clean accounts kept beside the dirty ones */
 };
 
+/* `memory` is aligned to 64 bytes (16 will do, slower). */
 size_t delta_footprint(const struct delta_options *options);
 struct delta *delta_init(void *memory, const struct delta_options *options);
 
@@ -57,6 +58,11 @@ void delta_id_fail(struct delta *delta, u128 id);
 void delta_chain_open(struct delta *delta);
 void delta_chain_close(struct delta *delta, bool keep);
 bool delta_chain_is_open(const struct delta *delta);
+
+/* Optional: ask the processor to fetch what the transfer will look up, some events ahead; the
+ * second one, which needs the lines of the first, somewhat less far ahead. */
+void delta_hint_ids(const struct delta *delta, const struct transfer *transfer);
+void delta_hint_accounts(const struct delta *delta, const struct transfer *transfer);
 
 /* Sum over everything; valid between batches. */
 u128 delta_digest(const struct delta *delta);

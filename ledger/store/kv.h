@@ -12,12 +12,12 @@
  */
 #pragma once
 
+#include "base/cursor.h"
+#include "base/error.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-#include "base/cursor.h"
-#include "base/error.h"
 
 enum { KV_KEY_MAX = 64, KV_VALUE_MAX = 32 * 1024 * 1024 };
 
@@ -72,8 +72,8 @@ struct kv {
 STATUS_MUST_USE enum status kv_memory_open(struct kv **kv, struct error *error);
 
 struct kv_rocks_options {
-    const char *folder;    /* created when missing */
-    uint64_t cache_bytes;  /* block cache, all of RocksDB's memory that a flag bounds */
+    const char *folder;   /* created when missing */
+    uint64_t cache_bytes; /* block cache, all of RocksDB's memory that a flag bounds */
     uint32_t background_jobs;
 };
 STATUS_MUST_USE enum status kv_rocks_open(const struct kv_rocks_options *options, struct kv **kv,

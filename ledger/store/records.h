@@ -1,5 +1,5 @@
-/* records.h — an account, a transfer and a result: 128, 128 and 16 bytes, little-endian, the same in
- * memory, in the log, between our processes and (as values) in the store.
+/* records.h — an account, a transfer and a result: 128, 128 and 16 bytes, little-endian, the same
+ * in memory, in the log, between our processes and (as values) in the store.
  *
  * Fields, flags and their bit order are those that TigerBeetle documents (design §5), so that its
  * users' mental model carries over. Amounts are minor units of the ledger. Ids are chosen by the
@@ -7,10 +7,10 @@
  */
 #pragma once
 
-#include <stdint.h>
-
 #include "base/limits.h"
 #include "base/u128.h"
+
+#include <stdint.h>
 
 enum account_flags {
     ACCOUNT_LINKED = 1 << 0,                         /* succeeds or fails with the next event */

@@ -2,10 +2,10 @@
  *
  * The sealed past is complete up to the checkpoint, a position in the log. What is later is in the
  * delta and, after a crash, comes back by replaying the log from checkpoint + 1. A seal writes the
- * frozen generation in sorted tables, ingests them, and then, in one atomic synced batch, the changed
- * accounts and the checkpoint record. A crash between the two leaves records that are later than the
- * checkpoint: replay writes the same ones again, and reads ignore them, because every record carries
- * the log index of its entry. (How keys and values look: keys.h.)
+ * frozen generation in sorted tables, ingests them, and then, in one atomic synced batch, the
+ * changed accounts and the checkpoint record. A crash between the two leaves records that are later
+ * than the checkpoint: replay writes the same ones again, and reads ignore them, because every
+ * record carries the log index of its entry. (How keys and values look: keys.h.)
  *
  * Order of calls  open -> (replay) -> repeat { prefetch, delta_batch_begin, apply, delta_batch_end,
  *                 when seal_due: freeze } ; the sealer calls store_seal_step in its own thread.
@@ -32,13 +32,14 @@ struct store_checkpoint {
 
 struct store_options {
     struct delta_options delta;
-    struct kv *kv; /* the store closes it */
+    struct kv *kv; /* the store closes it, once store_open succeeded */
 };
 
 /* Loads the checkpoint record; `recovered->extra` is valid until the first freeze. */
 STATUS_MUST_USE enum status store_open(const struct store_options *options, struct store **store,
                                        struct store_checkpoint *recovered, struct error *error);
-/* No seal may be running. What is not sealed is in the log. */
+/* No call of store_seal_step may be under way; a seal that is not done is given up. What is not
+ * sealed is in the log. */
 void store_close(struct store *store);
 struct delta *store_delta(struct store *store);
 
@@ -51,7 +52,8 @@ STATUS_MUST_USE enum status store_prefetch(struct store *store, const u128 *acco
                                            size_t transfer_count, struct error *error);
 /* The log index whose entry the coming batch belongs to; set before delta_batch_begin. */
 void store_batch_index(struct store *store, uint64_t log_index);
-/* The live generation holds at least seal_events events. */
+/* The live generation holds at least seal_events events, or changed accounts. A freeze comes before
+ * the next entry then: the generation has room for what one more entry would add, and no more. */
 bool store_seal_due(const struct store *store);
 /* A frozen generation is still being sealed: freeze must wait, and so must the next entry once the
  * live generation is full. */
@@ -74,6 +76,7 @@ STATUS_MUST_USE enum status store_look_up_transfers(struct store *store, const u
 STATUS_MUST_USE enum status store_seal_step(struct store *store, bool *more, struct error *error);
 
 /* --- audit ----------------------------------------------------------------------------------- */
-/* Recomputes the digest of the sealed past by reading all of it; equals the recorded one. */
+/* Recomputes the digest of the sealed past by reading all of it. CORRUPT when it differs from the
+ * recorded one, when counts do, or when ids and transfers do not belong together. Any thread. */
 STATUS_MUST_USE enum status store_recompute_digest(struct store *store, u128 *digest,
                                                    struct error *error);

@@ -22,10 +22,10 @@
  */
 #pragma once
 
+#include "base/limits.h"
+
 #include <stdbool.h>
 #include <stdint.h>
-
-#include "base/limits.h"
 
 enum { ENTRY_VERSION = 1 };
 
@@ -57,7 +57,8 @@ struct entry {
     uint8_t body[];
 };
 
-/* The chain after an entry with these fields (index, term, timestamp, kind, body_size, body_crc). */
+/* The chain after an entry with these fields (index, term, timestamp, kind, body_size, body_crc).
+ */
 uint64_t entry_chain(uint64_t previous_chain, const struct entry_header *header);
 /* Fills body_crc, chain, version and header_crc of an entry whose other fields and body are set. */
 void entry_seal(struct entry *entry, uint64_t previous_chain);

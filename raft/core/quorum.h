@@ -1,9 +1,9 @@
 /* quorum.h — the one place that knows what a majority is. Pure. */
 #pragma once
 
-#include <stdint.h>
-
 #include "base/limits.h"
+
+#include <stdint.h>
 
 /* How many of `count` voters are a majority. */
 uint32_t quorum_size(uint32_t count);

@@ -8,11 +8,11 @@
  *  (1) One ordered write stream. An update with write_sequence != 0 is one element of it: first
  *      hard state (term, voted_for), then the cut of the log's tail, then the appended entries. The
  *      host makes elements durable in the order of their sequence numbers, groups as many as it
- *      likes into one flush, and reports RAFT_EVENT_WRITTEN with the highest number that is durable.
+ *      likes into one flush, and reports RAFT_EVENT_WRITTEN with the highest durable number.
  *      Numbers start at 1 and have no gaps. The host never reports what is not durable; after a
  *      failed flush it ends the process.
- *  (2) Messages. Each names the write after which it may leave (after_write; 0: at once). A host may
- *      delay, reorder, duplicate or lose messages; it must not send one early.
+ *  (2) Messages. Each names the write after which it may leave (after_write; 0: at once). A host
+ *      may delay, reorder, duplicate or lose messages; it must not send one early.
  *  (3) Entries. For an APPEND message the host adds the payloads of entries first..first+count-1
  *      from its log: they are there, written or not. For an appended run it takes the payloads from
  *      the proposal or the received message of the same event.
@@ -37,12 +37,12 @@
  */
 #pragma once
 
+#include "base/limits.h"
+#include "base/status.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-#include "base/limits.h"
-#include "base/status.h"
 
 enum raft_role { RAFT_FOLLOWER, RAFT_PRE_CANDIDATE, RAFT_CANDIDATE, RAFT_LEADER };
 
@@ -53,28 +53,28 @@ struct raft_run {
 };
 
 struct raft_options {
-    uint32_t self;                       /* this node's id, 1.. */
-    uint32_t members[RAFT_MEMBERS_MAX];  /* ids of all voters, self among them, ascending */
-    uint32_t member_count;               /* 1..RAFT_MEMBERS_MAX */
-    uint64_t election_timeout_ns;        /* base T: the timeout is random in [T, 2T) */
-    uint64_t heartbeat_interval_ns;      /* well below T */
-    uint64_t transfer_timeout_ns;        /* a leadership transfer is given up after this */
-    uint64_t window_bytes;               /* in flight to one follower */
-    uint64_t uncommitted_bytes_max;      /* proposals beyond are BUSY */
-    uint64_t seed;                       /* of the timeouts */
+    uint32_t self;                      /* this node's id, 1.. */
+    uint32_t members[RAFT_MEMBERS_MAX]; /* ids of all voters, self among them, ascending */
+    uint32_t member_count;              /* 1..RAFT_MEMBERS_MAX */
+    uint64_t election_timeout_ns;       /* base T: the timeout is random in [T, 2T) */
+    uint64_t heartbeat_interval_ns;     /* well below T */
+    uint64_t transfer_timeout_ns;       /* a leadership transfer is given up after this */
+    uint64_t window_bytes;              /* in flight to one follower */
+    uint64_t uncommitted_bytes_max;     /* proposals beyond are BUSY */
+    uint64_t seed;                      /* of the timeouts */
 };
 
 /* What the disk remembers at a start. */
 struct raft_start {
     uint64_t now_ns;
     uint64_t term;
-    uint32_t voted_for;        /* 0: nobody */
-    uint64_t base_index;       /* the entry before the first that the log holds; 0 for a whole log */
-    uint64_t base_term;        /* its term; 0 for a whole log */
-    uint64_t last_index;       /* == base_index for an empty log */
+    uint32_t voted_for;  /* 0: nobody */
+    uint64_t base_index; /* the entry before the first that the log holds; 0 for a whole log */
+    uint64_t base_term;  /* its term; 0 for a whole log */
+    uint64_t last_index; /* == base_index for an empty log */
     const struct raft_run *runs; /* ascending, cover base_index+1..last_index */
     uint32_t run_count;
-    uint64_t commit_index;     /* known to be committed (a checkpoint), base_index..last_index */
+    uint64_t commit_index; /* known to be committed (a checkpoint), base_index..last_index */
 };
 
 struct raft_entry_info {
@@ -100,24 +100,24 @@ struct raft_message {
     enum raft_message_kind kind;
     uint32_t from;
     uint32_t to;
-    uint64_t term;         /* the sender's; in PRE_VOTE the term it would start, and so in a grant */
-    uint64_t last_index;   /* votes: the candidate's last entry; results: the sender's last index */
+    uint64_t term;       /* the sender's; in PRE_VOTE the term it would start, and so in a grant */
+    uint64_t last_index; /* votes: the candidate's last entry; results: the sender's last index */
     uint64_t last_term;
-    uint64_t prev_index;   /* APPEND: the entry before the first; RESULT: echoed */
+    uint64_t prev_index; /* APPEND: the entry before the first; RESULT: echoed */
     uint64_t prev_term;
     uint64_t commit_index; /* APPEND, HEARTBEAT: min(leader's commit, what the follower is known to
                               have) in HEARTBEAT */
     uint64_t match_index;  /* APPEND_RESULT: entries up to here are durable here and match */
     uint64_t conflict_index; /* rejected APPEND: first index of conflict_term, or last index + 1 */
     uint64_t conflict_term;
-    uint64_t read_round;   /* HEARTBEAT and its result: which ReadIndex round it answers */
-    uint64_t sequence;     /* APPEND and its result: tells retries apart */
-    bool granted;          /* votes */
-    bool rejected;         /* APPEND_RESULT */
-    bool transfer;         /* VOTE: asked for by the leader, so stickiness does not hold */
-    uint32_t entry_count;  /* APPEND: entries prev_index+1.. */
+    uint64_t read_round;  /* HEARTBEAT and its result: which ReadIndex round it answers */
+    uint64_t sequence;    /* APPEND and its result: tells retries apart */
+    bool granted;         /* votes */
+    bool rejected;        /* APPEND_RESULT */
+    bool transfer;        /* VOTE: asked for by the leader, so stickiness does not hold */
+    uint32_t entry_count; /* APPEND: entries prev_index+1.. */
     const struct raft_entry_info *entries; /* received APPEND: entry_count of them; sent: NULL */
-    uint64_t after_write;  /* sent: may leave once this write is durable */
+    uint64_t after_write;                  /* sent: may leave once this write is durable */
 };
 
 enum raft_event_kind {
@@ -208,6 +208,7 @@ void raft_status(const struct raft *raft, struct raft_status *status);
 uint64_t raft_term_at(const struct raft *raft, uint64_t index);
 /* The log no longer holds entries up to `index` (<= commit_index): a checkpoint has them. */
 void raft_compacted(struct raft *raft, uint64_t index);
-/* Asserts every invariant that one node can see; tests and the simulator call it after each step. */
+/* Asserts every invariant that one node can see; tests and the simulator call it after each step.
+ */
 void raft_check(const struct raft *raft);
 const char *raft_role_name(enum raft_role role);

@@ -1,8 +1,8 @@
 #include "raft/core/term_log.h"
 
-#include <string.h>
-
 #include "base/assert.h"
+
+#include <string.h>
 
 enum { ENTRY_SIZE_MAX = RAFT_ENTRY_HEADER_SIZE + RAFT_ENTRY_BODY_MAX };
 
@@ -53,6 +53,12 @@ uint64_t term_log_term(const struct term_log *log, uint64_t index)
 bool term_log_reaches(const struct term_log *log, uint64_t prev_index)
 {
     return prev_index == 0 ? log->base_index == 0 : term_log_term(log, prev_index) != 0;
+}
+
+uint64_t term_log_first_known(const struct term_log *log)
+{
+    bool forgotten = log->run_count > 0 && log->runs[0].first_index > log->base_index + 1;
+    return forgotten ? log->runs[0].first_index : log->base_index;
 }
 
 uint64_t term_log_last_term(const struct term_log *log)

@@ -10,11 +10,11 @@
  */
 #pragma once
 
-#include <stdbool.h>
-#include <stdint.h>
-
 #include "base/limits.h"
 #include "raft/core/raft.h"
+
+#include <stdbool.h>
+#include <stdint.h>
 
 struct term_log {
     uint64_t base_index;
@@ -31,6 +31,8 @@ void term_log_init(struct term_log *log, const struct raft_start *start);
 uint64_t term_log_term(const struct term_log *log, uint64_t index);
 /* The term of prev_index is known, so the entries after it can be sent. */
 bool term_log_reaches(const struct term_log *log, uint64_t prev_index);
+/* The least index from which on every term is known. */
+uint64_t term_log_first_known(const struct term_log *log);
 uint64_t term_log_last_term(const struct term_log *log);
 /* The first index known to have the same term as `index`. */
 uint64_t term_log_run_start(const struct term_log *log, uint64_t index);

@@ -7,15 +7,16 @@
  * acknowledgements by index and term).
  *
  * Invariants  (1) durable <= issued <= durable + LOG_WRITES_QUEUED_MAX;
- *             (2) durable_index <= covered(durable+1) <= ... <= covered(issued) <= last index.
+ *             (2) durable_index <= covered(durable+1) <= ... <= covered(issued), and
+ *                 the last of these is the log's last index: what is not durable is being written.
  * Pure.
  */
 #pragma once
 
+#include "base/limits.h"
+
 #include <stdbool.h>
 #include <stdint.h>
-
-#include "base/limits.h"
 
 struct write_queue {
     uint64_t issued;

@@ -1,7 +1,7 @@
 /* log.h — the replicated log on disk: segments, group commit, recovery.
  *
- * The header of the implementation's file format stands in segment.h. Rules (FAST'18 "Protocol-aware
- * recovery", reference to the design §4):
+ * The header of the implementation's file format stands in segment.h. Rules (FAST'18
+ * "Protocol-aware recovery", reference to the design §4):
  *  - A write stream element is durable when log_write returned STATUS_OK for it: hard state in the
  *    superblock, then tail cut, then entries, with one flush of the segment for the whole group.
  *  - At open every entry's identifier (header) and body are checked. What follows the last sound
@@ -10,10 +10,10 @@
  *    CORRUPT, naming segment, offset and index; the log is never cut there.
  *  - A failed flush ends the process (the caller logs and exits); nothing is retried.
  *
- * Threads  log_write and log_cut_head: one writer thread. log_read: any thread, for entries that are
- *          durable (reported written) and not cut. log_open, log_close: nobody else.
- * Errors   NO_SPACE from log_write leaves the log as it was before the call, and the same writes may
- *          be tried again later; anything else is fatal to the process.
+ * Threads  log_write, log_cut_head and log_prepare: one writer thread. log_read: any thread, for
+ * entries that are durable (reported written) and not cut. log_open, log_close: nobody else. Errors
+ * NO_SPACE from log_write leaves the log as it was before the call, and the same writes may be
+ * tried again later; anything else is fatal to the process.
  */
 #pragma once
 
@@ -36,7 +36,7 @@ struct log_write {
     bool hard_state;
     uint64_t term;
     uint32_t voted_for;
-    uint64_t truncate_from; /* 0: none */
+    uint64_t truncate_from;       /* 0: none */
     struct entry *const *entries; /* sealed, consecutive indexes */
     uint32_t entry_count;
 };
@@ -46,11 +46,12 @@ struct log_recovered {
     uint64_t base_index; /* the entry before the first held */
     uint64_t base_term;
     uint64_t last_index;
-    uint64_t last_timestamp; /* of the last entry; 0 when empty */
+    uint64_t last_timestamp; /* of the last entry, or of the base */
     uint64_t last_chain;     /* of the last entry, or of the base */
     uint32_t run_count;
     struct raft_run runs[RAFT_TERM_RUNS_MAX];
     uint32_t torn_entries; /* cut from the tail */
+    uint32_t repaired;     /* identifiers and headers made again from their other copy */
     uint32_t segments;
 };
 

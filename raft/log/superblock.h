@@ -1,22 +1,21 @@
 /* superblock.h — who this data folder belongs to, and the hard state of Raft: DIR/superblock.
  *
- * Four copies of one block of LOG_BLOCK_SIZE bytes, written one after the other, each flushed before
- * the next, so that a crash or a damaged sector leaves others. Each copy: magic, format version,
- * copy number, sequence, the fields below, reserved zeros, CRC-32C. The valid copy with the highest
- * sequence counts; copies that differ from it are rewritten at open.
- * A vote or a term is a promise: superblock_store returns only after at least the quorum of copies
- * (2) is durable.
+ * Four copies of one block of LOG_BLOCK_SIZE bytes, written one after the other, each flushed
+ * before the next, so that a crash or a damaged sector leaves others. Each copy: magic, format
+ * version, copy number, sequence, the fields below, reserved zeros, CRC-32C. The valid copy with
+ * the highest sequence counts; copies that differ from it are rewritten at open. A vote or a term
+ * is a promise: superblock_store returns only after at least the quorum of copies (2) is durable.
  * Errors  CORRUPT when no copy is sound, VERSION when written by a newer release, IO and NO_SPACE
  *         from the disk. Texts name the file and the remedy.
  * Threads one at a time.
  */
 #pragma once
 
-#include <stdint.h>
-
 #include "base/disk.h"
 #include "base/limits.h"
 #include "base/u128.h"
+
+#include <stdint.h>
 
 enum { SUPERBLOCK_VERSION = 1, SUPERBLOCK_COPIES = 4, MEMBER_ADDRESS_MAX = 256 };
 

@@ -2,7 +2,9 @@
  * table of delays and cuts.
  *
  * Promises nothing but this: a message arrives whole, from the member it claims to be, or not at
- * all; messages to one destination may be lost, and reordered only across reconnections.
+ * all; messages to one destination may be lost, and reordered only across reconnections, except
+ * that FRAME_RAFT without payload overtakes what has a payload (a heartbeat does not wait behind
+ * entries).
  * Back-pressure: BUSY when the destination's queue is full (the message is dropped: Raft repeats,
  * a client is told), CLOSED when it is not connected.
  * Threads  the loop's.
@@ -42,11 +44,13 @@ struct bus {
     const struct bus_ops *ops;
 };
 
-/* What the bus tells the node; bytes are valid during the call. */
+/* What the bus tells the node; bytes are valid during the call. The payload lies right behind the
+ * head, so that a message and its entries can be read as one. */
 struct bus_handler {
     void (*on_peer_frame)(void *context, uint32_t node, enum frame_kind kind, struct bytes head,
                           struct bytes payload);
-    /* Connected (both directions usable) or no longer so. */
+    /* Connected (both directions usable) or no longer so. Frames of a direction may come before
+     * the other direction is there. */
     void (*on_peer_state)(void *context, uint32_t node, bool connected);
     /* How far the peer's wall clock is ahead of ours, and the round trip it was measured in. */
     void (*on_peer_clock)(void *context, uint32_t node, int64_t offset_ns, uint64_t round_trip_ns);

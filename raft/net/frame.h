@@ -14,16 +14,16 @@
  *   28  u32 reserved      zero
  *
  * A connection starts with a HELLO from the side that dialled, answered by a HELLO or a REFUSED;
- * nothing else may come before. Pure.
+ * nothing else may come before, and neither has a payload. Pure.
  */
 #pragma once
-
-#include <stdbool.h>
-#include <stdint.h>
 
 #include "base/cursor.h"
 #include "base/limits.h"
 #include "base/status.h"
+
+#include <stdbool.h>
+#include <stdint.h>
 
 #define FRAME_MAGIC 0x464C4E46U /* "FNLF" */
 enum { FRAME_VERSION = 1, FRAME_HEAD_MAX = 4096, FRAME_SELF_CHECKED = 1 };
@@ -63,13 +63,13 @@ bool frame_payload_check(const struct frame_header *header, const uint8_t *paylo
 enum hello_role { HELLO_PEER = 1, HELLO_CLIENT = 2 };
 
 struct hello {
-    u128 cluster;         /* 0 from a client that does not know it yet */
+    u128 cluster; /* 0 from a client that does not know it yet */
     enum hello_role role;
-    uint32_t node;        /* the sender's id; 0 for a client */
-    uint32_t to_node;     /* whom it believes to reach; 0: anybody */
-    uint64_t incarnation; /* of the sender */
+    uint32_t node;           /* the sender's id; 0 for a client */
+    uint32_t to_node;        /* whom it believes to reach; 0: anybody */
+    uint64_t incarnation;    /* of the sender */
     uint64_t to_incarnation; /* of the receiver as last seen; 0: not seen yet */
-    uint16_t version_min; /* of this protocol that the sender speaks */
+    uint16_t version_min;    /* of this protocol that the sender speaks */
     uint16_t version_max;
     uint64_t features;
     uint64_t wall_ns;
@@ -78,3 +78,25 @@ struct hello {
 enum { HELLO_SIZE = 80 };
 void hello_encode(uint8_t out[HELLO_SIZE], const struct hello *hello);
 STATUS_MUST_USE enum status hello_decode(struct bytes head, struct hello *hello);
+
+/* --- why a hello was refused: the head of FRAME_REFUSED --------------------------------------- */
+enum refusal_reason {
+    REFUSAL_VERSION = 1,
+    REFUSAL_CLUSTER,
+    REFUSAL_NODE,
+    REFUSAL_INCARNATION,
+    REFUSAL_REASON_END
+};
+
+enum { REFUSAL_TEXT_MAX = 400, REFUSAL_SIZE_MAX = 4 + REFUSAL_TEXT_MAX };
+
+struct refusal {
+    enum refusal_reason reason;
+    char text[REFUSAL_TEXT_MAX]; /* zero-terminated; decoded ones hold printable ASCII only */
+};
+
+/* Returns the size written: u16 reason, u16 size of the text, the text. */
+size_t refusal_encode(uint8_t out[REFUSAL_SIZE_MAX], const struct refusal *refusal);
+STATUS_MUST_USE enum status refusal_decode(struct bytes head, struct refusal *refusal);
+/* VERSION, WRONG_CLUSTER or WRONG_NODE. */
+enum status refusal_status(enum refusal_reason reason);

@@ -11,13 +11,13 @@
  */
 #pragma once
 
-#include <uv.h>
-
 #include "base/clock.h"
 #include "base/entropy.h"
 #include "base/error.h"
 #include "raft/log/superblock.h"
 #include "raft/net/bus.h"
+
+#include <uv.h>
 
 struct net;
 
@@ -27,14 +27,17 @@ struct net_options {
     struct entropy entropy;
     const struct superblock *identity; /* cluster, node, incarnation, members; copied */
     struct bus_handler handler;
+    uint32_t hello_timeout_ms; /* 0: HELLO_TIMEOUT_MS */
 };
 
-/* Binds the address of this node's member entry (port 0: any, see net_port) and starts dialling. */
+/* Binds the address of this node's member entry (port 0: any, see net_port) and starts dialling.
+ * After a failure the loop must run once more to free what it holds, as after net_stop. */
 STATUS_MUST_USE enum status net_start(const struct net_options *options, struct net **net,
                                       struct error *error);
 struct bus *net_bus(struct net *net);
 uint16_t net_port(const struct net *net);
-/* Closes everything; `done` is called from the loop when the memory of `net` is gone. */
+/* Closes everything, once; what is queued is dropped. The handler still hears of clients and peers
+ * that close; then `done` (may be NULL) is called from the loop, the memory of `net` is gone. */
 void net_stop(struct net *net, void (*done)(void *context), void *context);
 
 /* --- one dialled connection as a client ------------------------------------------------------- */
@@ -65,4 +68,6 @@ STATUS_MUST_USE enum status link_start(const struct link_options *options, struc
 /* BUSY, CLOSED as bus.h; payload as bus.h. */
 STATUS_MUST_USE enum status link_send(struct link *link, enum frame_kind kind, struct bytes head,
                                       const struct bus_payload *payload);
+/* Ends the link, once: the handler is not called any more, `done` (may be NULL) is, from the loop.
+ */
 void link_close(struct link *link, void (*done)(void *context), void *context);

@@ -1,0 +1,125 @@
+/* client_internal.h — the objects behind cluster_client.h. Internal to api/client.
+ *
+ * cluster_client_uv.c  opening, closing, connections, the timer
+ * client_route.c       which request goes where, and what an answer means for it
+ * client_poll.c        asking members for their state: who leads, who is silent,
+ * cluster_client_status
+ *
+ * How the leader is found: every open member is asked for its state, each CLIENT_POLL_MS while a
+ * leader is reachable and each CLIENT_SEARCH_MS while none is. A request is sent only to a member
+ * that is known to lead; when another one leads, what the former has not answered is sent again
+ * there.
+ */
+#pragma once
+
+#include "api/client/leader_view.h"
+#include "api/client/requests.h"
+#include "raft/net/frame.h"
+
+enum {
+    CLIENT_POLL_MS = 500,
+    CLIENT_SEARCH_MS = 50,
+    CLIENT_SILENT_MS = 1500, /* a leader that leaves a poll unanswered so long is not reachable */
+    CLIENT_HOLD_MS = 20,     /* after a refusal that a moment may cure */
+    CLIENT_MARGIN_MS_MAX = 100,
+    CLIENT_TEXT_MAX = 256,
+    CLIENT_STATUS_QUERIES_MAX = 16,
+};
+
+struct client_timer;
+struct link;
+struct bus_payload;
+
+struct client_member {
+    struct cluster_client *client;
+    struct superblock_member member;
+    struct link *link;
+    bool open;
+    bool logged;           /* that it cannot be reached: once until it is */
+    uint64_t poll_sent_ns; /* of the poll that is not answered yet; 0: none */
+};
+
+struct status_query {
+    bool used;
+    uint64_t generation;
+    uint64_t deadline_ns;
+    uint32_t pending; /* bit i: member i has been asked and has not answered */
+    cluster_status_callback callback;
+    void *context;
+    struct cluster_member_status rows[RAFT_MEMBERS_MAX];
+};
+
+struct cluster_client {
+    struct uv_loop_s *loop;
+    struct clock clock;
+    struct client_timer *timer;
+    u128 cluster;     /* 0: not known yet */
+    u128 incarnation; /* of this client, in commands */
+    uint64_t sequence;
+    struct client_member members[RAFT_MEMBERS_MAX];
+    uint32_t member_count;
+    struct leader_view view;
+    struct requests *requests;
+    bool serving;
+    bool closing;
+    uint64_t hold_until_ns; /* nothing is sent before */
+    uint64_t poll_due_ns;
+    uint64_t status_generation;
+    struct status_query queries[CLIENT_STATUS_QUERIES_MAX];
+    uint32_t links_open; /* not closed yet; for cluster_client_close */
+    void (*on_serving)(void *context, bool serving);
+    void *on_serving_context;
+    void (*on_closed)(void *context);
+    void *on_closed_context;
+};
+
+/* --- cluster_client_uv.c ---------------------------------------------------------------------- */
+
+enum status client_send(struct client_member *member, enum frame_kind kind, struct bytes head,
+                        const struct bus_payload *payload) STATUS_MUST_USE;
+/* Makes sure that client_tick runs when the next thing is due. */
+void client_arm(struct cluster_client *client);
+/* Deadlines, polls, and what waits to be sent. */
+void client_tick(struct cluster_client *client);
+/* When client_tick is to run next. */
+uint64_t client_due_ns(const struct cluster_client *client);
+
+/* A link's news. */
+void client_on_open(struct client_member *member, const struct hello *hello);
+void client_on_frame(struct client_member *member, enum frame_kind kind, struct bytes head,
+                     struct bytes payload);
+void client_on_close(struct client_member *member);
+
+/* --- client_route.c --------------------------------------------------------------------------- */
+
+/* Sends what can be sent. */
+void client_route(struct cluster_client *client);
+/* The same after a request was added; does not look at all that wait while no leader is known. */
+void client_route_new(struct cluster_client *client, struct client_request *request);
+/* What `member` has not answered is to be sent again. */
+void client_recall(struct client_member *member);
+void client_on_answer(struct client_member *member, const struct reply *reply,
+                      struct bytes payload);
+/* Completes what has passed its deadline. */
+void client_expire(struct cluster_client *client, uint64_t now_ns);
+/* Completes everything. */
+void client_abandon(struct cluster_client *client);
+/* After anything that may change who leads and whether it is reachable. */
+void client_refresh(struct cluster_client *client);
+uint32_t client_open_count(const struct cluster_client *client);
+
+/* --- client_poll.c ---------------------------------------------------------------------------- */
+
+/* Ids of requests for status have the top bit set. */
+bool client_is_status_id(uint64_t id);
+void client_poll_member(struct client_member *member, uint64_t now_ns);
+void client_poll(struct cluster_client *client, uint64_t now_ns);
+/* The member has left a poll unanswered for too long. */
+bool client_member_silent(const struct client_member *member, uint64_t now_ns);
+void client_on_status(struct client_member *member, const struct reply *reply,
+                      struct bytes payload);
+/* The member is gone: queries do not wait for it. */
+void client_status_gone(struct client_member *member);
+void client_status_expire(struct cluster_client *client, uint64_t now_ns);
+/* The earliest deadline of a query; UINT64_MAX when there is none. */
+uint64_t client_status_due_ns(const struct cluster_client *client);

@@ -1,0 +1,168 @@
+#include "api/client/client_internal.h"
+#include "base/assert.h"
+#include "raft/net/bus.h"
+
+#include <string.h>
+
+/* Id of a request for status: the top bit, then 40 bits of the query's generation, 8 bits of its
+ * slot; the slot POLL_SLOT is a poll. */
+#define STATUS_BIT (UINT64_C(1) << 63)
+enum { POLL_SLOT = 255, SLOT_BITS = 8, GENERATION_BITS = 40 };
+_Static_assert((int)CLIENT_STATUS_QUERIES_MAX < (int)POLL_SLOT, "slots of queries are no polls");
+
+bool client_is_status_id(uint64_t id)
+{
+    return (id & STATUS_BIT) != 0;
+}
+
+static uint64_t status_id(uint64_t generation, uint32_t slot)
+{
+    uint64_t kept = generation & ((UINT64_C(1) << GENERATION_BITS) - 1);
+    return STATUS_BIT | kept << SLOT_BITS | slot;
+}
+
+static enum status ask(struct client_member *member, uint64_t id, uint64_t timeout_ns)
+{
+    struct request request = {
+        .id = id,
+        .timeout_ns = timeout_ns,
+        .operation = OPERATION_STATUS,
+    };
+    uint8_t head[REQUEST_HEAD_SIZE];
+    request_encode(head, &request);
+    return client_send(member, FRAME_REQUEST, (struct bytes){ head, sizeof head }, NULL);
+}
+
+void client_poll_member(struct client_member *member, uint64_t now_ns)
+{
+    if (!member->open || member->poll_sent_ns != 0) {
+        return;
+    }
+    /* A full queue or a connection that is just closing: the next poll will tell. */
+    if (ask(member, status_id(0, POLL_SLOT), CLIENT_SILENT_MS * NS_PER_MS) == STATUS_OK) {
+        member->poll_sent_ns = now_ns;
+    }
+}
+
+void client_poll(struct cluster_client *client, uint64_t now_ns)
+{
+    if (now_ns < client->poll_due_ns) {
+        return;
+    }
+    for (uint32_t i = 0; i < client->member_count; i++) {
+        client_poll_member(&client->members[i], now_ns);
+    }
+    client->poll_due_ns =
+        now_ns + (client->serving ? CLIENT_POLL_MS : CLIENT_SEARCH_MS) * NS_PER_MS;
+}
+
+bool client_member_silent(const struct client_member *member, uint64_t now_ns)
+{
+    return member->poll_sent_ns != 0 &&
+           now_ns - member->poll_sent_ns >= CLIENT_SILENT_MS * NS_PER_MS;
+}
+
+/* --- queries for callers ---------------------------------------------------------------------- */
+
+static void query_finish(struct cluster_client *client, struct status_query *query)
+{
+    ASSERT(query->used);
+    query->used = false;
+    query->callback(query->context, query->rows, client->member_count);
+}
+
+static void query_row_done(struct client_member *member, struct status_query *query)
+{
+    struct cluster_client *client = member->client;
+    uint32_t bit = 1U << (uint32_t)(member - client->members);
+    if (!query->used || (query->pending & bit) == 0) {
+        return;
+    }
+    query->pending &= ~bit;
+    if (query->pending == 0) {
+        query_finish(client, query);
+    }
+}
+
+void client_on_status(struct client_member *member, const struct reply *reply, struct bytes payload)
+{
+    struct cluster_client *client = member->client;
+    uint32_t slot = reply->id & POLL_SLOT;
+    if (slot == POLL_SLOT) {
+        member->poll_sent_ns = 0;
+        return;
+    }
+    struct status_query *query = slot < CLIENT_STATUS_QUERIES_MAX ? &client->queries[slot] : NULL;
+    if (query == NULL || !query->used || status_id(query->generation, slot) != reply->id) {
+        return; /* given up already */
+    }
+    struct cluster_member_status *row = &query->rows[member - client->members];
+    struct node_status status;
+    if (reply->status == STATUS_OK && node_status_decode(payload, &status) == STATUS_OK) {
+        row->reachable = true;
+        row->status = status;
+    }
+    query_row_done(member, query);
+}
+
+void client_status_gone(struct client_member *member)
+{
+    for (uint32_t i = 0; i < CLIENT_STATUS_QUERIES_MAX; i++) {
+        query_row_done(member, &member->client->queries[i]);
+    }
+}
+
+void client_status_expire(struct cluster_client *client, uint64_t now_ns)
+{
+    for (uint32_t i = 0; i < CLIENT_STATUS_QUERIES_MAX; i++) {
+        struct status_query *query = &client->queries[i];
+        if (query->used && (query->deadline_ns <= now_ns || client->closing)) {
+            query_finish(client, query);
+        }
+    }
+}
+
+uint64_t client_status_due_ns(const struct cluster_client *client)
+{
+    uint64_t due_ns = UINT64_MAX;
+    for (uint32_t i = 0; i < CLIENT_STATUS_QUERIES_MAX; i++) {
+        const struct status_query *query = &client->queries[i];
+        if (query->used && query->deadline_ns < due_ns) {
+            due_ns = query->deadline_ns;
+        }
+    }
+    return due_ns;
+}
+
+enum status cluster_client_status(struct cluster_client *client, uint64_t timeout_ns,
+                                  cluster_status_callback callback, void *context)
+{
+    if (client->closing) {
+        return STATUS_SHUTTING_DOWN;
+    }
+    uint32_t slot = 0;
+    while (slot < CLIENT_STATUS_QUERIES_MAX && client->queries[slot].used) {
+        slot++;
+    }
+    if (slot == CLIENT_STATUS_QUERIES_MAX) {
+        return STATUS_BUSY;
+    }
+    struct status_query *query = &client->queries[slot];
+    memset(query, 0, sizeof *query);
+    query->used = true;
+    query->generation = ++client->status_generation;
+    query->callback = callback;
+    query->context = context;
+    for (uint32_t i = 0; i < client->member_count; i++) {
+        struct client_member *member = &client->members[i];
+        query->rows[i].member = member->member;
+        if (member->open &&
+            ask(member, status_id(query->generation, slot), timeout_ns) == STATUS_OK) {
+            query->pending |= 1U << i;
+        }
+    }
+    /* Nobody to wait for: the callback comes from the timer, never from here. */
+    query->deadline_ns = query->pending != 0 ? clock_mono_ns(&client->clock) + timeout_ns : 0;
+    client_arm(client);
+    return STATUS_OK;
+}

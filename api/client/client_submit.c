@@ -1,0 +1,60 @@
+#include "api/client/client_internal.h"
+#include "base/assert.h"
+
+#include <string.h>
+
+/* A tenth of what is left, so that the answer still reaches the caller. */
+static uint64_t with_margin(uint64_t deadline_ns, uint64_t now_ns)
+{
+    uint64_t left_ns = deadline_ns > now_ns ? deadline_ns - now_ns : 0;
+    uint64_t margin_ns = left_ns / 10;
+    if (margin_ns > CLIENT_MARGIN_MS_MAX * NS_PER_MS) {
+        margin_ns = CLIENT_MARGIN_MS_MAX * NS_PER_MS;
+    }
+    return now_ns + left_ns - margin_ns;
+}
+
+enum status cluster_client_submit(struct cluster_client *client, enum operation operation,
+                                  uint8_t *bytes, uint32_t count, bool stale, uint64_t deadline_ns,
+                                  cluster_callback callback, void *context, uint64_t *handle)
+{
+    uint32_t event_size = operation_event_size(operation);
+    ASSERT(event_size > 0);
+    ASSERT(count > 0 && count <= BATCH_EVENTS_MAX);
+    ASSERT_IMPLIES(stale, !operation_is_write(operation));
+    if (client->closing) {
+        return STATUS_SHUTTING_DOWN;
+    }
+    size_t size = COMMAND_HEADER_SIZE + (size_t)count * event_size;
+    uint64_t now_ns = clock_mono_ns(&client->clock);
+    struct client_request *request =
+        requests_add(client->requests, bytes, size, with_margin(deadline_ns, now_ns));
+    if (request == NULL) {
+        return STATUS_BUSY;
+    }
+    struct command_header header = {
+        .operation = (uint16_t)operation,
+        .version = COMMAND_VERSION,
+        .count = count,
+        .sequence = ++client->sequence,
+        .client = operation_is_write(operation) ? client->incarnation : 0,
+    };
+    memcpy(bytes, &header, sizeof header);
+    request->operation = operation;
+    request->count = count;
+    request->stale = stale;
+    request->callback = callback;
+    request->context = context;
+    *handle = request->handle;
+    client_route_new(client, request);
+    client_arm(client);
+    return STATUS_OK;
+}
+
+void cluster_client_cancel(struct cluster_client *client, uint64_t handle)
+{
+    struct client_request *request = requests_by_handle(client->requests, handle);
+    if (request != NULL) {
+        requests_remove(request);
+    }
+}

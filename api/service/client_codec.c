@@ -1,0 +1,267 @@
+#include "api/service/client_codec.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/service/convert.h"
+#include "api/service/proto_wire.h"
+#include "base/assert.h"
+
+const char *client_path(enum operation operation)
+{
+    switch (operation) {
+    case OPERATION_CREATE_ACCOUNTS:
+        return "/fenlu.v1.Ledger/CreateAccounts";
+    case OPERATION_CREATE_TRANSFERS:
+        return "/fenlu.v1.Ledger/CreateTransfers";
+    case OPERATION_LOOK_UP_ACCOUNTS:
+        return "/fenlu.v1.Ledger/LookupAccounts";
+    case OPERATION_LOOK_UP_TRANSFERS:
+        return "/fenlu.v1.Ledger/LookupTransfers";
+    }
+    UNREACHABLE();
+}
+
+struct grpc_buffer *client_encode_create(enum operation operation, const void *records,
+                                         uint32_t count)
+{
+    ASSERT(operation_is_write(operation));
+    enum operation look_up = operation == OPERATION_CREATE_ACCOUNTS ? OPERATION_LOOK_UP_ACCOUNTS
+                                                                    : OPERATION_LOOK_UP_TRANSFERS;
+    struct bytes payload = { records, (size_t)count * EVENT_SIZE };
+    return convert_reply(look_up, payload, count, 0);
+}
+
+struct grpc_buffer *client_encode_look_up(const u128 *ids, uint32_t count)
+{
+    enum { ID_FIELD_SIZE = 18 };
+    struct grpc_buffer *buffer = grpc_buffer_new((size_t)count * ID_FIELD_SIZE);
+    uint8_t *at = buffer->data;
+    for (uint32_t i = 0; i < count; i++) {
+        *at++ = 1 << 3 | PROTO_BYTES;
+        *at++ = 16;
+        u128_to_bytes(ids[i], at);
+        at += 16;
+    }
+    return buffer;
+}
+
+static struct proto_reader read_message(struct bytes message)
+{
+    return (struct proto_reader){ .at = message.data, .end = message.data + message.size };
+}
+
+static struct result read_result(struct bytes message)
+{
+    struct proto_reader reader = read_message(message);
+    struct proto_tag tag;
+    struct result result = { 0 };
+    while (proto_read_tag(&reader, &tag)) {
+        if (tag.field == 1 && tag.type == PROTO_VARINT) {
+            result.timestamp = proto_read_varint(&reader);
+        } else if (tag.field == 2 && tag.type == PROTO_VARINT) {
+            result.status = (uint32_t)proto_read_varint(&reader);
+        } else {
+            proto_skip(&reader, tag.type);
+        }
+    }
+    return result;
+}
+
+enum status client_decode_results(struct bytes message, struct result *results, uint32_t max,
+                                  uint32_t *count, uint64_t *log_index)
+{
+    struct proto_reader reader = read_message(message);
+    struct proto_tag tag;
+    *count = 0;
+    *log_index = 0;
+    while (proto_read_tag(&reader, &tag)) {
+        if (tag.field == 1 && tag.type == PROTO_BYTES) {
+            if (*count == max) {
+                return STATUS_PROTOCOL;
+            }
+            results[(*count)++] = read_result(proto_read_bytes(&reader));
+        } else if (tag.field == 2 && tag.type == PROTO_VARINT) {
+            *log_index = proto_read_varint(&reader);
+        } else {
+            proto_skip(&reader, tag.type);
+        }
+    }
+    return reader.failed == NULL ? STATUS_OK : STATUS_PROTOCOL;
+}
+
+enum status client_decode_records(enum operation operation, struct bytes message, void **records,
+                                  uint32_t *count)
+{
+    ASSERT(!operation_is_write(operation));
+    enum operation create = operation == OPERATION_LOOK_UP_ACCOUNTS ? OPERATION_CREATE_ACCOUNTS
+                                                                    : OPERATION_CREATE_TRANSFERS;
+    struct converted converted;
+    struct refusal refusal;
+    *records = NULL;
+    *count = 0;
+    enum status status = convert_request(create, message, &converted, &refusal);
+    if (status == STATUS_INVALID) {
+        return STATUS_PROTOCOL;
+    }
+    if (status != STATUS_OK || converted.command == NULL) {
+        return status;
+    }
+    memmove(converted.command, converted.command + COMMAND_HEADER_SIZE,
+            (size_t)converted.count * EVENT_SIZE);
+    *records = converted.command;
+    *count = converted.count;
+    return STATUS_OK;
+}
+
+/* The bytes of the last PROTO_BYTES field with this number, or none. */
+static struct bytes find_bytes(struct bytes message, uint32_t field)
+{
+    struct proto_reader reader = read_message(message);
+    struct proto_tag tag;
+    struct bytes found = { 0 };
+    while (proto_read_tag(&reader, &tag)) {
+        if (tag.field == field && tag.type == PROTO_BYTES) {
+            found = proto_read_bytes(&reader);
+        } else {
+            proto_skip(&reader, tag.type);
+        }
+    }
+    return reader.failed == NULL ? found : (struct bytes){ 0 };
+}
+
+/* google.rpc.Status { details = 3: Any { value = 2: fenlu.v1.ErrorDetail { outcome = 2 } } } */
+bool client_decode_not_applied(struct bytes details)
+{
+    enum { OUTCOME_FIELD = 2, OUTCOME_NOT_APPLIED_NUMBER = 1 };
+    if (details.size == 0) {
+        return false;
+    }
+    struct bytes any = find_bytes(details, 3);
+    struct bytes detail = any.size > 0 ? find_bytes(any, 2) : any;
+    if (detail.size == 0) {
+        return false;
+    }
+    struct proto_reader reader = read_message(detail);
+    struct proto_tag tag;
+    uint64_t outcome = 0;
+    while (proto_read_tag(&reader, &tag)) {
+        if (tag.field == OUTCOME_FIELD && tag.type == PROTO_VARINT) {
+            outcome = proto_read_varint(&reader);
+        } else {
+            proto_skip(&reader, tag.type);
+        }
+    }
+    return reader.failed == NULL && outcome == OUTCOME_NOT_APPLIED_NUMBER;
+}
+
+static void copy_text(char *text, size_t size, struct bytes bytes)
+{
+    size_t length = bytes.size < size ? bytes.size : size - 1;
+    if (length > 0) {
+        memcpy(text, bytes.data, length);
+    }
+    text[length] = '\0';
+}
+
+static void read_node_number(struct client_node_status *node, uint32_t field, uint64_t value)
+{
+    struct node_status *status = &node->status;
+    switch (field) {
+    case 1:
+        status->node = (uint32_t)value;
+        break;
+    case 3:
+        node->reachable = value != 0;
+        break;
+    case 4: /* NodeRole counts from 1 */
+        status->role = value > 0 ? (uint32_t)value - 1 : 0;
+        break;
+    case 5:
+        status->term = value;
+        break;
+    case 6:
+        status->leader = (uint32_t)value;
+        break;
+    case 7:
+        status->last_index = value;
+        break;
+    case 8:
+        status->commit_index = value;
+        break;
+    case 9:
+        status->applied_index = value;
+        break;
+    case 10:
+        status->checkpoint_index = value;
+        break;
+    case 12:
+        status->timestamp = value;
+        break;
+    case 13:
+        status->accounts = value;
+        break;
+    case 14:
+        status->transfers = value;
+        break;
+    case 15:
+        status->disk_free_bytes = value;
+        break;
+    default:
+        break;
+    }
+}
+
+static bool read_node(struct bytes message, struct client_node_status *node)
+{
+    struct proto_reader reader = read_message(message);
+    struct proto_tag tag;
+    memset(node, 0, sizeof *node);
+    while (proto_read_tag(&reader, &tag)) {
+        if (tag.type == PROTO_VARINT) {
+            read_node_number(node, tag.field, proto_read_varint(&reader));
+        } else if (tag.type == PROTO_BYTES) {
+            struct bytes bytes = proto_read_bytes(&reader);
+            if (tag.field == 2) {
+                copy_text(node->address, sizeof node->address, bytes);
+            } else if (tag.field == 11 && bytes.size == 16) {
+                node->status.digest = u128_from_bytes(bytes.data);
+            } else if (tag.field == 16) {
+                copy_text(node->status.version, sizeof node->status.version, bytes);
+            }
+        } else {
+            proto_skip(&reader, tag.type);
+        }
+    }
+    return reader.failed == NULL;
+}
+
+enum status client_decode_status(struct bytes message, struct client_cluster_status *status)
+{
+    struct proto_reader reader = read_message(message);
+    struct proto_tag tag;
+    memset(status, 0, sizeof *status);
+    while (proto_read_tag(&reader, &tag)) {
+        if (tag.field == 2 && tag.type == PROTO_VARINT) {
+            status->leader = (uint32_t)proto_read_varint(&reader);
+            continue;
+        }
+        if (tag.type != PROTO_BYTES) {
+            proto_skip(&reader, tag.type);
+            continue;
+        }
+        struct bytes bytes = proto_read_bytes(&reader);
+        if (tag.field == 1 && bytes.size == 16) {
+            status->cluster = u128_from_bytes(bytes.data);
+        } else if (tag.field == 4) {
+            copy_text(status->version, sizeof status->version, bytes);
+        } else if (tag.field == 3) {
+            if (status->node_count == RAFT_MEMBERS_MAX ||
+                !read_node(bytes, &status->nodes[status->node_count])) {
+                return STATUS_PROTOCOL;
+            }
+            status->node_count++;
+        }
+    }
+    return reader.failed == NULL ? STATUS_OK : STATUS_PROTOCOL;
+}

@@ -1,0 +1,38 @@
+/* convert.h — requests into commands, results and records into replies.
+ *
+ * Requests come from strangers: every byte is checked, and what is refused is named with its value
+ * and its limit. What only the ledger can judge (a balance in a new account, an unknown flag) goes
+ * on to it and comes back as the status of that item.
+ *
+ * Rules   an id is 16 bytes or none; code and flags fit in 16 bits, the other numbers in the width
+ * of their field; BATCH_EVENTS_MAX items. A field given twice has its last value, unknown fields
+ *         are skipped (protobuf).
+ * Memory  a command is malloc'd with room for its header, for cluster_client_submit. A reply is a
+ *         message of api/grpc, as large as it needs to be.
+ */
+#pragma once
+
+#include "api/grpc/grpc_message.h"
+#include "base/status.h"
+#include "ledger/core/command.h"
+
+enum { REFUSAL_FIELD_MAX = 64, REFUSAL_TEXT_MAX = 192 };
+
+/* Why a request is INVALID. */
+struct refusal {
+    char field[REFUSAL_FIELD_MAX]; /* transfers[3].id; empty: the message as a whole */
+    char text[REFUSAL_TEXT_MAX];   /* a sentence that starts with the field */
+};
+
+struct converted {
+    uint8_t *command; /* NULL when the request has no items */
+    uint32_t count;
+};
+
+/* The request of an operation from its message: INVALID with *refusal, MEMORY. */
+STATUS_MUST_USE enum status convert_request(enum operation operation, struct bytes message,
+                                            struct converted *converted, struct refusal *refusal);
+
+/* The reply of an operation: `payload` holds `count` results, accounts or transfers. */
+struct grpc_buffer *convert_reply(enum operation operation, struct bytes payload, uint32_t count,
+                                  uint64_t log_index);

@@ -1,0 +1,135 @@
+#include "api/service/convert.h"
+#include "api/service/proto_wire.h"
+#include "base/assert.h"
+#include "ledger/store/records.h"
+
+#include <fenlu/v1/ledger.pb.h>
+#include <string.h>
+
+/* Upper bounds of one item with its tag and length: a result has two numbers; a record is at most
+ * 8 numbers of 64 bits and 6 ids, all tags of two bytes. */
+enum {
+    RESULT_ENCODED_MAX = 2 + 2 * (1 + PROTO_VARINT_SIZE_MAX),
+    RECORD_ENCODED_MAX = 3 + 12 * (2 + PROTO_VARINT_SIZE_MAX) + 6 * (3 + 16),
+    LOG_INDEX_ENCODED_MAX = 1 + PROTO_VARINT_SIZE_MAX,
+};
+_Static_assert(BATCH_EVENTS_MAX *RECORD_ENCODED_MAX <= GRPC_MESSAGE_MAX, "any reply fits");
+
+/* Results of accounts and transfers look the same on the wire. */
+_Static_assert(fenlu_v1_CreateAccountResult_timestamp_tag ==
+                       fenlu_v1_CreateTransferResult_timestamp_tag &&
+                   fenlu_v1_CreateAccountResult_status_tag ==
+                       fenlu_v1_CreateTransferResult_status_tag &&
+                   fenlu_v1_CreateAccountsResponse_log_index_tag ==
+                       fenlu_v1_CreateTransfersResponse_log_index_tag,
+               "one encoder for both");
+enum { ITEMS_TAG = 1 << 3 | PROTO_BYTES };
+_Static_assert(fenlu_v1_CreateAccountsResponse_results_tag == 1 &&
+                   fenlu_v1_CreateTransfersResponse_results_tag == 1 &&
+                   fenlu_v1_LookupAccountsResponse_accounts_tag == 1 &&
+                   fenlu_v1_LookupTransfersResponse_transfers_tag == 1,
+               "items are field 1");
+
+static uint8_t *put_result(uint8_t *at, const uint8_t *from)
+{
+    struct result result;
+    memcpy(&result, from, sizeof result);
+    uint8_t *start = at + 2;
+    uint8_t *end =
+        proto_put_uint(start, fenlu_v1_CreateTransferResult_timestamp_tag, result.timestamp);
+    end = proto_put_uint(end, fenlu_v1_CreateTransferResult_status_tag, result.status);
+    at[0] = ITEMS_TAG;
+    at[1] = (uint8_t)(end - start);
+    return end;
+}
+
+static uint8_t *put_amount(uint8_t *at, uint32_t field, u128 amount)
+{
+    at = proto_put_uint(at, field, u128_low(amount));
+    return proto_put_uint(at, field + 1, u128_high(amount));
+}
+_Static_assert(
+    fenlu_v1_Transfer_amount_hi_tag == fenlu_v1_Transfer_amount_tag + 1 &&
+        fenlu_v1_Account_debits_pending_hi_tag == fenlu_v1_Account_debits_pending_tag + 1 &&
+        fenlu_v1_Account_debits_posted_hi_tag == fenlu_v1_Account_debits_posted_tag + 1 &&
+        fenlu_v1_Account_credits_pending_hi_tag == fenlu_v1_Account_credits_pending_tag + 1 &&
+        fenlu_v1_Account_credits_posted_hi_tag == fenlu_v1_Account_credits_posted_tag + 1,
+    "the high half follows the low one");
+
+static uint8_t *put_transfer(uint8_t *at, const uint8_t *from)
+{
+    struct transfer transfer;
+    memcpy(&transfer, from, sizeof transfer);
+    at = proto_put_u128(at, fenlu_v1_Transfer_id_tag, transfer.id);
+    at = proto_put_u128(at, fenlu_v1_Transfer_debit_account_id_tag, transfer.debit_account_id);
+    at = proto_put_u128(at, fenlu_v1_Transfer_credit_account_id_tag, transfer.credit_account_id);
+    at = put_amount(at, fenlu_v1_Transfer_amount_tag, transfer.amount);
+    at = proto_put_u128(at, fenlu_v1_Transfer_pending_id_tag, transfer.pending_id);
+    at = proto_put_u128(at, fenlu_v1_Transfer_user_data_128_tag, transfer.user_data_128);
+    at = proto_put_uint(at, fenlu_v1_Transfer_user_data_64_tag, transfer.user_data_64);
+    at = proto_put_uint(at, fenlu_v1_Transfer_user_data_32_tag, transfer.user_data_32);
+    at = proto_put_uint(at, fenlu_v1_Transfer_timeout_tag, transfer.timeout);
+    at = proto_put_uint(at, fenlu_v1_Transfer_ledger_tag, transfer.ledger);
+    at = proto_put_uint(at, fenlu_v1_Transfer_code_tag, transfer.code);
+    at = proto_put_uint(at, fenlu_v1_Transfer_flags_tag, transfer.flags);
+    return proto_put_uint(at, fenlu_v1_Transfer_timestamp_tag, transfer.timestamp);
+}
+
+static uint8_t *put_account(uint8_t *at, const uint8_t *from)
+{
+    struct account account;
+    memcpy(&account, from, sizeof account);
+    at = proto_put_u128(at, fenlu_v1_Account_id_tag, account.id);
+    at = put_amount(at, fenlu_v1_Account_debits_pending_tag, account.debits_pending);
+    at = put_amount(at, fenlu_v1_Account_debits_posted_tag, account.debits_posted);
+    at = put_amount(at, fenlu_v1_Account_credits_pending_tag, account.credits_pending);
+    at = put_amount(at, fenlu_v1_Account_credits_posted_tag, account.credits_posted);
+    at = proto_put_u128(at, fenlu_v1_Account_user_data_128_tag, account.user_data_128);
+    at = proto_put_uint(at, fenlu_v1_Account_user_data_64_tag, account.user_data_64);
+    at = proto_put_uint(at, fenlu_v1_Account_user_data_32_tag, account.user_data_32);
+    at = proto_put_uint(at, fenlu_v1_Account_ledger_tag, account.ledger);
+    at = proto_put_uint(at, fenlu_v1_Account_code_tag, account.code);
+    at = proto_put_uint(at, fenlu_v1_Account_flags_tag, account.flags);
+    return proto_put_uint(at, fenlu_v1_Account_timestamp_tag, account.timestamp);
+}
+
+/* The length before a record has one byte or two, so the record is written beside it first. */
+static uint8_t *put_record(uint8_t *at, const uint8_t *from,
+                           uint8_t *(*put)(uint8_t *at, const uint8_t *from))
+{
+    uint8_t record[RECORD_ENCODED_MAX];
+    size_t size = (size_t)(put(record, from) - record);
+    *at++ = ITEMS_TAG;
+    at = proto_put_varint(at, size);
+    memcpy(at, record, size);
+    return at + size;
+}
+
+struct grpc_buffer *convert_reply(enum operation operation, struct bytes payload, uint32_t count,
+                                  uint64_t log_index)
+{
+    bool write = operation_is_write(operation);
+    size_t item_size = write ? RESULT_SIZE : EVENT_SIZE;
+    size_t item_max = write ? RESULT_ENCODED_MAX : RECORD_ENCODED_MAX;
+    ASSERT(payload.size == item_size * count);
+    ASSERT(count <= BATCH_EVENTS_MAX);
+    size_t room = count * item_max + LOG_INDEX_ENCODED_MAX;
+    struct grpc_buffer *reply = grpc_buffer_new(room);
+    uint8_t *at = reply->data;
+    for (size_t i = 0; i < count; i++) {
+        const uint8_t *from = payload.data + i * item_size;
+        if (write) {
+            at = put_result(at, from);
+        } else {
+            at = put_record(at, from,
+                            operation == OPERATION_LOOK_UP_ACCOUNTS ? put_account : put_transfer);
+        }
+    }
+    if (write) {
+        at = proto_put_uint(at, fenlu_v1_CreateTransfersResponse_log_index_tag, log_index);
+    }
+    size_t size = (size_t)(at - reply->data);
+    ASSERT(size <= room);
+    grpc_buffer_shorten(reply, size);
+    return reply;
+}

@@ -1,0 +1,75 @@
+/* fenlu.v1.Ledger: a call is one command to the cluster. */
+#include "api/service/convert.h"
+#include "api/service/service_internal.h"
+#include "base/assert.h"
+
+#include <stdlib.h>
+
+static void on_answer(void *context, const struct cluster_answer *answer)
+{
+    struct service_call *call = context;
+    if (answer->status != STATUS_OK) {
+        service_call_fail(call, answer->status, answer->text, NULL);
+        return;
+    }
+    service_call_reply(call, convert_reply(call->method->operation, answer->payload, answer->count,
+                                           answer->log_index));
+}
+
+/* Metadata "fenlu-read": "stale" or nothing; a value that is not known is refused, so that nobody
+ * takes a read for fresher or staler than it is. */
+static bool read_mode(struct service_call *call, bool *stale)
+{
+    struct bytes value;
+    *stale = false;
+    if (!grpc_metadata_find(grpc_call_metadata(call->call), "fenlu-read", &value)) {
+        return true;
+    }
+    if (grpc_text_equal(value, "stale")) {
+        *stale = !operation_is_write(call->method->operation);
+        return true;
+    }
+    service_call_fail(call, STATUS_INVALID,
+                      "metadata fenlu-read: the only value is \"stale\"; leave it out for a "
+                      "linearizable read",
+                      "fenlu-read");
+    return false;
+}
+
+void ledger_call(struct service_call *call, struct bytes message)
+{
+    struct service *service = call->service;
+    enum operation operation = call->method->operation;
+    struct converted converted;
+    struct refusal refusal;
+    bool stale = false;
+    if (!read_mode(call, &stale)) {
+        return;
+    }
+    enum status status = convert_request(operation, message, &converted, &refusal);
+    if (status == STATUS_INVALID) {
+        service_call_fail(call, status, refusal.text, refusal.field);
+        return;
+    }
+    if (status == STATUS_OK && converted.count == 0) { /* nothing to ask for */
+        service_call_reply(call, convert_reply(operation, (struct bytes){ NULL, 0 }, 0, 0));
+        return;
+    }
+    if (status == STATUS_OK) {
+        status = cluster_client_submit(service->client, operation, converted.command,
+                                       converted.count, stale, grpc_call_deadline_ns(call->call),
+                                       on_answer, call, &call->handle);
+        if (status != STATUS_OK) {
+            free(converted.command);
+        }
+    }
+    if (status != STATUS_OK) {
+        service_call_fail(call, status, NULL, NULL);
+    }
+}
+
+void ledger_cancel(struct service_call *call)
+{
+    cluster_client_cancel(call->service->client, call->handle);
+    service_call_end(call, GRPC_CANCELLED, NULL);
+}

@@ -1,0 +1,238 @@
+#include "api/service/service.h"
+
+#include "api/service/errors.h"
+#include "api/service/service_internal.h"
+#include "base/assert.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    SMALL_REQUEST_MAX = 16 * 1024, /* bytes of a request that has no batch */
+    FREE_CALLS_MAX = 4096,         /* kept for reuse */
+};
+
+/* --- the methods ------------------------------------------------------------------------------ */
+
+#define LEDGER(name, what, metrics_row)                                                            \
+    {                                                                                              \
+        .path = "/fenlu.v1.Ledger/" name, .grpc = { GRPC_UNARY, GRPC_MESSAGE_MAX, NULL },          \
+        .operation = (what), .metrics = (metrics_row), .message = ledger_call,                     \
+        .cancel = ledger_cancel                                                                    \
+    }
+#define OTHER(full_path, method_kind, metrics_row, on_message, on_cancel)                          \
+    {                                                                                              \
+        .path = (full_path), .grpc = { (method_kind), SMALL_REQUEST_MAX, NULL },                   \
+        .operation = OPERATION_CREATE_ACCOUNTS, .metrics = (metrics_row), .message = (on_message), \
+        .cancel = (on_cancel)                                                                      \
+    }
+
+/* The most called first: a look-up compares one after the other. */
+const struct service_method SERVICE_METHODS[] = {
+    LEDGER("CreateTransfers", OPERATION_CREATE_TRANSFERS, METRICS_TRANSFERS),
+    LEDGER("LookupAccounts", OPERATION_LOOK_UP_ACCOUNTS, METRICS_LOOK_UP_ACCOUNTS),
+    LEDGER("LookupTransfers", OPERATION_LOOK_UP_TRANSFERS, METRICS_LOOK_UP_TRANSFERS),
+    LEDGER("CreateAccounts", OPERATION_CREATE_ACCOUNTS, METRICS_ACCOUNTS),
+    OTHER("/fenlu.v1.Cluster/Status", GRPC_UNARY, METRICS_STATUS, cluster_status_call,
+          cluster_status_cancel),
+    OTHER("/grpc.health.v1.Health/Check", GRPC_UNARY, METRICS_NONE, health_check_call, NULL),
+    OTHER("/grpc.health.v1.Health/List", GRPC_UNARY, METRICS_NONE, health_list_call, NULL),
+    OTHER("/grpc.health.v1.Health/Watch", GRPC_SERVER_STREAM, METRICS_NONE, health_watch_call,
+          NULL),
+    OTHER("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", GRPC_BIDI, METRICS_NONE,
+          reflection_call, NULL),
+    OTHER("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", GRPC_BIDI, METRICS_NONE,
+          reflection_call, NULL),
+};
+const uint32_t SERVICE_METHODS_COUNT = sizeof SERVICE_METHODS / sizeof SERVICE_METHODS[0];
+
+static const struct grpc_method *on_route(void *context, struct bytes path)
+{
+    (void)context;
+    for (uint32_t i = 0; i < SERVICE_METHODS_COUNT; i++) {
+        if (grpc_text_equal(path, SERVICE_METHODS[i].path)) {
+            return &SERVICE_METHODS[i].grpc;
+        }
+    }
+    return NULL;
+}
+
+static const struct service_method *method_of(const struct grpc_call *call)
+{
+    const struct grpc_method *grpc = grpc_call_method(call);
+    const void *row = (const char *)grpc - offsetof(struct service_method, grpc);
+    return row;
+}
+
+/* --- calls ------------------------------------------------------------------------------------ */
+
+static struct service_call *call_new(struct service *service, struct grpc_call *grpc)
+{
+    struct service_call *call = TAILQ_FIRST(&service->free_calls);
+    if (call != NULL) {
+        TAILQ_REMOVE(&service->free_calls, call, link);
+        service->free_calls_count--;
+    } else {
+        call = malloc(sizeof *call);
+        ASSERT(call != NULL); /* bounded by the calls that api/grpc lets in */
+    }
+    *call = (struct service_call){
+        .service = service,
+        .call = grpc,
+        .method = method_of(grpc),
+        .started_ns = clock_mono_ns(&service->options.clock),
+    };
+    grpc_call_set_context(grpc, call);
+    service_metrics_open(++service->calls_open);
+    return call;
+}
+
+/* The call's end is told; what is left is ours. */
+static void call_ended(struct service_call *call, enum grpc_code code)
+{
+    struct service *service = call->service;
+    if (call->method->metrics != METRICS_NONE) {
+        service_metrics_ended(call->method->metrics, code,
+                              clock_mono_ns(&service->options.clock) - call->started_ns);
+    }
+    if (call->listed) {
+        TAILQ_REMOVE(&service->streams, call, link);
+    }
+    ASSERT(service->calls_open > 0);
+    service_metrics_open(--service->calls_open);
+    if (service->free_calls_count >= FREE_CALLS_MAX) {
+        free(call);
+        return;
+    }
+    TAILQ_INSERT_HEAD(&service->free_calls, call, link);
+    service->free_calls_count++;
+}
+
+void service_call_reply(struct service_call *call, struct grpc_buffer *message)
+{
+    struct grpc_call *grpc = call->call;
+    call_ended(call, GRPC_OK);
+    grpc_call_reply(grpc, message);
+}
+
+void service_call_fail(struct service_call *call, enum status status, const char *text,
+                       const char *field)
+{
+    struct grpc_call *grpc = call->call;
+    call_ended(call, status_grpc(status));
+    service_fail(grpc, status, text, field);
+}
+
+void service_call_end(struct service_call *call, enum grpc_code code, const char *text)
+{
+    struct grpc_call *grpc = call->call;
+    call_ended(call, code);
+    grpc_call_fail(grpc, code, text);
+}
+
+void service_call_list_stream(struct service_call *call)
+{
+    ASSERT(!call->listed);
+    call->listed = true;
+    TAILQ_INSERT_TAIL(&call->service->streams, call, link);
+}
+
+/* --- what api/grpc tells us ------------------------------------------------------------------- */
+
+static void on_message(void *context, struct grpc_call *grpc, struct bytes message)
+{
+    struct service_call *call = grpc_call_context(grpc);
+    if (call == NULL) {
+        call = call_new(context, grpc);
+        if (call->method->grpc.kind != GRPC_UNARY) {
+            service_call_list_stream(call);
+        }
+    }
+    call->method->message(call, message);
+}
+
+static void on_half_close(void *context, struct grpc_call *grpc)
+{
+    struct service_call *call = grpc_call_context(grpc);
+    if (call == NULL) { /* not one message came */
+        call = call_new(context, grpc);
+    }
+    service_call_end(call, GRPC_OK, NULL);
+}
+
+static void on_cancelled(void *context, struct grpc_call *grpc, enum grpc_cancel reason)
+{
+    struct service_call *call = grpc_call_context(grpc);
+    if (call == NULL) {
+        call = call_new(context, grpc);
+    }
+    if (call->method->cancel != NULL) {
+        call->method->cancel(call);
+        return;
+    }
+    service_call_end(call, reason == GRPC_CANCEL_CLIENT ? GRPC_CANCELLED : GRPC_DEADLINE_EXCEEDED,
+                     NULL);
+}
+
+const struct grpc_server_ops *service_ops(void)
+{
+    static const struct grpc_server_ops OPS = {
+        .route = on_route,
+        .on_message = on_message,
+        .on_half_close = on_half_close,
+        .on_cancelled = on_cancelled,
+    };
+    return &OPS;
+}
+
+/* --- the service ------------------------------------------------------------------------------ */
+
+struct service *service_new(const struct service_options *options)
+{
+    struct service *service = calloc(1, sizeof *service);
+    ASSERT(service != NULL);
+    service->options = *options;
+    TAILQ_INIT(&service->streams);
+    TAILQ_INIT(&service->free_calls);
+    service_metrics_register();
+    return service;
+}
+
+void service_set_client(struct service *service, struct cluster_client *client)
+{
+    ASSERT(service->client == NULL);
+    service->client = client;
+}
+
+void service_on_serving(void *context, bool serving)
+{
+    struct service *service = context;
+    service->serving = serving;
+    health_changed(service);
+}
+
+void service_drain(struct service *service)
+{
+    struct service_call *call = NULL;
+    service->draining = true;
+    health_changed(service);
+    while ((call = TAILQ_FIRST(&service->streams)) != NULL) {
+        service_call_end(call, GRPC_UNAVAILABLE, "shutting down; use another node");
+    }
+}
+
+uint32_t service_calls_open(const struct service *service)
+{
+    return service->calls_open;
+}
+
+void service_free(struct service *service)
+{
+    struct service_call *call = NULL;
+    ASSERT(service->calls_open == 0);
+    while ((call = TAILQ_FIRST(&service->free_calls)) != NULL) {
+        TAILQ_REMOVE(&service->free_calls, call, link);
+        free(call);
+    }
+    free(service);
+}

@@ -1,0 +1,104 @@
+/* service_internal.h — the objects behind service.h. Internal to api/service.
+ *
+ * A service_call is a gRPC call that is open, from its first message to its end. Each method has a
+ * `start`, which may end the call at once, and a `cancel` for when the client is gone or its
+ * deadline has passed; whatever they do, the call is ended exactly once, by one of the
+ * service_call_* functions, and is dead then.
+ */
+#pragma once
+
+#include "api/service/service.h"
+#include "ledger/core/command.h"
+
+#include <sys/queue.h>
+
+struct service_call;
+
+TAILQ_HEAD(service_call_list, service_call);
+
+struct service_method {
+    const char *path;
+    struct grpc_method grpc; /* what api/grpc hands back is inside its row */
+    enum operation operation;
+    int metrics; /* row of service_metrics.c, or METRICS_NONE */
+    /* A message: the only one, or for GRPC_BIDI any. */
+    void (*message)(struct service_call *call, struct bytes message);
+    /* NULL: nothing is under way that could be stopped; the call ends as cancelled. */
+    void (*cancel)(struct service_call *call);
+};
+
+struct service_call {
+    TAILQ_ENTRY(service_call) link; /* in service->streams, or in service->free_calls */
+    struct service *service;
+    struct grpc_call *call;
+    const struct service_method *method;
+    uint64_t started_ns;
+    uint64_t handle; /* of the cluster client */
+    bool listed;     /* in service->streams */
+    bool cancelled;  /* Status: ends when its answer comes */
+    int health;      /* Watch: index of the name; -1 for one that nobody knows */
+};
+
+struct service {
+    struct service_options options;
+    struct cluster_client *client;
+    bool serving; /* a leader is reachable */
+    bool draining;
+    uint32_t calls_open;
+    struct service_call_list streams; /* Watch and reflection: calls without an end of their own */
+    struct service_call_list free_calls;
+    uint32_t free_calls_count;
+};
+
+/* --- service.c -------------------------------------------------------------------------------- */
+
+extern const struct service_method SERVICE_METHODS[];
+extern const uint32_t SERVICE_METHODS_COUNT;
+
+/* Ends the call with one message; `message` is moved. */
+void service_call_reply(struct service_call *call, struct grpc_buffer *message);
+/* Ends it with an error (errors.h). */
+void service_call_fail(struct service_call *call, enum status status, const char *text,
+                       const char *field);
+/* Ends it with a code and a text, without details. */
+void service_call_end(struct service_call *call, enum grpc_code code, const char *text);
+/* Keeps a stream where service_drain finds it. */
+void service_call_list_stream(struct service_call *call);
+
+/* --- one file a service ----------------------------------------------------------------------- */
+
+void ledger_call(struct service_call *call, struct bytes message);
+void ledger_cancel(struct service_call *call);
+void cluster_status_call(struct service_call *call, struct bytes message);
+void cluster_status_cancel(struct service_call *call);
+void health_check_call(struct service_call *call, struct bytes message);
+void health_list_call(struct service_call *call, struct bytes message);
+void health_watch_call(struct service_call *call, struct bytes message);
+/* Tells those that watch. */
+void health_changed(struct service *service);
+void reflection_call(struct service_call *call, struct bytes message);
+
+/* --- service_metrics.c ------------------------------------------------------------------------ */
+
+/* Rows; METRICS_NONE for methods that are only counted by api/grpc. */
+enum {
+    METRICS_NONE = -1,
+    METRICS_ACCOUNTS,
+    METRICS_TRANSFERS,
+    METRICS_LOOK_UP_ACCOUNTS,
+    METRICS_LOOK_UP_TRANSFERS,
+    METRICS_STATUS,
+    METRICS_METHODS
+};
+void service_metrics_register(void);
+void service_metrics_open(uint32_t calls_open);
+void service_metrics_ended(int method, enum grpc_code code, uint64_t elapsed_ns);
+
+/* --- nanopb helpers, service_messages.c ------------------------------------------------------- */
+
+struct pb_msgdesc_s;
+/* A reply message of nanopb's, exactly as large as it is. */
+struct grpc_buffer *message_encode(const struct pb_msgdesc_s *fields, const void *source);
+/* Decodes a small request; when it is malformed the call has ended and the answer is false. */
+bool message_decode(struct service_call *call, struct bytes message,
+                    const struct pb_msgdesc_s *fields, void *target);

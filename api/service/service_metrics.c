@@ -1,0 +1,98 @@
+#include "api/service/service_internal.h"
+#include "base/metrics.h"
+
+/* The codes that a caller can meet often; the others are one. */
+#define CODES(X, method)                                                                           \
+    X(method, "OK")                                                                                \
+    X(method, "CANCELLED")                                                                         \
+    X(method, "INVALID_ARGUMENT")                                                                  \
+    X(method, "DEADLINE_EXCEEDED")                                                                 \
+    X(method, "RESOURCE_EXHAUSTED")                                                                \
+    X(method, "UNAVAILABLE")                                                                       \
+    X(method, "OTHER")
+enum {
+    CODE_OK,
+    CODE_CANCELLED,
+    CODE_INVALID,
+    CODE_DEADLINE,
+    CODE_EXHAUSTED,
+    CODE_UNAVAILABLE,
+    CODE_OTHER,
+    CODES_COUNT
+};
+
+#define COUNTER(method, code)                                                                      \
+    { .name = "fenlu_api_requests_total",                                                          \
+      .labels = "method=\"" method "\",code=\"" code "\"",                                         \
+      .help = "Calls that ended, by method and gRPC code.",                                        \
+      .kind = METRIC_COUNTER },
+static struct metric requests_total[METRICS_METHODS][CODES_COUNT] = {
+    { CODES(COUNTER, "CreateAccounts") }, { CODES(COUNTER, "CreateTransfers") },
+    { CODES(COUNTER, "LookupAccounts") }, { CODES(COUNTER, "LookupTransfers") },
+    { CODES(COUNTER, "Status") },
+};
+
+static struct histogram latencies[METRICS_METHODS];
+#define LATENCY(row, method)                                                                       \
+    [row] = { .name = "fenlu_api_request_seconds",                                                 \
+              .labels = "method=\"" method "\"",                                                   \
+              .help = "Time from the whole request to its answer, by method.",                     \
+              .kind = METRIC_HISTOGRAM_NS,                                                         \
+              .histogram = &latencies[row] }
+static struct metric request_seconds[METRICS_METHODS] = {
+    LATENCY(METRICS_ACCOUNTS, "CreateAccounts"),
+    LATENCY(METRICS_TRANSFERS, "CreateTransfers"),
+    LATENCY(METRICS_LOOK_UP_ACCOUNTS, "LookupAccounts"),
+    LATENCY(METRICS_LOOK_UP_TRANSFERS, "LookupTransfers"),
+    LATENCY(METRICS_STATUS, "Status"),
+};
+
+static struct metric in_flight = {
+    .name = "fenlu_api_requests_in_flight",
+    .help = "Calls that are open, streams of health and reflection included.",
+    .kind = METRIC_GAUGE,
+};
+
+void service_metrics_register(void)
+{
+    for (int method = 0; method < METRICS_METHODS; method++) {
+        for (int code = 0; code < CODES_COUNT; code++) {
+            metrics_register(&requests_total[method][code]);
+        }
+    }
+    for (int method = 0; method < METRICS_METHODS; method++) {
+        metrics_register(&request_seconds[method]);
+    }
+    metrics_register(&in_flight);
+}
+
+static int code_column(enum grpc_code code)
+{
+    switch ((int)code) {
+    case GRPC_OK:
+        return CODE_OK;
+    case GRPC_CANCELLED:
+        return CODE_CANCELLED;
+    case GRPC_INVALID_ARGUMENT:
+        return CODE_INVALID;
+    case GRPC_DEADLINE_EXCEEDED:
+        return CODE_DEADLINE;
+    case GRPC_RESOURCE_EXHAUSTED:
+        return CODE_EXHAUSTED;
+    case GRPC_UNAVAILABLE:
+        return CODE_UNAVAILABLE;
+    default:
+        return CODE_OTHER;
+    }
+}
+
+void service_metrics_open(uint32_t calls_open)
+{
+    metric_set(&in_flight, calls_open);
+}
+
+void service_metrics_ended(int method, enum grpc_code code, uint64_t elapsed_ns)
+{
+    metric_add(&requests_total[method][code_column(code)], 1);
+    metric_observe(&request_seconds[method], elapsed_ns);
+}

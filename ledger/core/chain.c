@@ -1,0 +1,49 @@
+#include "ledger/core/chain.h"
+
+#include "ledger/core/ledger_parts.h"
+
+struct chain chain_begin(struct ledger *ledger, struct result *results, uint32_t count)
+{
+    return (struct chain){ .ledger = ledger, .results = results, .count = count };
+}
+
+static void close_books(struct ledger *ledger, bool keep)
+{
+    delta_chain_close(ledger->delta, keep);
+    sums_chain_close(&ledger->sums, keep);
+}
+
+unsigned chain_enter(struct chain *chain, uint32_t i, bool linked)
+{
+    if (linked && !chain->open) {
+        chain->open = true;
+        chain->broken = false;
+        chain->first = i;
+        delta_chain_open(chain->ledger->delta);
+        sums_chain_open(&chain->ledger->sums);
+    }
+    if (linked && i + 1 == chain->count) {
+        return EVENT_CHAIN_OPEN;
+    }
+    return chain->open && chain->broken ? EVENT_LINKED_FAILED : EVENT_CREATED;
+}
+
+void chain_leave(struct chain *chain, uint32_t i, bool linked)
+{
+    if (!chain->open) {
+        return;
+    }
+    if (!chain->broken && chain->results[i].status != EVENT_CREATED) {
+        chain->broken = true;
+        close_books(chain->ledger, false);
+        for (uint32_t earlier = chain->first; earlier < i; earlier++) {
+            chain->results[earlier].status = EVENT_LINKED_FAILED;
+        }
+    }
+    if (!linked || i + 1 == chain->count) {
+        if (!chain->broken) {
+            close_books(chain->ledger, true);
+        }
+        chain->open = false;
+    }
+}

@@ -1,0 +1,40 @@
+/* chain.h — linked events: all succeed or all fail.
+ *
+ * Follows the events of one call; accounts and transfers alike. Between the first event of a chain
+ * and its end, or its first failure, the delta and the sums remember what they change. The first
+ * failure rolls all of it back, and every event of the chain but the one that failed answers
+ * linked_event_failed, the later ones without being looked at. A last event that leaves the chain
+ * open answers linked_event_chain_open, whether the chain had failed before or not.
+ *
+ * Part of ledger/core. Pure.
+ */
+#pragma once
+
+#include "ledger/core/sums.h"
+
+struct ledger;
+
+struct chain {
+    struct ledger *ledger;
+    struct result *results;
+    uint32_t count; /* events of the call */
+    uint32_t first; /* event of the open chain */
+    bool open;
+    bool broken;
+};
+
+struct chain chain_begin(struct ledger *ledger, struct result *results, uint32_t count);
+/* Before event i: what the chain says about it; EVENT_CREATED when it is to be tried. */
+unsigned chain_enter(struct chain *chain, uint32_t i, bool linked);
+/* After event i, whose result is written. */
+void chain_leave(struct chain *chain, uint32_t i, bool linked);
+
+/* The statuses that accounts and transfers have in common. */
+enum {
+    EVENT_CREATED = ACCOUNT_STATUS_CREATED,
+    EVENT_LINKED_FAILED = ACCOUNT_STATUS_LINKED_EVENT_FAILED,
+    EVENT_CHAIN_OPEN = ACCOUNT_STATUS_LINKED_EVENT_CHAIN_OPEN,
+};
+_Static_assert(EVENT_CREATED == (int)TRANSFER_STATUS_CREATED, "the same number");
+_Static_assert(EVENT_LINKED_FAILED == (int)TRANSFER_STATUS_LINKED_EVENT_FAILED, "the same number");
+_Static_assert(EVENT_CHAIN_OPEN == (int)TRANSFER_STATUS_LINKED_EVENT_CHAIN_OPEN, "the same number");

@@ -1,0 +1,290 @@
+#include "ledger/node/machine.h"
+
+#include "base/assert.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { EXTRA_VERSION = 1 };
+
+struct machine {
+    struct store *store;
+    struct delta *delta;
+    struct ledger *ledger;
+    struct replies *replies;
+    uint64_t applied_index;
+    uint64_t applied_term;
+    uint64_t timestamp;
+    /* ids of the entry under way, for the prefetch */
+    uint32_t account_id_count;
+    uint32_t transfer_id_count;
+    u128 account_ids[2 * ENTRY_EVENTS_MAX];
+    u128 transfer_ids[2 * ENTRY_EVENTS_MAX];
+};
+
+static enum status load_extra(struct machine *machine, struct bytes extra, struct error *error)
+{
+    if (machine->applied_index == 0) {
+        return STATUS_OK;
+    }
+    struct reader reader = reader_init(extra.data, extra.size);
+    uint32_t version = read_u32(&reader);
+    if (version != EXTRA_VERSION) {
+        return error_set(error, STATUS_VERSION,
+                         "the checkpoint has state format %u, this release reads %u: use the "
+                         "release that wrote it",
+                         version, EXTRA_VERSION);
+    }
+    if (ledger_load(machine->ledger, &reader) != STATUS_OK ||
+        replies_load(machine->replies, &reader) != STATUS_OK || !reader_done(&reader)) {
+        return error_set(error, STATUS_CORRUPT,
+                         "the checkpoint at log index %llu is damaged: replace this node",
+                         (unsigned long long)machine->applied_index);
+    }
+    return STATUS_OK;
+}
+
+enum status machine_open(struct store *store, const struct store_checkpoint *recovered,
+                         struct machine **machine_out, struct error *error)
+{
+    struct machine *machine = calloc(1, sizeof *machine);
+    void *ledger_memory = malloc(ledger_footprint());
+    void *replies_memory = malloc(replies_footprint());
+    if (machine == NULL || ledger_memory == NULL || replies_memory == NULL) {
+        free(machine);
+        free(ledger_memory);
+        free(replies_memory);
+        return error_set(error, STATUS_MEMORY, "no memory for the state machine");
+    }
+    machine->store = store;
+    machine->delta = store_delta(store);
+    machine->ledger = ledger_init(ledger_memory, machine->delta);
+    machine->replies = replies_init(replies_memory);
+    machine->applied_index = recovered->log_index;
+    machine->applied_term = recovered->log_term;
+    machine->timestamp = recovered->timestamp;
+    enum status status = load_extra(machine, recovered->extra, error);
+    if (status != STATUS_OK) {
+        machine_close(machine);
+        return status;
+    }
+    *machine_out = machine;
+    return STATUS_OK;
+}
+
+void machine_close(struct machine *machine)
+{
+    free(machine->ledger);
+    free(machine->replies);
+    free(machine);
+}
+
+/* Entry bodies are aligned to 16 and commands are multiples of 64 bytes, so events are aligned. */
+static const struct account *as_accounts(const uint8_t *events)
+{
+    ASSERT((uintptr_t)events % _Alignof(struct account) == 0);
+    return (const struct account *)(const void *)events;
+}
+
+static const struct transfer *as_transfers(const uint8_t *events)
+{
+    ASSERT((uintptr_t)events % _Alignof(struct transfer) == 0);
+    return (const struct transfer *)(const void *)events;
+}
+
+static void name_ids(struct machine *machine, const struct command *command)
+{
+    uint32_t count = command->header.count;
+    if (command->header.operation == OPERATION_CREATE_ACCOUNTS) {
+        const struct account *accounts = as_accounts(command->events);
+        ASSERT(machine->account_id_count + count <= 2 * ENTRY_EVENTS_MAX);
+        for (uint32_t i = 0; i < count; i++) {
+            machine->account_ids[machine->account_id_count++] = accounts[i].id;
+        }
+        return;
+    }
+    ASSERT(command->header.operation == OPERATION_CREATE_TRANSFERS);
+    const struct transfer *transfers = as_transfers(command->events);
+    ASSERT(machine->account_id_count + 2 * count <= 2 * ENTRY_EVENTS_MAX);
+    for (uint32_t i = 0; i < count; i++) {
+        machine->account_ids[machine->account_id_count++] = transfers[i].debit_account_id;
+        machine->account_ids[machine->account_id_count++] = transfers[i].credit_account_id;
+        machine->transfer_ids[machine->transfer_id_count++] = transfers[i].id;
+    }
+}
+
+static struct command take_command(const uint8_t **data, size_t *size)
+{
+    struct command command;
+    /* The leader checked before it proposed, and the checksums held since. */
+    enum status status = command_next(data, size, false, &command);
+    ASSERT(status == STATUS_OK);
+    return command;
+}
+
+static enum status prefetch(struct machine *machine, const struct entry *entry, uint32_t *events,
+                            struct error *error)
+{
+    machine->account_id_count = 0;
+    machine->transfer_id_count = 0;
+    *events = 0;
+    const uint8_t *data = entry->body;
+    size_t size = entry->header.body_size;
+    while (size > 0) {
+        struct command command = take_command(&data, &size);
+        name_ids(machine, &command);
+        *events += command.header.count;
+    }
+    return store_prefetch(machine->store, machine->account_ids, machine->account_id_count,
+                          machine->transfer_ids, machine->transfer_id_count, error);
+}
+
+static void apply_command(struct machine *machine, const struct command *command,
+                          uint64_t first_timestamp, struct result *results)
+{
+    if (command->header.operation == OPERATION_CREATE_ACCOUNTS) {
+        ledger_create_accounts(machine->ledger, as_accounts(command->events), command->header.count,
+                               first_timestamp, results);
+    } else {
+        ledger_create_transfers(machine->ledger, as_transfers(command->events),
+                                command->header.count, first_timestamp, results);
+    }
+}
+
+/* A retried command gives the first reply back and changes nothing. */
+static struct machine_outcome answer_command(struct machine *machine, const struct command *command,
+                                             uint64_t log_index, uint64_t first_timestamp,
+                                             struct result *results)
+{
+    struct machine_outcome outcome = { .count = command->header.count, .log_index = log_index };
+    u128 client = command->header.client;
+    uint64_t sequence = command->header.sequence;
+    uint32_t remembered = 0;
+    if (client != 0 && replies_find(machine->replies, client, sequence, &outcome.log_index, results,
+                                    &remembered)) {
+        /* One client never gives a sequence to two commands; one that does gets the old answer, cut
+         * or filled to the length that its command asks for. */
+        if (remembered < command->header.count) {
+            memset(results + remembered, 0, (command->header.count - remembered) * sizeof *results);
+        }
+        return outcome;
+    }
+    apply_command(machine, command, first_timestamp, results);
+    if (client != 0) {
+        replies_put(machine->replies, client, sequence, log_index, results, command->header.count);
+    }
+    return outcome;
+}
+
+static void apply_body(struct machine *machine, const struct entry *entry, uint32_t events,
+                       struct machine_outcomes *outcomes)
+{
+    const uint8_t *data = entry->body;
+    size_t size = entry->header.body_size;
+    ASSERT(entry->header.timestamp >= machine->timestamp + events);
+    uint64_t timestamp = entry->header.timestamp - events + 1;
+    while (size > 0) {
+        struct command command = take_command(&data, &size);
+        ASSERT(outcomes->count < ENTRY_COMMANDS_MAX);
+        struct machine_outcome outcome =
+            answer_command(machine, &command, entry->header.index, timestamp,
+                           outcomes->results + outcomes->result_count);
+        outcome.first_result = outcomes->result_count;
+        outcomes->commands[outcomes->count++] = outcome;
+        outcomes->result_count += command.header.count;
+        timestamp += command.header.count;
+    }
+}
+
+static enum status freeze(struct machine *machine, struct error *error)
+{
+    size_t size = 4 + ledger_save_size(machine->ledger) + replies_save_size(machine->replies);
+    uint8_t *extra = malloc(size);
+    if (extra == NULL) {
+        return error_set(error, STATUS_MEMORY, "no memory for a checkpoint of %zu bytes", size);
+    }
+    struct writer writer = writer_init(extra, size);
+    write_u32(&writer, EXTRA_VERSION);
+    ledger_save(machine->ledger, &writer);
+    replies_save(machine->replies, &writer);
+    ASSERT(!writer.failed);
+    struct store_checkpoint checkpoint = {
+        .log_index = machine->applied_index,
+        .log_term = machine->applied_term,
+        .timestamp = machine->timestamp,
+        .digest = delta_digest(machine->delta),
+        .extra = { .data = extra, .size = writer_size(&writer) },
+    };
+    store_freeze(machine->store, &checkpoint);
+    free(extra);
+    return STATUS_OK;
+}
+
+enum status machine_apply(struct machine *machine, const struct entry *entry,
+                          struct machine_outcomes *outcomes, struct error *error)
+{
+    ASSERT(entry->header.index == machine->applied_index + 1);
+    ASSERT(entry->header.timestamp >= machine->timestamp);
+    /* The freeze that the last entry made due comes first, so that it stands at that entry. */
+    if (store_seal_due(machine->store)) {
+        if (store_seal_busy(machine->store)) {
+            return STATUS_AGAIN;
+        }
+        TRY(freeze(machine, error));
+    }
+    outcomes->count = 0;
+    outcomes->result_count = 0;
+    if (entry->header.kind == ENTRY_COMMANDS) {
+        uint32_t events = 0;
+        TRY(prefetch(machine, entry, &events, error));
+        store_batch_index(machine->store, entry->header.index);
+        delta_batch_begin(machine->delta);
+        apply_body(machine, entry, events, outcomes);
+        delta_batch_end(machine->delta);
+    }
+    machine->applied_index = entry->header.index;
+    machine->applied_term = entry->header.term;
+    machine->timestamp = entry->header.timestamp;
+    if (store_seal_due(machine->store) && !store_seal_busy(machine->store)) {
+        return freeze(machine, error);
+    }
+    return STATUS_OK;
+}
+
+enum status machine_read(struct machine *machine, const struct command *command, uint8_t *records,
+                         uint32_t *found, struct error *error)
+{
+    u128 ids[LOOKUP_IDS_MAX];
+    uint32_t count = command->header.count;
+    ASSERT(count <= LOOKUP_IDS_MAX);
+    ASSERT((uintptr_t)records % 16 == 0);
+    memcpy(ids, command->events, count * sizeof(u128));
+    size_t hits = 0;
+    if (command->header.operation == OPERATION_LOOK_UP_ACCOUNTS) {
+        TRY(store_look_up_accounts(machine->store, ids, count, (struct account *)(void *)records,
+                                   &hits, error));
+    } else {
+        ASSERT(command->header.operation == OPERATION_LOOK_UP_TRANSFERS);
+        TRY(store_look_up_transfers(machine->store, ids, count, (struct transfer *)(void *)records,
+                                    &hits, error));
+    }
+    *found = (uint32_t)hits;
+    return STATUS_OK;
+}
+
+void machine_view(struct machine *machine, struct machine_view *view)
+{
+    *view = (struct machine_view){
+        .applied_index = machine->applied_index,
+        .applied_term = machine->applied_term,
+        .timestamp = machine->timestamp,
+        .checkpoint_index = store_checkpoint_index(machine->store),
+        .digest = delta_digest(machine->delta),
+    };
+    for (uint32_t i = 0; i < ledger_sums_count(machine->ledger); i++) {
+        struct ledger_sums sums;
+        ledger_sums_at(machine->ledger, i, &sums);
+        view->accounts += sums.accounts;
+        view->transfers += sums.transfers;
+    }
+}

@@ -1,0 +1,60 @@
+/* machine.h — the replicated state machine: log entries in, results out.
+ *
+ * It owns the ledger, the remembered replies and the store's delta. Entries come in log order, each
+ * once, committed and durable in this node's own log; what it answers depends on them alone, so all
+ * replicas answer and digest the same.
+ * Sealing  after the entry at which the live generation is due, it is frozen with a checkpoint of
+ *          that entry; while the seal before is still running, machine_apply answers AGAIN and
+ *          changes nothing: call it again when the sealer has made progress.
+ * Threads  the state machine's alone. (The sealer works on the store by itself.)
+ * Memory   takes its memory at open; machine_close gives it back, and the store stays the caller's.
+ * Errors   CORRUPT and IO from the store are fatal to the process.
+ */
+#pragma once
+
+#include "ledger/core/command.h"
+#include "ledger/core/ledger.h"
+#include "ledger/core/replies.h"
+#include "ledger/store/store.h"
+#include "raft/core/entry.h"
+
+struct machine;
+
+STATUS_MUST_USE enum status machine_open(struct store *store,
+                                         const struct store_checkpoint *recovered,
+                                         struct machine **machine, struct error *error);
+void machine_close(struct machine *machine);
+
+/* The answers to the commands of one entry, in their order. */
+struct machine_outcome {
+    uint32_t first_result; /* in `results` */
+    uint32_t count;
+    uint64_t log_index; /* of the entry that took effect: an earlier one for a retried command */
+};
+
+struct machine_outcomes {
+    uint32_t count;
+    struct machine_outcome commands[ENTRY_COMMANDS_MAX];
+    uint32_t result_count;
+    struct result *results; /* the caller's, room for ENTRY_EVENTS_MAX */
+};
+
+/* Applies one entry; `entry->header.index` is one more than that of the entry before. */
+STATUS_MUST_USE enum status machine_apply(struct machine *machine, const struct entry *entry,
+                                          struct machine_outcomes *outcomes, struct error *error);
+/* Answers a look-up command from the state after the last applied entry: `records` has room for
+ * `count` of the command times EVENT_SIZE bytes; *found tells how many records lie there. */
+STATUS_MUST_USE enum status machine_read(struct machine *machine, const struct command *command,
+                                         uint8_t *records, uint32_t *found, struct error *error);
+
+/* What a status report tells of the state. */
+struct machine_view {
+    uint64_t applied_index;
+    uint64_t applied_term;
+    uint64_t timestamp;
+    uint64_t checkpoint_index;
+    u128 digest;
+    uint64_t accounts;
+    uint64_t transfers;
+};
+void machine_view(struct machine *machine, struct machine_view *view);

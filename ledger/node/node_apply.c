@@ -1,0 +1,235 @@
+/* node_apply.c — committed entries to the state machine, its results to the clients. */
+#include "base/assert.h"
+#include "ledger/node/node_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void batch_free(struct batch *batch)
+{
+    if (batch->entry != NULL) {
+        entry_release(batch->entry);
+    }
+    free(batch);
+}
+
+void job_free(struct job *job)
+{
+    if (job->entry != NULL) {
+        entry_release(job->entry);
+    }
+    if (job->batch != NULL) {
+        batch_free(job->batch);
+    }
+    if (job->outcomes != NULL) {
+        free(job->outcomes->results);
+        free(job->outcomes);
+    }
+    free(job->events);
+    free(job->records);
+    free(job);
+}
+
+/* The request is answered: its share of the bounds is free again. */
+void node_settle(struct node *node, const struct waiter *waiter)
+{
+    ASSERT(node->queued_count > 0 && node->queued_bytes >= waiter->bytes);
+    node->queued_count--;
+    node->queued_bytes -= waiter->bytes;
+    metric_set(&node_metric_queue, node->queued_count);
+}
+
+/* --- feeding
+ * ---------------------------------------------------------------------------------------- */
+
+/* A new reference, from memory or from the log. */
+static struct entry *take_entry(struct node *node, uint64_t index)
+{
+    struct entry *entry = entry_cache_find(&node->cache, index);
+    if (entry != NULL) {
+        return entry_keep(entry);
+    }
+    struct error error;
+    if (log_read(node->options.log, index, &entry, &error) != STATUS_OK) {
+        node_fatal(node, &error);
+    }
+    return entry;
+}
+
+/* The batch that this leader proposed at the index, if it did and the entry is still its own. */
+static struct batch *take_batch(struct node *node, const struct entry *entry)
+{
+    struct batch *batch = node->flying_head;
+    if (batch == NULL || batch->entry->header.index != entry->header.index) {
+        return NULL;
+    }
+    ASSERT(batch->entry->header.term == entry->header.term);
+    node->flying_head = batch->next;
+    if (node->flying_head == NULL) {
+        node->flying_tail = NULL;
+    }
+    batch->next = NULL;
+    return batch;
+}
+
+static struct machine_outcomes *outcomes_new(uint32_t events)
+{
+    struct machine_outcomes *outcomes = malloc(sizeof *outcomes);
+    struct result *results = malloc((size_t)events * sizeof *results);
+    ASSERT(outcomes != NULL && results != NULL);
+    outcomes->results = results;
+    return outcomes;
+}
+
+static void push_job(struct node *node, struct job *job)
+{
+    bool put = ring_put(&node->jobs, job);
+    ASSERT(put); /* APPLY_JOBS_MAX and REQUESTS_QUEUED_MAX together fit */
+    node->jobs_under_way++;
+}
+
+static void feed_entry(struct node *node)
+{
+    struct job *job = calloc(1, sizeof *job);
+    ASSERT(job != NULL);
+    job->kind = JOB_APPLY;
+    job->entry = take_entry(node, node->fed_index + 1);
+    job->batch = take_batch(node, job->entry);
+    if (job->batch != NULL) {
+        job->outcomes = outcomes_new(job->batch->events);
+    }
+    node->fed_index++;
+    node->apply_bytes += entry_size(&job->entry->header);
+    push_job(node, job);
+}
+
+/* A caller that no longer waits costs no look-up. */
+static void feed_or_drop(struct node *node, struct job *job, uint64_t now_ns)
+{
+    if (job->waiter.expires_ns > now_ns) {
+        push_job(node, job);
+        return;
+    }
+    node_reply_error(node, &job->waiter, STATUS_TIMEOUT, "the request waited past its deadline");
+    job_free(job);
+}
+
+void node_feed_read(struct node *node, struct job *job)
+{
+    feed_or_drop(node, job, clock_mono_ns(&node->options.clock));
+    node->options.host.ring_machine(node->options.host.context);
+}
+
+static bool feed_reads(struct node *node)
+{
+    uint64_t now_ns = clock_mono_ns(&node->options.clock);
+    bool fed = false;
+    while (node->groups_head != NULL && node->groups_head->index != 0 &&
+           node->groups_head->index <= node->fed_index) {
+        struct read_group *group = node->groups_head;
+        struct job *job;
+        while ((job = group->jobs) != NULL) {
+            group->jobs = job->next;
+            job->next = NULL;
+            feed_or_drop(node, job, now_ns);
+            fed = true;
+        }
+        node->groups_head = group->next;
+        if (node->groups_head == NULL) {
+            node->groups_tail = NULL;
+        }
+        free(group);
+    }
+    return fed;
+}
+
+/* Entries that are committed and durable here, and reads whose index has been reached. */
+void node_feed(struct node *node)
+{
+    const struct raft_status *now = &node->raft_now;
+    uint64_t limit =
+        now->commit_index < now->durable_index ? now->commit_index : now->durable_index;
+    bool fed = feed_reads(node);
+    while (node->fed_index < limit && node->jobs_under_way < APPLY_JOBS_MAX &&
+           node->apply_bytes < APPLY_BYTES_MAX) {
+        feed_entry(node);
+        fed = true;
+    }
+    fed = feed_reads(node) || fed;
+    if (fed) {
+        node->options.host.ring_machine(node->options.host.context);
+    }
+}
+
+/* --- results
+ * ------------------------------------------------------------------------------------------ */
+
+static void send_reply(struct node *node, const struct waiter *waiter, struct reply *reply,
+                       struct bytes payload)
+{
+    uint8_t head[REPLY_HEAD_SIZE];
+    reply->id = waiter->request;
+    reply->leader = node->raft_now.leader;
+    reply->term = node->raft_now.term;
+    reply_encode(head, reply);
+    struct bus_payload bus_payload = { .bytes = payload };
+    enum status status = node->bus->ops->send_client(
+        node->bus, waiter->client, FRAME_REPLY, (struct bytes){ head, sizeof head }, &bus_payload);
+    if (status != STATUS_OK) {
+        /* The client is gone or does not read: it finds the outcome by asking again. */
+        metric_add(&node_metric_dropped_messages, 1);
+    }
+    node_settle(node, waiter);
+}
+
+static void answer_batch(struct node *node, const struct job *job)
+{
+    const struct batch *batch = job->batch;
+    const struct machine_outcomes *outcomes = job->outcomes;
+    ASSERT(outcomes->count == batch->command_count);
+    for (uint32_t i = 0; i < outcomes->count; i++) {
+        const struct machine_outcome *outcome = &outcomes->commands[i];
+        struct reply reply = { .status = STATUS_OK,
+                               .log_index = outcome->log_index,
+                               .timestamp = job->entry->header.timestamp,
+                               .count = outcome->count };
+        struct bytes payload = { (const uint8_t *)(outcomes->results + outcome->first_result),
+                                 (size_t)outcome->count * RESULT_SIZE };
+        send_reply(node, &batch->waiters[i], &reply, payload);
+    }
+}
+
+static void answer_read(struct node *node, const struct job *job)
+{
+    struct reply reply = { .status = STATUS_OK,
+                           .log_index = job->view.applied_index,
+                           .timestamp = job->view.timestamp,
+                           .count = job->found };
+    struct bytes payload = { job->records, (size_t)job->found * EVENT_SIZE };
+    send_reply(node, &job->waiter, &reply, payload);
+}
+
+void node_collect_jobs(struct node *node)
+{
+    struct job *job;
+    bool any = false;
+    while ((job = ring_take(&node->jobs_done)) != NULL) {
+        ASSERT(node->jobs_under_way > 0);
+        node->jobs_under_way--;
+        node->view = job->view;
+        any = true;
+        if (job->kind == JOB_READ) {
+            answer_read(node, job);
+        } else {
+            node->apply_bytes -= entry_size(&job->entry->header);
+            if (job->batch != NULL) {
+                answer_batch(node, job);
+            }
+        }
+        job_free(job);
+    }
+    if (any) {
+        metric_set(&node_metric_applied, node->view.applied_index);
+        metric_set(&node_metric_checkpoint, node->view.checkpoint_index);
+    }
+}

@@ -1,0 +1,64 @@
+/* node_metrics.c — the metrics of a server; docs/metrics.md lists them. */
+#include "ledger/node/node_internal.h"
+
+static struct histogram flush_histogram;
+static struct histogram apply_histogram;
+
+#define COUNTER(variable, text, sentence)                                                          \
+    struct metric variable = { .name = (text), .help = (sentence), .kind = METRIC_COUNTER }
+#define GAUGE(variable, text, sentence)                                                            \
+    struct metric variable = { .name = (text), .help = (sentence), .kind = METRIC_GAUGE }
+
+COUNTER(node_metric_commands, "fenlu_commands_applied_total", "Commands applied since the start.");
+COUNTER(node_metric_events, "fenlu_events_applied_total",
+        "Accounts and transfers applied since the start, rejected ones too.");
+COUNTER(node_metric_entries, "fenlu_log_entries_total", "Entries appended to this node's log.");
+COUNTER(node_metric_refused, "fenlu_requests_refused_total",
+        "Requests that this server refused: not leader, busy, disk full, malformed.");
+COUNTER(node_metric_dropped_messages, "fenlu_messages_dropped_total",
+        "Messages and replies that could not be handed to a connection.");
+COUNTER(node_metric_leader_changes, "fenlu_raft_leader_elected_total",
+        "Times this node became leader since the start.");
+GAUGE(node_metric_term, "fenlu_raft_term", "Raft term.");
+GAUGE(node_metric_role, "fenlu_raft_role", "0 follower, 1 pre-candidate, 2 candidate, 3 leader.");
+GAUGE(node_metric_commit, "fenlu_raft_commit_index", "Last log index known to be committed.");
+GAUGE(node_metric_applied, "fenlu_applied_index", "Last log index applied to the ledger.");
+GAUGE(node_metric_checkpoint, "fenlu_checkpoint_index",
+      "Log index up to which the ledger is sealed in the store.");
+GAUGE(node_metric_queue, "fenlu_requests_queued", "Requests waiting or under way in this server.");
+GAUGE(node_metric_disk_free, "fenlu_disk_free_bytes", "Free bytes on the data folder's disk.");
+GAUGE(node_metric_clock_offset, "fenlu_clock_offset_milliseconds",
+      "How far this node's clock is from the median of the others', either way.");
+struct metric node_metric_flush = { .name = "fenlu_log_flush_seconds",
+                                    .help = "Time to make one group of log writes durable.",
+                                    .kind = METRIC_HISTOGRAM_NS,
+                                    .histogram = &flush_histogram };
+struct metric node_metric_apply = { .name = "fenlu_apply_seconds",
+                                    .help = "Time to apply one log entry.",
+                                    .kind = METRIC_HISTOGRAM_NS,
+                                    .histogram = &apply_histogram };
+
+void node_metrics_register(void)
+{
+    struct metric *const metrics[] = {
+        &node_metric_commands,
+        &node_metric_events,
+        &node_metric_entries,
+        &node_metric_refused,
+        &node_metric_dropped_messages,
+        &node_metric_leader_changes,
+        &node_metric_term,
+        &node_metric_role,
+        &node_metric_commit,
+        &node_metric_applied,
+        &node_metric_checkpoint,
+        &node_metric_queue,
+        &node_metric_disk_free,
+        &node_metric_clock_offset,
+        &node_metric_flush,
+        &node_metric_apply,
+    };
+    for (size_t i = 0; i < sizeof metrics / sizeof metrics[0]; i++) {
+        metrics_register(metrics[i]);
+    }
+}

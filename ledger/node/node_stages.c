@@ -1,0 +1,161 @@
+/* node_stages.c — what the writer, the state machine and the sealer do in their own threads. */
+#include "base/assert.h"
+#include "base/log_line.h"
+#include "ledger/node/node_internal.h"
+
+#include <string.h>
+
+/* --- writer
+ * --------------------------------------------------------------------------------------- */
+
+static void take_writes(struct node *node)
+{
+    struct writer_stage *stage = &node->writer_stage;
+    while (stage->taken_count < WRITES_MAX) {
+        struct write_job *job = ring_take(&node->writes);
+        if (job == NULL) {
+            break;
+        }
+        stage->taken[stage->taken_count++] = job;
+    }
+}
+
+static void return_writes(struct node *node)
+{
+    struct writer_stage *stage = &node->writer_stage;
+    uint64_t last = stage->taken[stage->taken_count - 1]->write.sequence;
+    for (uint32_t i = 0; i < stage->taken_count; i++) {
+        bool put = ring_put(&node->writes_done, stage->taken[i]);
+        ASSERT(put); /* as many as the other ring holds */
+    }
+    stage->taken_count = 0;
+    __atomic_store_n(&node->written_sequence, last, __ATOMIC_RELEASE);
+    node->options.host.ring_loop(node->options.host.context);
+}
+
+static void note_disk_full(struct node *node, bool full, const struct error *error)
+{
+    if (__atomic_exchange_n(&node->disk_full, full, __ATOMIC_ACQ_REL) == full) {
+        return;
+    }
+    if (full) {
+        log_line(LOG_ERROR, "log_disk_full", LOG_TEXT("reason", error->text),
+                 LOG_TEXT("effect", "writes are refused until there is room"), LOG_END);
+    } else {
+        log_line(LOG_INFO, "log_disk_freed", LOG_END);
+    }
+}
+
+/* Everything queued becomes durable with one flush. */
+bool node_writer_step(struct node *node)
+{
+    struct writer_stage *stage = &node->writer_stage;
+    struct error error;
+    take_writes(node);
+    if (stage->taken_count == 0) {
+        bool did = false;
+        enum status status = log_prepare(node->options.log, &did, &error);
+        if (status == STATUS_NO_SPACE) {
+            note_disk_full(node, true, &error);
+            return false;
+        }
+        if (status != STATUS_OK) {
+            node_fatal(node, &error);
+        }
+        if (__atomic_load_n(&node->disk_full, __ATOMIC_ACQUIRE)) {
+            note_disk_full(node, false, NULL);
+        }
+        return did;
+    }
+    struct log_write writes[WRITES_MAX];
+    for (uint32_t i = 0; i < stage->taken_count; i++) {
+        writes[i] = stage->taken[i]->write;
+    }
+    uint64_t start_ns = clock_mono_ns(&node->options.clock);
+    enum status status = log_write(node->options.log, writes, stage->taken_count, &error);
+    if (status == STATUS_NO_SPACE) {
+        note_disk_full(node, true, &error);
+        return false; /* kept; the loop rings again */
+    }
+    if (status != STATUS_OK) {
+        node_fatal(node, &error);
+    }
+    note_disk_full(node, false, NULL);
+    metric_observe(&node_metric_flush, clock_mono_ns(&node->options.clock) - start_ns);
+    return_writes(node);
+    return true;
+}
+
+/* --- state machine
+ * ---------------------------------------------------------------------------------- */
+
+/* False: a seal is in the way. */
+static bool run_job(struct node *node, struct job *job)
+{
+    struct machine_stage *stage = &node->machine_stage;
+    struct error error;
+    enum status status;
+    if (job->kind == JOB_READ) {
+        status = machine_read(stage->machine, &job->command, job->records, &job->found, &error);
+    } else {
+        struct machine_outcomes *outcomes = job->outcomes != NULL ? job->outcomes : &stage->scratch;
+        uint64_t start_ns = clock_mono_ns(&node->options.clock);
+        status = machine_apply(stage->machine, job->entry, outcomes, &error);
+        if (status == STATUS_OK) {
+            metric_observe(&node_metric_apply, clock_mono_ns(&node->options.clock) - start_ns);
+            metric_add(&node_metric_commands, outcomes->count);
+            metric_add(&node_metric_events, outcomes->result_count);
+        }
+    }
+    if (status == STATUS_AGAIN) {
+        return false;
+    }
+    if (status != STATUS_OK) {
+        node_fatal(node, &error);
+    }
+    machine_view(stage->machine, &job->view);
+    return true;
+}
+
+bool node_machine_step(struct node *node)
+{
+    struct machine_stage *stage = &node->machine_stage;
+    struct job *job = stage->current != NULL ? stage->current : ring_take(&node->jobs);
+    stage->current = NULL;
+    if (job == NULL) {
+        return false;
+    }
+    bool busy = store_seal_busy(node->options.store);
+    if (!run_job(node, job)) {
+        stage->current = job;
+        return false; /* the sealer rings when it is done */
+    }
+    if (!busy && store_seal_busy(node->options.store)) {
+        node->options.host.ring_sealer(node->options.host.context);
+    }
+    bool put = ring_put(&node->jobs_done, job);
+    ASSERT(put); /* as many as were put in */
+    node->options.host.ring_loop(node->options.host.context);
+    return true;
+}
+
+/* --- sealer
+ * ------------------------------------------------------------------------------------------- */
+
+bool node_sealer_step(struct node *node)
+{
+    struct error error;
+    bool more = false;
+    enum status status = store_seal_step(node->options.store, &more, &error);
+    if (status == STATUS_NO_SPACE) {
+        note_disk_full(node, true, &error);
+        return false;
+    }
+    if (status != STATUS_OK) {
+        node_fatal(node, &error);
+    }
+    if (!more) {
+        node->options.host.ring_machine(node->options.host.context);
+    }
+    return more;
+}

@@ -1,0 +1,153 @@
+/* store.c — opening and closing, and the state machine's side of seals. */
+#include "ledger/store/store.h"
+
+#include "base/assert.h"
+#include "ledger/store/store_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void store_free(struct store *store)
+{
+    seal_close(store);
+    gets_close(&store->ids);
+    gets_close(&store->records);
+    free(store->recovered_extra);
+    free(store->delta);
+    free(store);
+}
+
+static struct delta *delta_new(const struct delta_options *options)
+{
+    enum { LINE = 64 };
+    size_t size = (delta_footprint(options) + LINE - 1) / LINE * LINE;
+    void *memory = aligned_alloc(LINE, size);
+    return memory == NULL ? NULL : delta_init(memory, options);
+}
+
+enum status store_open(const struct store_options *options, struct store **store,
+                       struct store_checkpoint *recovered, struct error *error)
+{
+    struct store *opened = calloc(1, sizeof *opened);
+    if (opened == NULL) {
+        return error_set(error, STATUS_MEMORY, "no memory for the store");
+    }
+    opened->options = *options;
+    opened->kv = options->kv;
+    opened->delta = delta_new(&options->delta);
+    if (opened->delta == NULL || !gets_open(&opened->ids) || !gets_open(&opened->records) ||
+        !seal_open(opened)) {
+        store_free(opened);
+        return error_set(error, STATUS_MEMORY,
+                         "no memory for the store: seals of %u events, %u cached accounts",
+                         options->delta.seal_events, options->delta.accounts_cached);
+    }
+    size_t extra_size;
+    enum status status =
+        checkpoint_load(opened->kv, &opened->past, &opened->recovered_extra, &extra_size, error);
+    if (status != STATUS_OK) {
+        store_free(opened);
+        return status;
+    }
+    delta_set_digest(opened->delta, opened->past.digest);
+    *recovered = (struct store_checkpoint){
+        .log_index = opened->past.log_index,
+        .log_term = opened->past.log_term,
+        .timestamp = opened->past.timestamp,
+        .digest = opened->past.digest,
+        .extra = { opened->recovered_extra, extra_size },
+    };
+    *store = opened;
+    return STATUS_OK;
+}
+
+void store_close(struct store *store)
+{
+    struct kv *kv = store->kv;
+    store_free(store);
+    kv->ops->close(kv);
+}
+
+struct delta *store_delta(struct store *store)
+{
+    return store->delta;
+}
+
+void store_batch_index(struct store *store, uint64_t log_index)
+{
+    ASSERT(log_index > store->past.log_index);
+    delta_set_batch_index(store->delta, log_index);
+}
+
+/* --- seals: the state machine's side ---------------------------------------------------------- */
+
+static enum seal_state seal_state(const struct store *store)
+{
+    return (enum seal_state)__atomic_load_n(&store->seal.state, __ATOMIC_ACQUIRE);
+}
+
+/* Takes over what an ended seal made durable. */
+static void take_sealed(struct store *store)
+{
+    if (seal_state(store) != SEAL_DONE) {
+        return;
+    }
+    store->past = store->seal.past;
+    delta_frozen_drop(store->delta);
+    __atomic_store_n(&store->seal.state, SEAL_IDLE, __ATOMIC_RELEASE);
+}
+
+bool store_seal_due(const struct store *store)
+{
+    return delta_seal_due(store->delta);
+}
+
+bool store_seal_busy(const struct store *store)
+{
+    return seal_state(store) == SEAL_RUNNING;
+}
+
+static void keep_extra(struct seal *seal, struct bytes extra)
+{
+    if (extra.size > seal->extra_size) {
+        free(seal->extra);
+        seal->extra = malloc(extra.size);
+        ASSERT(seal->extra != NULL);
+    }
+    if (extra.size > 0) {
+        memcpy(seal->extra, extra.data, extra.size);
+    }
+    seal->extra_size = extra.size;
+}
+
+void store_freeze(struct store *store, const struct store_checkpoint *checkpoint)
+{
+    take_sealed(store);
+    ASSERT(seal_state(store) == SEAL_IDLE);
+    ASSERT(checkpoint->log_index > store->past.log_index);
+    ASSERT(checkpoint->log_index >= store->delta->batch_index);
+    ASSERT(checkpoint->digest == delta_digest(store->delta));
+    delta_freeze(store->delta);
+
+    struct seal *seal = &store->seal;
+    const struct delta_generation *frozen = &store->delta->frozen;
+    seal->past = store->past;
+    seal->past.log_index = checkpoint->log_index;
+    seal->past.log_term = checkpoint->log_term;
+    seal->past.timestamp = checkpoint->timestamp;
+    seal->past.digest = checkpoint->digest;
+    seal->past.accounts += frozen->account_count;
+    seal->past.transfers += frozen->transfer_count;
+    seal->past.failed_ids += frozen->failed_count;
+    keep_extra(seal, checkpoint->extra);
+    free(store->recovered_extra);
+    store->recovered_extra = NULL;
+    seal->phase = 0;
+    __atomic_store_n(&seal->state, SEAL_RUNNING, __ATOMIC_RELEASE);
+}
+
+uint64_t store_checkpoint_index(struct store *store)
+{
+    take_sealed(store);
+    return store->past.log_index;
+}

@@ -1,0 +1,521 @@
+/* store_rocks.c — the key-value seam on RocksDB: the one file that knows it.
+ *
+ * Durability   There is no write-ahead log. kv_commit puts its batch into an empty memtable and
+ *              flushes that: one file, made known by one record of RocksDB's manifest, which is
+ *              synced; so is the record that makes ingested tables known. A crash leaves the state
+ *              before or after such a record. (A WAL with sync writes the same bytes twice and adds
+ *              its own rules of what a torn tail may mean.)
+ * Integrity    Checksums on every block, verified at every read; paranoid checks; a background
+ *              error stops writes, so that the next commit or ingest reports it. Range deletions
+ *              are never written and scans ignore them: in 7.8 the code that looks for them hides a
+ *              damaged file from an iterator, which then goes on with the next file.
+ * Memory       The block cache holds data, indexes and filters; memtables are small, because a
+ *              commit empties them; the number of open files is bounded.
+ * Files        FOLDER is RocksDB's; FOLDER/tables holds tables that are being written. A crash
+ *              leaves them there, and open removes them.
+ */
+#include "base/assert.h"
+#include "base/disk.h"
+#include "ledger/store/kv.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <rocksdb/c.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum {
+    GET_PIECE = 1024, /* keys of one call: bounds the blocks that it pins */
+    OPEN_FILES_MAX = 512,
+    BLOCK_SIZE = 16 * 1024,
+    FILTER_BITS = 10,
+    MEMTABLE_BYTES = 64 * 1024 * 1024,
+    TABLE_BYTES = 64 * 1024 * 1024,
+    LEVEL_BASE_BYTES = 256 * 1024 * 1024,
+    INFO_LOG_BYTES = 1024 * 1024,
+    INFO_LOG_WARN = 2,
+};
+
+struct kv_rocks {
+    struct kv kv;
+    char folder[DISK_PATH_MAX];
+    char tables[DISK_PATH_MAX];
+    rocksdb_options_t *options;
+    rocksdb_block_based_table_options_t *table_options;
+    rocksdb_cache_t *cache;
+    rocksdb_envoptions_t *file_options;
+    rocksdb_readoptions_t *read;
+    rocksdb_readoptions_t *scan;
+    rocksdb_writeoptions_t *write;
+    rocksdb_flushoptions_t *flush;
+    rocksdb_ingestexternalfileoptions_t *ingest;
+    rocksdb_column_family_handle_t *family;
+    rocksdb_t *database;
+};
+
+struct kv_table {
+    struct kv_rocks *rocks;
+    rocksdb_sstfilewriter_t *writer;
+    char path[DISK_PATH_MAX];
+};
+
+struct kv_iterator {
+    rocksdb_iterator_t *iterator;
+    struct kv_rocks *rocks;
+    bool begun;
+};
+
+static struct kv_rocks *rocks_of(struct kv *kv)
+{
+    return (struct kv_rocks *)kv; /* kv is its first member */
+}
+
+/* --- errors ----------------------------------------------------------------------------------- */
+
+static bool begins(const char *text, const char *prefix)
+{
+    return strncmp(text, prefix, strlen(prefix)) == 0;
+}
+
+static enum status status_of(const char *text)
+{
+    if (begins(text, "Corruption")) {
+        return STATUS_CORRUPT;
+    }
+    if (strstr(text, "No space left") != NULL || strstr(text, "quota exceeded") != NULL ||
+        strstr(text, "File too large") != NULL || begins(text, "IO error: Max allowed space")) {
+        return STATUS_NO_SPACE;
+    }
+    if (strstr(text, "lock ") != NULL || strstr(text, "LOCK") != NULL) {
+        return STATUS_LOCKED;
+    }
+    if (strstr(text, "Permission denied") != NULL) {
+        return STATUS_DENIED;
+    }
+    return STATUS_IO;
+}
+
+/* Takes RocksDB's text, which names the file, and frees it. */
+static enum status fail(struct error *error, char *text, const char *what, const char *where)
+{
+    ASSERT(text != NULL);
+    enum status status = error_set(error, status_of(text), "store %s: %s: %s", where, what, text);
+    rocksdb_free(text);
+    return status;
+}
+
+/* --- reads ------------------------------------------------------------------------------------ */
+
+static enum status keep_value(struct kv_rocks *rocks, struct kv_get *get,
+                              const rocksdb_pinnableslice_t *slice, struct error *error)
+{
+    get->found = slice != NULL;
+    get->value_size = 0;
+    if (slice == NULL) {
+        return STATUS_OK;
+    }
+    size_t size;
+    const char *value = rocksdb_pinnableslice_value(slice, &size);
+    if (size > get->value_max) {
+        return error_set(error, STATUS_CORRUPT,
+                         "store %s: a value of %zu bytes where at most %u belong", rocks->folder,
+                         size, (unsigned)get->value_max);
+    }
+    get->value_size = (uint32_t)size;
+    memcpy(get->value, value, size);
+    return STATUS_OK;
+}
+
+static enum status get_piece(struct kv_rocks *rocks, const rocksdb_readoptions_t *options,
+                             struct kv_get *gets, size_t count, struct error *error)
+{
+    const char *keys[GET_PIECE] = { NULL };
+    size_t sizes[GET_PIECE] = { 0 };
+    rocksdb_pinnableslice_t *values[GET_PIECE];
+    char *errors[GET_PIECE];
+    bool sorted = true;
+    ASSERT(count > 0 && count <= GET_PIECE);
+    for (size_t i = 0; i < count; i++) {
+        keys[i] = (const char *)gets[i].key.data;
+        sizes[i] = gets[i].key.size;
+        sorted =
+            sorted &&
+            (i == 0 || (sizes[i] == sizes[i - 1] && memcmp(keys[i - 1], keys[i], sizes[i]) < 0));
+    }
+    rocksdb_batched_multi_get_cf(rocks->database, options, rocks->family, count, keys, sizes,
+                                 values, errors, sorted);
+    enum status status = STATUS_OK;
+    for (size_t i = 0; i < count; i++) {
+        if (errors[i] != NULL && status == STATUS_OK) {
+            status = fail(error, errors[i], "read", rocks->folder);
+        } else if (errors[i] != NULL) {
+            rocksdb_free(errors[i]);
+        } else if (status == STATUS_OK) {
+            status = keep_value(rocks, &gets[i], values[i], error);
+        }
+        if (values[i] != NULL) {
+            rocksdb_pinnableslice_destroy(values[i]);
+        }
+    }
+    return status;
+}
+
+/* Pieces of one call see one state: the snapshot's. */
+static enum status get_in_pieces(struct kv_rocks *rocks, struct kv_get *gets, size_t count,
+                                 struct error *error)
+{
+    rocksdb_readoptions_t *options = rocksdb_readoptions_create();
+    const rocksdb_snapshot_t *snapshot = rocksdb_create_snapshot(rocks->database);
+    rocksdb_readoptions_set_snapshot(options, snapshot);
+    enum status status = STATUS_OK;
+    for (size_t at = 0; at < count && status == STATUS_OK; at += GET_PIECE) {
+        size_t piece = count - at < GET_PIECE ? count - at : GET_PIECE;
+        status = get_piece(rocks, options, gets + at, piece, error);
+    }
+    rocksdb_readoptions_destroy(options);
+    rocksdb_release_snapshot(rocks->database, snapshot);
+    return status;
+}
+
+static enum status rocks_multi_get(struct kv *kv, struct kv_get *gets, size_t count,
+                                   struct error *error)
+{
+    struct kv_rocks *rocks = rocks_of(kv);
+    if (count == 0) {
+        return STATUS_OK;
+    }
+    return count <= GET_PIECE ? get_piece(rocks, rocks->read, gets, count, error)
+                              : get_in_pieces(rocks, gets, count, error);
+}
+
+static enum status rocks_iterate(struct kv *kv, struct bytes from, struct kv_iterator **iterator,
+                                 struct error *error)
+{
+    struct kv_rocks *rocks = rocks_of(kv);
+    struct kv_iterator *opened = calloc(1, sizeof *opened);
+    if (opened == NULL) {
+        return error_set(error, STATUS_MEMORY, "no memory for an iterator");
+    }
+    opened->rocks = rocks;
+    opened->iterator = rocksdb_create_iterator(rocks->database, rocks->scan);
+    rocksdb_iter_seek(opened->iterator, (const char *)from.data, from.size);
+    *iterator = opened;
+    return STATUS_OK;
+}
+
+static enum status rocks_next(struct kv_iterator *iterator, struct bytes *key, struct bytes *value,
+                              struct error *error)
+{
+    if (iterator->begun && rocksdb_iter_valid(iterator->iterator)) {
+        rocksdb_iter_next(iterator->iterator);
+    }
+    iterator->begun = true;
+    *key = (struct bytes){ NULL, 0 };
+    *value = (struct bytes){ NULL, 0 };
+    if (!rocksdb_iter_valid(iterator->iterator)) {
+        char *text = NULL;
+        rocksdb_iter_get_error(iterator->iterator, &text);
+        return text == NULL ? STATUS_OK : fail(error, text, "read", iterator->rocks->folder);
+    }
+    key->data = (const uint8_t *)rocksdb_iter_key(iterator->iterator, &key->size);
+    value->data = (const uint8_t *)rocksdb_iter_value(iterator->iterator, &value->size);
+    return STATUS_OK;
+}
+
+static void rocks_iterate_end(struct kv_iterator *iterator)
+{
+    rocksdb_iter_destroy(iterator->iterator);
+    free(iterator);
+}
+
+/* --- tables ----------------------------------------------------------------------------------- */
+
+static enum status table_path(struct kv_rocks *rocks, const char *name, char path[DISK_PATH_MAX],
+                              struct error *error)
+{
+    char file[DISK_NAME_MAX];
+    int size = snprintf(file, sizeof file, "%s.sst", name);
+    if (size < 0 || (size_t)size >= sizeof file) {
+        return error_set(error, STATUS_TOO_LARGE, "the table name %s is too long", name);
+    }
+    return disk_join(path, rocks->tables, file, error);
+}
+
+static enum status rocks_table_open(struct kv *kv, const char *name, struct kv_table **table,
+                                    struct error *error)
+{
+    struct kv_rocks *rocks = rocks_of(kv);
+    struct kv_table *opened = calloc(1, sizeof *opened);
+    if (opened == NULL) {
+        return error_set(error, STATUS_MEMORY, "no memory for table %s", name);
+    }
+    enum status status = table_path(rocks, name, opened->path, error);
+    if (status != STATUS_OK) {
+        free(opened);
+        return status;
+    }
+    char *text = NULL;
+    opened->rocks = rocks;
+    opened->writer = rocksdb_sstfilewriter_create(rocks->file_options, rocks->options);
+    rocksdb_sstfilewriter_open(opened->writer, opened->path, &text);
+    if (text != NULL) {
+        rocksdb_sstfilewriter_destroy(opened->writer);
+        status = fail(error, text, "create a table", opened->path);
+        free(opened);
+        return status;
+    }
+    *table = opened;
+    return STATUS_OK;
+}
+
+static enum status rocks_table_add(struct kv_table *table, struct bytes key, struct bytes value,
+                                   struct error *error)
+{
+    char *text = NULL;
+    rocksdb_sstfilewriter_put(table->writer, (const char *)key.data, key.size,
+                              (const char *)value.data, value.size, &text);
+    return text == NULL ? STATUS_OK : fail(error, text, "write a table", table->path);
+}
+
+static void table_free(struct kv_table *table)
+{
+    rocksdb_sstfilewriter_destroy(table->writer);
+    free(table);
+}
+
+static void rocks_table_abandon(struct kv_table *table)
+{
+    char path[DISK_PATH_MAX];
+    memcpy(path, table->path, sizeof path);
+    table_free(table);
+    (void)unlink(path); /* if it stays, the next open removes it */
+}
+
+static enum status rocks_table_close(struct kv_table *table, uint64_t *size, struct error *error)
+{
+    char *text = NULL;
+    rocksdb_sstfilewriter_finish(table->writer, &text); /* syncs the file */
+    if (text != NULL) {
+        enum status status = fail(error, text, "end a table", table->path);
+        rocks_table_abandon(table);
+        return status;
+    }
+    rocksdb_sstfilewriter_file_size(table->writer, size);
+    table_free(table);
+    return STATUS_OK;
+}
+
+/* --- what makes data durable ------------------------------------------------------------------ */
+
+/* RocksDB takes files that overlap in one call too: the later one gets the higher number. */
+static enum status rocks_ingest(struct kv *kv, const char *const *names, size_t count,
+                                struct error *error)
+{
+    enum { TABLES_MAX = 16 };
+    struct kv_rocks *rocks = rocks_of(kv);
+    char paths[TABLES_MAX][DISK_PATH_MAX];
+    const char *list[TABLES_MAX];
+    ASSERT(count > 0 && count <= TABLES_MAX);
+    for (size_t i = 0; i < count; i++) {
+        TRY(table_path(rocks, names[i], paths[i], error));
+        list[i] = paths[i];
+    }
+    char *text = NULL;
+    rocksdb_ingest_external_file(rocks->database, list, count, rocks->ingest, &text);
+    return text == NULL ? STATUS_OK : fail(error, text, "ingest tables", rocks->folder);
+}
+
+static enum status rocks_commit(struct kv *kv, const struct kv_put *puts, size_t count,
+                                struct error *error)
+{
+    struct kv_rocks *rocks = rocks_of(kv);
+    rocksdb_writebatch_t *batch = rocksdb_writebatch_create();
+    for (size_t i = 0; i < count; i++) {
+        const char *key = (const char *)puts[i].key.data;
+        const char *value = (const char *)puts[i].value.data;
+        if (value == NULL) {
+            rocksdb_writebatch_delete(batch, key, puts[i].key.size);
+        } else {
+            rocksdb_writebatch_put(batch, key, puts[i].key.size, value, puts[i].value.size);
+        }
+    }
+    char *text = NULL;
+    rocksdb_write(rocks->database, rocks->write, batch, &text);
+    rocksdb_writebatch_destroy(batch);
+    if (text == NULL) {
+        rocksdb_flush(rocks->database, rocks->flush, &text);
+    }
+    return text == NULL ? STATUS_OK : fail(error, text, "commit", rocks->folder);
+}
+
+static enum status rocks_checkpoint(struct kv *kv, const char *folder, struct error *error)
+{
+    struct kv_rocks *rocks = rocks_of(kv);
+    char *text = NULL;
+    rocksdb_checkpoint_t *checkpoint = rocksdb_checkpoint_object_create(rocks->database, &text);
+    if (text == NULL) {
+        rocksdb_checkpoint_create(checkpoint, folder, 0, &text);
+        rocksdb_checkpoint_object_destroy(checkpoint);
+    }
+    return text == NULL ? STATUS_OK : fail(error, text, "copy the store to", folder);
+}
+
+/* --- opening and closing ---------------------------------------------------------------------- */
+
+static void rocks_close(struct kv *kv)
+{
+    struct kv_rocks *rocks = rocks_of(kv);
+    if (rocks->family != NULL) {
+        rocksdb_column_family_handle_destroy(rocks->family);
+    }
+    if (rocks->database != NULL) {
+        rocksdb_close(rocks->database);
+    }
+    rocksdb_ingestexternalfileoptions_destroy(rocks->ingest);
+    rocksdb_flushoptions_destroy(rocks->flush);
+    rocksdb_writeoptions_destroy(rocks->write);
+    rocksdb_readoptions_destroy(rocks->scan);
+    rocksdb_readoptions_destroy(rocks->read);
+    rocksdb_envoptions_destroy(rocks->file_options);
+    rocksdb_options_destroy(rocks->options);
+    rocksdb_block_based_options_destroy(rocks->table_options);
+    rocksdb_cache_destroy(rocks->cache);
+    free(rocks);
+}
+
+static const struct kv_ops rocks_ops = {
+    .multi_get = rocks_multi_get,
+    .iterate = rocks_iterate,
+    .next = rocks_next,
+    .iterate_end = rocks_iterate_end,
+    .table_open = rocks_table_open,
+    .table_add = rocks_table_add,
+    .table_close = rocks_table_close,
+    .table_abandon = rocks_table_abandon,
+    .ingest = rocks_ingest,
+    .commit = rocks_commit,
+    .checkpoint = rocks_checkpoint,
+    .close = rocks_close,
+};
+
+static void set_table_options(struct kv_rocks *rocks, const struct kv_rocks_options *options)
+{
+    rocks->cache = rocksdb_cache_create_lru(options->cache_bytes);
+    rocks->table_options = rocksdb_block_based_options_create();
+    rocksdb_block_based_table_options_t *table = rocks->table_options;
+    rocksdb_block_based_options_set_block_cache(table, rocks->cache);
+    rocksdb_block_based_options_set_cache_index_and_filter_blocks(table, 1);
+    rocksdb_block_based_options_set_cache_index_and_filter_blocks_with_high_priority(table, 1);
+    rocksdb_block_based_options_set_pin_l0_filter_and_index_blocks_in_cache(table, 1);
+    rocksdb_block_based_options_set_block_size(table, BLOCK_SIZE);
+    rocksdb_block_based_options_set_format_version(table, 5);
+    rocksdb_block_based_options_set_filter_policy(
+        table, rocksdb_filterpolicy_create_bloom_full(FILTER_BITS));
+}
+
+static void set_options(struct kv_rocks *rocks, const struct kv_rocks_options *options)
+{
+    rocksdb_options_t *set = rocks->options = rocksdb_options_create();
+    set_table_options(rocks, options);
+    rocksdb_options_set_block_based_table_factory(set, rocks->table_options);
+    rocksdb_options_set_create_if_missing(set, 1);
+    rocksdb_options_set_paranoid_checks(set, 1);
+    rocksdb_options_set_compression(set, rocksdb_lz4_compression);
+    rocksdb_options_set_max_background_jobs(set, (int)options->background_jobs);
+    rocksdb_options_set_max_open_files(set, OPEN_FILES_MAX);
+    rocksdb_options_set_write_buffer_size(set, MEMTABLE_BYTES);
+    rocksdb_options_set_max_write_buffer_number(set, 2);
+    rocksdb_options_set_level_compaction_dynamic_level_bytes(set, 1);
+    rocksdb_options_set_max_bytes_for_level_base(set, LEVEL_BASE_BYTES);
+    rocksdb_options_set_target_file_size_base(set, TABLE_BYTES);
+    rocksdb_options_set_bytes_per_sync(set, 1024 * 1024);
+    rocksdb_options_set_info_log_level(set, INFO_LOG_WARN);
+    rocksdb_options_set_max_log_file_size(set, INFO_LOG_BYTES);
+    rocksdb_options_set_keep_log_file_num(set, 2);
+    rocksdb_options_set_stats_dump_period_sec(set, 0);
+
+    rocks->file_options = rocksdb_envoptions_create();
+    rocks->read = rocksdb_readoptions_create();
+    rocks->scan = rocksdb_readoptions_create();
+    rocksdb_readoptions_set_fill_cache(rocks->scan, 0);
+    rocksdb_readoptions_set_ignore_range_deletions(rocks->scan, 1);
+    rocks->write = rocksdb_writeoptions_create();
+    rocksdb_writeoptions_disable_WAL(rocks->write, 1);
+    rocks->flush = rocksdb_flushoptions_create();
+    rocksdb_flushoptions_set_wait(rocks->flush, 1);
+    rocks->ingest = rocksdb_ingestexternalfileoptions_create();
+    rocksdb_ingestexternalfileoptions_set_move_files(rocks->ingest, 1);
+}
+
+static enum status make_folder(const char *path, struct error *error)
+{
+    if (mkdir(path, 0777) != 0 && errno != EEXIST) {
+        return error_set_errno(error, errno, "create the folder %s", path);
+    }
+    return STATUS_OK;
+}
+
+/* What a crash left half written, or closed and not ingested. */
+static enum status remove_tables(const char *folder, struct error *error)
+{
+    DIR *listing = opendir(folder);
+    if (listing == NULL) {
+        return error_set_errno(error, errno, "list the folder %s", folder);
+    }
+    enum status status = STATUS_OK;
+    const struct dirent *entry = readdir(listing);
+    for (; entry != NULL && status == STATUS_OK; entry = readdir(listing)) {
+        char path[DISK_PATH_MAX];
+        if (entry->d_name[0] == '.') {
+            continue;
+        }
+        status = disk_join(path, folder, entry->d_name, error);
+        if (status == STATUS_OK && unlink(path) != 0) {
+            status = error_set_errno(error, errno, "remove the unfinished table %s", path);
+        }
+    }
+    (void)closedir(listing);
+    return status;
+}
+
+static enum status open_database(struct kv_rocks *rocks, const char *folder, struct error *error)
+{
+    size_t size = strlen(folder);
+    if (size >= sizeof rocks->folder) {
+        return error_set(error, STATUS_TOO_LARGE, "the folder name %s is too long", folder);
+    }
+    memcpy(rocks->folder, folder, size + 1);
+    TRY(disk_join(rocks->tables, folder, "tables", error));
+    TRY(make_folder(rocks->folder, error));
+    char *text = NULL;
+    static const char *const families[1] = { "default" };
+    const rocksdb_options_t *const family_options[1] = { rocks->options };
+    rocks->database = rocksdb_open_column_families(rocks->options, folder, 1, families,
+                                                   family_options, &rocks->family, &text);
+    if (text != NULL) { /* in use by another process, among other reasons */
+        return fail(error, text, "open", folder);
+    }
+    TRY(make_folder(rocks->tables, error));
+    return remove_tables(rocks->tables, error);
+}
+
+enum status kv_rocks_open(const struct kv_rocks_options *options, struct kv **kv,
+                          struct error *error)
+{
+    struct kv_rocks *rocks = calloc(1, sizeof *rocks);
+    if (rocks == NULL) {
+        return error_set(error, STATUS_MEMORY, "no memory for the store in %s", options->folder);
+    }
+    rocks->kv.ops = &rocks_ops;
+    set_options(rocks, options);
+    enum status status = open_database(rocks, options->folder, error);
+    if (status != STATUS_OK) {
+        rocks_close(&rocks->kv);
+        return status;
+    }
+    *kv = &rocks->kv;
+    return STATUS_OK;
+}

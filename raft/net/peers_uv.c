@@ -1,0 +1,133 @@
+#include "base/assert.h"
+#include "base/log_line.h"
+#include "raft/net/net_parts_uv.h"
+
+struct net_peer *net_find_peer(struct net *net, uint32_t node)
+{
+    for (uint32_t i = 0; i < net->peer_count; i++) {
+        if (net->peers[i].node == node) {
+            return &net->peers[i];
+        }
+    }
+    return NULL;
+}
+
+void net_peer_changed(struct net_peer *peer, const char *reason)
+{
+    struct net *net = peer->net;
+    bool connected = peer->outgoing && peer->incoming != NULL;
+    if (connected == peer->connected) {
+        return;
+    }
+    peer->connected = connected;
+    if (connected) {
+        peer->gate = (struct log_gate){ 0 };
+        log_line(LOG_INFO, "peer_connected", LOG_UINT("peer", peer->node), LOG_END);
+    } else if (!net->stopping) {
+        log_line(LOG_WARN, "peer_disconnected", LOG_UINT("peer", peer->node),
+                 LOG_TEXT("reason", reason), LOG_END);
+    }
+    net->options.handler.on_peer_state(net->options.handler.context, peer->node, connected);
+}
+
+static void say(struct dialer *dialer, struct hello *hello)
+{
+    const struct net_peer *peer = dialer->options.owner;
+    net_say(peer->net, peer, hello);
+}
+
+static bool check(struct dialer *dialer, const struct hello *hello, struct refusal *refusal)
+{
+    const struct net_peer *peer = dialer->options.owner;
+    struct greeting_rules rules = net_rules(peer->net, peer);
+    return greeting_check(&rules, hello, refusal);
+}
+
+static void on_open(struct dialer *dialer, const struct hello *hello)
+{
+    struct net_peer *peer = dialer->options.owner;
+    peer->incarnation = hello->incarnation;
+    peer->outgoing = true;
+    net_peer_changed(peer, "");
+}
+
+static void on_frame(struct dialer *dialer, const struct frame *frame)
+{
+    (void)frame;
+    dialer_fail(dialer, STATUS_PROTOCOL, "a peer sent a frame where only answers belong");
+}
+
+static void on_clock(struct dialer *dialer, int64_t offset_ns, uint64_t round_trip_ns)
+{
+    const struct net_peer *peer = dialer->options.owner;
+    const struct bus_handler *handler = &peer->net->options.handler;
+    handler->on_peer_clock(handler->context, peer->node, offset_ns, round_trip_ns);
+}
+
+static void on_failure(struct dialer *dialer, const struct error *error, bool was_open)
+{
+    struct net_peer *peer = dialer->options.owner;
+    uint64_t held;
+    bool expected = error->status == STATUS_CLOSED || error->status == STATUS_TIMEOUT;
+    if (!was_open && log_gate_pass(&peer->gate, clock_mono_ns(&peer->net->options.clock), &held)) {
+        char address[ADDRESS_TEXT_MAX];
+        address_format(&dialer->address, address);
+        log_line(expected ? LOG_WARN : LOG_ERROR, "peer_unreachable", LOG_UINT("peer", peer->node),
+                 LOG_TEXT("address", address), LOG_TEXT("reason", error->text),
+                 LOG_UINT("held_back", held), LOG_END);
+    }
+    peer->outgoing = false;
+    net_peer_changed(peer, error->text);
+}
+
+static void on_stopped(struct dialer *dialer)
+{
+    struct net_peer *peer = dialer->options.owner;
+    struct net *net = peer->net;
+    peer->outgoing = false;
+    net_peer_changed(peer, "stopped");
+    ASSERT(net->dialers_running > 0);
+    net->dialers_running--;
+    net_end_if_idle(net);
+}
+
+static const struct dialer_handler DIALER_HANDLER = {
+    .say = say,
+    .check = check,
+    .on_open = on_open,
+    .on_frame = on_frame,
+    .on_clock = on_clock,
+    .on_failure = on_failure,
+    .on_stopped = on_stopped,
+};
+
+void net_peers_start(struct net *net, const struct address addresses[])
+{
+    const struct superblock *identity = &net->identity;
+    for (uint32_t i = 0; i < identity->member_count; i++) {
+        if (identity->members[i].id == identity->node) {
+            continue;
+        }
+        struct net_peer *peer = &net->peers[net->peer_count++];
+        peer->net = net;
+        peer->node = identity->members[i].id;
+        const struct dialer_options options = {
+            .loop = net->options.loop,
+            .clock = net->options.clock,
+            .seed = entropy_u64(&net->options.entropy),
+            .hello_timeout_ms = net->hello_timeout_ms,
+            .silence_ms = PEER_SILENCE_MS,
+            .handler = &DIALER_HANDLER,
+            .owner = peer,
+        };
+        dialer_start(&peer->dialer, &options, &addresses[i]);
+        net->dialers_running++;
+    }
+}
+
+void net_peers_stop(struct net *net)
+{
+    for (uint32_t i = 0; i < net->peer_count; i++) {
+        dialer_stop(&net->peers[i].dialer);
+    }
+}

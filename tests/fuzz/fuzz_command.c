@@ -1,0 +1,89 @@
+/* The command decoder, on bytes that claim to be an entry body or a request; what it takes for
+ * sound is applied to empty books, which may answer anything but must not break. */
+#include "base/assert.h"
+#include "ledger/core/command.h"
+#include "ledger/core/ledger.h"
+#include "tests/fuzz/fuzz.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { EVENTS_APPLIED_MAX = 64 }; /* of one input: small books are opened fast */
+
+struct fuzz_books {
+    struct delta *delta;
+    struct ledger *ledger;
+    uint64_t timestamp;
+    struct result results[EVENTS_APPLIED_MAX];
+};
+
+static void *take(size_t size)
+{
+    void *memory = aligned_alloc(64, (size + 63) / 64 * 64);
+    ASSERT(memory != NULL);
+    return memory;
+}
+
+static void apply(struct fuzz_books *books, const struct command *command)
+{
+    const uint32_t count = command->header.count;
+    const size_t size = (size_t)count * EVENT_SIZE;
+    void *events = take(size); /* aligned, as entry bodies are */
+    memcpy(events, command->events, size);
+    if (command->header.operation == OPERATION_CREATE_ACCOUNTS) {
+        ledger_create_accounts(books->ledger, events, count, books->timestamp, books->results);
+    } else {
+        ledger_create_transfers(books->ledger, events, count, books->timestamp, books->results);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        const unsigned status = books->results[i].status;
+        ASSERT(command->header.operation == OPERATION_CREATE_ACCOUNTS
+                   ? account_status_text(status) != NULL
+                   : transfer_status_text(status) != NULL);
+        ASSERT(books->results[i].timestamp != 0 && books->results[i].reserved == 0);
+    }
+    books->timestamp += count;
+    free(events);
+}
+
+static void apply_body(const uint8_t *data, size_t size, uint32_t commands)
+{
+    static void *delta_memory; /* the same for every input: only its contents begin anew */
+    static void *ledger_memory;
+    const struct delta_options options = { .seal_events = EVENTS_APPLIED_MAX };
+    if (delta_memory == NULL) {
+        delta_memory = take(delta_footprint(&options));
+        ledger_memory = take(ledger_footprint());
+    }
+    struct fuzz_books books = { .delta = delta_init(delta_memory, &options), .timestamp = 1 };
+    books.ledger = ledger_init(ledger_memory, books.delta);
+    delta_batch_begin(books.delta);
+    for (uint32_t i = 0; i < commands; i++) {
+        struct command command;
+        const enum status status = command_next(&data, &size, false, &command);
+        ASSERT(status == STATUS_OK);
+        apply(&books, &command);
+    }
+    ASSERT(size == 0);
+    delta_batch_end(books.delta);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    uint32_t commands = 0;
+    uint32_t events = 0;
+    if (command_check_body(data, size, &commands, &events) == STATUS_OK) {
+        ASSERT(commands >= 1 && commands <= ENTRY_COMMANDS_MAX);
+        ASSERT(events >= commands && events <= ENTRY_EVENTS_MAX);
+        ASSERT(size == (size_t)commands * COMMAND_HEADER_SIZE + (size_t)events * EVENT_SIZE);
+        if (events <= EVENTS_APPLIED_MAX) {
+            apply_body(data, size, commands);
+        }
+    }
+    struct command command;
+    while (size > 0 && command_next(&data, &size, true, &command) == STATUS_OK) {
+        const uint32_t event_size = operation_event_size(command.header.operation);
+        ASSERT(event_size > 0 && command.events + command.header.count * event_size == data);
+    }
+    return 0;
+}

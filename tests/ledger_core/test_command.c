@@ -1,0 +1,201 @@
+/* The command decoder: what is sound is taken as it is, everything else is refused unread. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "base/cursor.h"
+#include "ledger/core/command.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { BODY_MAX = 4 * 1024 * 1024 };
+
+static uint8_t body[BODY_MAX];
+
+static const struct command_header sound = { .operation = OPERATION_CREATE_TRANSFERS,
+                                             .version = COMMAND_VERSION,
+                                             .count = 3,
+                                             .sequence = 7,
+                                             .client = 99 };
+
+static void put(struct writer *writer, const struct command_header *header)
+{
+    write_bytes(writer, header, sizeof *header);
+    const uint32_t size = header->count * operation_event_size(header->operation);
+    for (uint32_t i = 0; i < size; i++) {
+        write_u8(writer, (uint8_t)i);
+    }
+    assert_false(writer->failed);
+}
+
+static size_t one(const struct command_header *header)
+{
+    struct writer writer = writer_init(body, sizeof body);
+    put(&writer, header);
+    return writer_size(&writer);
+}
+
+static void takes_what_is_sound(void **state)
+{
+    (void)state;
+    struct writer writer = writer_init(body, sizeof body);
+    put(&writer, &sound);
+    struct command_header second = sound;
+    second.operation = OPERATION_CREATE_ACCOUNTS;
+    second.count = 1;
+    put(&writer, &second);
+    const uint8_t *data = body;
+    size_t size = writer_size(&writer);
+    struct command command;
+    assert_int_equal(command_next(&data, &size, false, &command), STATUS_OK);
+    assert_memory_equal(&command.header, &sound, sizeof sound);
+    assert_ptr_equal(command.events, body + COMMAND_HEADER_SIZE);
+    assert_int_equal(size, COMMAND_HEADER_SIZE + EVENT_SIZE);
+    assert_int_equal(command_next(&data, &size, false, &command), STATUS_OK);
+    assert_memory_equal(&command.header, &second, sizeof second);
+    assert_int_equal(size, 0);
+    assert_int_equal(command_next(&data, &size, false, &command), STATUS_INVALID);
+}
+
+static void checks_a_whole_body(void **state)
+{
+    (void)state;
+    struct writer writer = writer_init(body, sizeof body);
+    put(&writer, &sound);
+    put(&writer, &sound);
+    uint32_t commands = 77;
+    uint32_t events = 78;
+    const size_t size = writer_size(&writer);
+    for (size_t cut = 0; cut < size; cut++) {
+        if (cut != size / 2) {
+            assert_int_equal(command_check_body(body, cut, &commands, &events), STATUS_INVALID);
+            assert_int_equal(commands, 77);
+            assert_int_equal(events, 78);
+        }
+    }
+    assert_int_equal(command_check_body(body, size + 1, &commands, &events), STATUS_INVALID);
+    assert_int_equal(command_check_body(body, size, &commands, &events), STATUS_OK);
+    assert_int_equal(commands, 2);
+    assert_int_equal(events, 6);
+}
+
+static void bounds_the_commands_and_events_of_a_body(void **state)
+{
+    (void)state;
+    struct command_header header = sound;
+    header.count = 1;
+    struct writer writer = writer_init(body, sizeof body);
+    for (unsigned i = 0; i < ENTRY_COMMANDS_MAX; i++) {
+        put(&writer, &header);
+    }
+    uint32_t commands = 0;
+    uint32_t events = 0;
+    assert_int_equal(command_check_body(body, writer_size(&writer), &commands, &events), STATUS_OK);
+    assert_int_equal(commands, ENTRY_COMMANDS_MAX);
+    put(&writer, &header);
+    assert_int_equal(command_check_body(body, writer_size(&writer), &commands, &events),
+                     STATUS_INVALID);
+
+    header.count = BATCH_EVENTS_MAX;
+    writer = writer_init(body, sizeof body);
+    put(&writer, &header);
+    assert_int_equal(command_check_body(body, writer_size(&writer), &commands, &events), STATUS_OK);
+    assert_int_equal(events, BATCH_EVENTS_MAX);
+    put(&writer, &header);
+    assert_int_equal(command_check_body(body, writer_size(&writer), &commands, &events),
+                     STATUS_INVALID);
+
+    header.count = BATCH_EVENTS_MAX + 1; /* one too many, and all of its bytes are there */
+    size_t size = one(&header);
+    assert_int_equal(command_check_body(body, size, &commands, &events), STATUS_INVALID);
+    header.operation = OPERATION_LOOK_UP_ACCOUNTS;
+    size = one(&header);
+    const uint8_t *data = body;
+    struct command command;
+    assert_int_equal(command_next(&data, &size, true, &command), STATUS_INVALID);
+}
+
+static void refuse(struct command_header header, bool reads)
+{
+    /* One byte after another is what a copy of this size holds: ASan sees any step outside. */
+    const size_t size = COMMAND_HEADER_SIZE + 3 * EVENT_SIZE;
+    uint8_t *exact = malloc(size);
+    assert_non_null(exact);
+    memset(exact, 1, size);
+    memcpy(exact, &header, sizeof header);
+    const uint8_t *data = exact;
+    size_t left = size;
+    struct command command;
+    assert_int_equal(command_next(&data, &left, reads, &command), STATUS_INVALID);
+    assert_ptr_equal(data, exact);
+    assert_int_equal(left, size);
+    free(exact);
+}
+
+static void refuses_what_is_not_sound(void **state)
+{
+    (void)state;
+    static const unsigned operations[] = { 0, 3, 63, 66, 65535 };
+    for (unsigned reads = 0; reads < 2; reads++) {
+        struct command_header header = sound;
+        for (size_t i = 0; i < sizeof operations / sizeof operations[0]; i++) {
+            header.operation = (uint16_t)operations[i];
+            refuse(header, reads != 0);
+        }
+        header = sound;
+        header.version = 0;
+        refuse(header, reads != 0);
+        header.version = COMMAND_VERSION + 1;
+        refuse(header, reads != 0);
+        static const uint32_t counts[] = { 0, 4, BATCH_EVENTS_MAX + 1, 0x2000000, UINT32_MAX };
+        for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
+            header = sound;
+            header.count = counts[i];
+            refuse(header, reads != 0);
+        }
+        for (unsigned i = 0; i < 4; i++) {
+            header = sound;
+            header.reserved[i] = (uint64_t)1 << (i * 20);
+            refuse(header, reads != 0);
+        }
+    }
+}
+
+static void reads_are_never_in_a_log(void **state)
+{
+    (void)state;
+    struct command_header header = sound;
+    for (unsigned operation = OPERATION_LOOK_UP_ACCOUNTS; operation <= OPERATION_LOOK_UP_TRANSFERS;
+         operation++) {
+        header.operation = (uint16_t)operation;
+        refuse(header, false);
+        const uint8_t *data = body;
+        size_t size = one(&header);
+        assert_int_equal(size, COMMAND_HEADER_SIZE + 3 * 16);
+        uint32_t commands = 0;
+        uint32_t events = 0;
+        assert_int_equal(command_check_body(body, size, &commands, &events), STATUS_INVALID);
+        struct command command;
+        assert_int_equal(command_next(&data, &size, true, &command), STATUS_OK);
+        assert_int_equal(size, 0);
+    }
+    const uint8_t *data = body;
+    size_t size = one(&sound);
+    struct command command;
+    assert_int_equal(command_next(&data, &size, true, &command), STATUS_OK);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(takes_what_is_sound),
+        cmocka_unit_test(checks_a_whole_body),
+        cmocka_unit_test(bounds_the_commands_and_events_of_a_body),
+        cmocka_unit_test(refuses_what_is_not_sound),
+        cmocka_unit_test(reads_are_never_in_a_log),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

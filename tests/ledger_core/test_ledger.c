@@ -1,0 +1,298 @@
+/* What scripts and the model do not reach: many ledgers, sums beyond 128 bits, save and load, the
+ * lists of statuses, and that what is copied is not changed. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "base/random.h"
+#include "tests/ledger_core/books.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { SAVED_MAX = LEDGER_SAVE_SIZE };
+
+static struct books books;
+static struct result results[BATCH_EVENTS_MAX];
+static uint8_t saved[SAVED_MAX];
+
+static int set_up(void **state)
+{
+    (void)state;
+    books = books_open(20000);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    books_close(&books);
+    return 0;
+}
+
+static unsigned account(u128 id, uint32_t ledger, uint16_t flags)
+{
+    const struct account event = { .id = id, .ledger = ledger, .code = 1, .flags = flags };
+    books_accounts(&books, &event, 1, results);
+    return results[0].status;
+}
+
+static unsigned transfer(u128 id, u128 debit, u128 credit, u128 amount)
+{
+    const struct transfer event = { .id = id,
+                                    .debit_account_id = debit,
+                                    .credit_account_id = credit,
+                                    .amount = amount,
+                                    .ledger = 1,
+                                    .code = 1 };
+    books_transfers(&books, &event, 1, results);
+    return results[0].status;
+}
+
+/* Ledger numbers in an order that is neither up nor down. */
+static uint32_t scattered(uint32_t i)
+{
+    return (i * 2654435761U) | 1U;
+}
+
+static void fill_ledgers(void)
+{
+    static struct account events[LEDGERS_MAX];
+    memset(events, 0, sizeof events);
+    for (uint32_t i = 0; i < LEDGERS_MAX; i++) {
+        events[i] = (struct account){ .id = i + 1, .ledger = scattered(2 * i), .code = 1 };
+    }
+    books_accounts(&books, events, LEDGERS_MAX, results);
+    for (uint32_t i = 0; i < LEDGERS_MAX; i++) {
+        assert_int_equal(results[i].status, ACCOUNT_STATUS_CREATED);
+    }
+}
+
+static void check_ascending(uint32_t count)
+{
+    assert_int_equal(ledger_sums_count(books.ledger), count);
+    uint32_t before = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        struct ledger_sums sums;
+        ledger_sums_at(books.ledger, i, &sums);
+        assert_true(sums.ledger > before);
+        before = sums.ledger;
+    }
+}
+
+static void one_ledger_too_many(void **state)
+{
+    (void)state;
+    fill_ledgers();
+    check_ascending(LEDGERS_MAX);
+    assert_int_equal(account(10000, 2, 0), ACCOUNT_STATUS_TOO_MANY_LEDGERS);
+    struct account wrong = { .id = 10000, .ledger = 2, .code = 0 };
+    books_accounts(&books, &wrong, 1, results);
+    assert_int_equal(results[0].status, ACCOUNT_STATUS_CODE_MUST_NOT_BE_ZERO);
+    assert_int_equal(account(10000, scattered(0), 0), ACCOUNT_STATUS_CREATED);
+    check_ascending(LEDGERS_MAX);
+}
+
+/* A chain that fails takes away the ledgers that it brought. */
+static void a_failed_chain_brings_no_ledger(void **state)
+{
+    (void)state;
+    assert_int_equal(account(1, 50, 0), ACCOUNT_STATUS_CREATED);
+    struct account chain[] = {
+        { .id = 2, .ledger = 70, .code = 1, .flags = ACCOUNT_LINKED },
+        { .id = 3, .ledger = 50, .code = 1, .flags = ACCOUNT_LINKED },
+        { .id = 4, .ledger = 10, .code = 1, .flags = ACCOUNT_LINKED },
+        { .id = 5, .ledger = 50, .code = 0 },
+        { .id = 6, .ledger = 60, .code = 1 },
+    };
+    books_accounts(&books, chain, 5, results);
+    assert_int_equal(results[3].status, ACCOUNT_STATUS_CODE_MUST_NOT_BE_ZERO);
+    assert_int_equal(results[4].status, ACCOUNT_STATUS_CREATED);
+    check_ascending(2);
+    struct ledger_sums sums;
+    ledger_sums_at(books.ledger, 0, &sums);
+    assert_int_equal(sums.ledger, 50);
+    assert_int_equal(sums.accounts, 1);
+    chain[3].code = 1;
+    books_accounts(&books, chain, 4, results);
+    assert_int_equal(results[0].status, ACCOUNT_STATUS_CREATED);
+    check_ascending(4);
+    ledger_sums_at(books.ledger, 1, &sums);
+    assert_int_equal(sums.ledger, 50);
+    assert_int_equal(sums.accounts, 3);
+}
+
+static void sums_go_beyond_128_bits(void **state)
+{
+    (void)state;
+    for (u128 id = 1; id <= 6; id++) {
+        assert_int_equal(account(id, 1, 0), ACCOUNT_STATUS_CREATED);
+    }
+    for (u128 id = 1; id <= 3; id++) {
+        assert_int_equal(transfer(id, id, id + 3, U128_MAX), TRANSFER_STATUS_CREATED);
+    }
+    struct ledger_sums sums;
+    ledger_sums_at(books.ledger, 0, &sums);
+    assert_int_equal(sums.debits_posted_high, 2);
+    assert_int_equal(sums.credits_posted_high, 2);
+    assert_true(sums.debits_posted == U128_MAX - 2); /* 3 * (2^128 - 1) */
+    assert_true(sums.credits_posted == U128_MAX - 2);
+    assert_int_equal(sums.transfers, 3);
+    assert_int_equal(sums.accounts, 6);
+}
+
+static void setting_balances_moves_both_sums(void **state)
+{
+    (void)state;
+    assert_int_equal(account(1, 1, 0), ACCOUNT_STATUS_CREATED);
+    assert_int_equal(account(2, 1, 0), ACCOUNT_STATUS_CREATED);
+    delta_batch_begin(books.delta);
+    assert_false(ledger_set_balances(books.ledger, 3, 0, 0, 0, 1));
+    assert_true(ledger_set_balances(books.ledger, 1, 1, 20, 300, 4000));
+    struct ledger_sums sums;
+    ledger_sums_at(books.ledger, 0, &sums);
+    assert_true(sums.debits_posted == 4020 && sums.credits_posted == 4020);
+    assert_true(sums.debits_pending == 301 && sums.credits_pending == 301);
+    assert_true(ledger_set_balances(books.ledger, 1, 0, 10, 0, 0));
+    const struct account *found = delta_account(books.delta, 1);
+    assert_true(found->debits_posted == 10 && found->credits_posted == 0);
+    assert_true(found->debits_pending == 0 && found->credits_pending == 0);
+    delta_batch_end(books.delta);
+    ledger_sums_at(books.ledger, 0, &sums);
+    assert_true(sums.debits_posted == 10 && sums.credits_posted == 10);
+    assert_true(sums.debits_pending == 0 && sums.credits_pending == 0);
+    assert_int_equal(sums.debits_posted_high | sums.credits_pending_high, 0);
+    assert_int_equal(transfer(1, 1, 2, 5), TRANSFER_STATUS_CREATED);
+}
+
+static void play(void)
+{
+    for (u128 id = 1; id <= 6; id++) {
+        assert_int_equal(account(id, id < 5 ? 1 : 7 + (uint32_t)id, 0), ACCOUNT_STATUS_CREATED);
+    }
+    assert_int_equal(transfer(1, 1, 2, U128_MAX), TRANSFER_STATUS_CREATED);
+    assert_int_equal(transfer(2, 3, 4, 5), TRANSFER_STATUS_CREATED);
+}
+
+static void what_is_saved_is_loaded(void **state)
+{
+    (void)state;
+    play();
+    struct writer writer = writer_init(saved, sizeof saved);
+    ledger_save(books.ledger, &writer);
+    assert_false(writer.failed);
+    struct books other = books_open(10);
+    struct reader reader = reader_init(saved, writer_size(&writer));
+    assert_int_equal(ledger_load(other.ledger, &reader), STATUS_OK);
+    assert_true(reader_done(&reader));
+    assert_int_equal(ledger_sums_count(other.ledger), 3);
+    static uint8_t again[SAVED_MAX];
+    struct writer second = writer_init(again, sizeof again);
+    ledger_save(other.ledger, &second);
+    assert_int_equal(writer_size(&second), writer_size(&writer));
+    assert_memory_equal(again, saved, writer_size(&writer));
+    struct ledger_sums sums;
+    ledger_sums_at(other.ledger, 0, &sums);
+    assert_int_equal(sums.ledger, 1);
+    assert_int_equal(sums.accounts, 4);
+    assert_int_equal(sums.transfers, 2);
+    assert_int_equal(sums.credits_posted_high, 1);
+    assert_true(sums.credits_posted == 4); /* 2^128 - 1 + 5 */
+    books_close(&other);
+}
+
+static void a_full_ledger_fits_in_its_promise(void **state)
+{
+    (void)state;
+    fill_ledgers();
+    struct writer writer = writer_init(saved, sizeof saved);
+    ledger_save(books.ledger, &writer);
+    assert_false(writer.failed);
+    assert_int_equal(writer_size(&writer), LEDGER_SAVE_SIZE);
+    struct books other = books_open(10);
+    struct reader reader = reader_init(saved, writer_size(&writer));
+    assert_int_equal(ledger_load(other.ledger, &reader), STATUS_OK);
+    assert_int_equal(ledger_sums_count(other.ledger), LEDGERS_MAX);
+    books_close(&other);
+}
+
+static void nothing_else_is_loaded(void **state)
+{
+    (void)state;
+    play();
+    struct writer writer = writer_init(saved, sizeof saved);
+    ledger_save(books.ledger, &writer);
+    const size_t size = writer_size(&writer);
+    struct books other = books_open(10);
+    for (size_t cut = 0; cut < size; cut++) {
+        struct reader reader = reader_init(saved, cut);
+        assert_int_equal(ledger_load(other.ledger, &reader), STATUS_CORRUPT);
+    }
+    for (size_t at = 0; at < size; at++) {
+        saved[at] ^= 0x10;
+        struct reader reader = reader_init(saved, size);
+        assert_int_equal(ledger_load(other.ledger, &reader), STATUS_CORRUPT);
+        saved[at] ^= 0x10;
+    }
+    assert_int_equal(ledger_sums_count(other.ledger), 0);
+    books_close(&other);
+}
+
+static void statuses_have_texts(void **state)
+{
+    (void)state;
+    assert_null(account_status_text(0));
+    assert_null(account_status_text(29));
+    assert_null(transfer_status_text(0));
+    assert_null(transfer_status_text(69));
+    for (unsigned number = 1; number <= 28; number++) {
+        assert_non_null(account_status_text(number));
+    }
+    unsigned transient = 0;
+    for (unsigned number = 1; number <= 68; number++) {
+        assert_non_null(transfer_status_text(number));
+        transient += transfer_status_transient((enum transfer_status)number) ? 1 : 0;
+    }
+    assert_string_equal(account_status_text(19), "exists");
+    assert_string_equal(transfer_status_text(67), "exceeds_credits");
+    assert_int_equal(transient, 7);
+    assert_true(transfer_status_transient(TRANSFER_STATUS_EXCEEDS_CREDITS));
+    assert_false(transfer_status_transient(TRANSFER_STATUS_OVERFLOWS_DEBITS));
+}
+
+/* The events of a log entry are read by others too: the core does not touch them. */
+static void events_stay_as_they_are(void **state)
+{
+    (void)state;
+    struct account accounts[] = { { .id = 1, .ledger = 1, .code = 1 },
+                                  { .id = 2, .ledger = 1, .code = 1 } };
+    struct account accounts_before[2];
+    memcpy(accounts_before, accounts, sizeof accounts);
+    books_accounts(&books, accounts, 2, results);
+    assert_memory_equal(accounts, accounts_before, sizeof accounts);
+    struct transfer event = {
+        .id = 1, .debit_account_id = 1, .credit_account_id = 2, .amount = 1, .ledger = 1, .code = 1
+    };
+    const struct transfer before = event;
+    books_transfers(&books, &event, 1, results);
+    assert_memory_equal(&event, &before, sizeof event);
+    books_transfers(&books, &event, 0, results); /* an empty batch is one too */
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(one_ledger_too_many, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_failed_chain_brings_no_ledger, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(sums_go_beyond_128_bits, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(setting_balances_moves_both_sums, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_is_saved_is_loaded, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_full_ledger_fits_in_its_promise, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(nothing_else_is_loaded, set_up, tear_down),
+        cmocka_unit_test(statuses_have_texts),
+        cmocka_unit_test_setup_teardown(events_stay_as_they_are, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

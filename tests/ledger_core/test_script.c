@@ -1,0 +1,349 @@
+/* The script runner itself: what it refuses, what it reports, what it rewrites; and that the golden
+ * scripts name every status that this release can answer. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "ledger/core/result.h"
+#include "tools/script.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static char path[64];
+static char output[8192];
+
+static void write_script(const char *text)
+{
+    strcpy(path, "/tmp/fenlu-script-XXXXXX");
+    const int descriptor = mkstemp(path);
+    assert_true(descriptor >= 0);
+    FILE *file = fdopen(descriptor, "wb");
+    assert_non_null(file);
+    assert_int_equal(fwrite(text, 1, strlen(text), file), strlen(text));
+    assert_int_equal(fclose(file), 0);
+}
+
+/* Runs the text; what it prints is in `output`, without the path. */
+static enum status run(const char *text, bool update, struct script_summary *summary,
+                       struct error *error)
+{
+    write_script(text);
+    char *printed = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&printed, &size);
+    assert_non_null(out);
+    const enum status status = script_run_file(path, update, out, summary, error);
+    assert_int_equal(fclose(out), 0);
+    output[0] = '\0';
+    for (char *at = printed; at != NULL && *at != '\0';) { /* drop the path of each line */
+        char *end = strchr(at, '\n') + 1;
+        assert_int_equal(strncmp(at, path, strlen(path)), 0);
+        strncat(output, at + strlen(path), (size_t)(end - at) - strlen(path));
+        at = end;
+    }
+    free(printed);
+    return status;
+}
+
+static void remove_script(void)
+{
+    assert_int_equal(unlink(path), 0);
+}
+
+static void refuse(const char *text, enum status expected, const char *message)
+{
+    struct script_summary summary;
+    struct error error;
+    assert_int_equal(run(text, false, &summary, &error), expected);
+    assert_int_equal(strncmp(error.text, path, strlen(path)), 0);
+    assert_string_equal(error.text + strlen(path), message);
+    remove_script();
+}
+
+static void refuses_what_is_no_script(void **state)
+{
+    (void)state;
+    refuse("nonsense\n", STATUS_INVALID, ":1: unknown operation: nonsense");
+    refuse("# x\n\n  id=1\n", STATUS_INVALID,
+           ":3: an indented line belongs to accounts or transfers above it: id=1");
+    refuse("account id=1\n  id=2\n", STATUS_INVALID,
+           ":2: an indented line belongs to accounts or transfers above it: id=2");
+    refuse("accounts x\n", STATUS_INVALID, ":1: unexpected: x");
+    refuse("accounts\n  id\n", STATUS_INVALID, ":2: expected key=value, found: id");
+    refuse("accounts\n  debit=1\n", STATUS_INVALID, ":2: unknown key: debit");
+    refuse("accounts\n  id=\n", STATUS_INVALID, ":2: not a value of this key, or too large: id=");
+    refuse("accounts\n  id=1 id=1\n", STATUS_INVALID, ":2: given twice: id=1");
+    refuse("accounts\n  closed=1\n", STATUS_INVALID, ":2: can be expected, not given: closed=1");
+    refuse("accounts\n  id=340282366920938463463374607431768211456\n", STATUS_INVALID,
+           ":2: not a value of this key, or too large: "
+           "id=340282366920938463463374607431768211456");
+    refuse("accounts\n  code=65536\n", STATUS_INVALID,
+           ":2: not a value of this key, or too large: code=65536");
+    refuse("accounts\n  ledger=max\n", STATUS_INVALID,
+           ":2: not a value of this key, or too large: ledger=max");
+    refuse("accounts\n  id=-1\n", STATUS_INVALID,
+           ":2: not a value of this key, or too large: id=-1");
+    refuse("transfers\n  flags=pending,\n", STATUS_INVALID,
+           ":2: not a value of this key, or too large: flags=pending,");
+    refuse("transfers\n  flags=history\n", STATUS_INVALID,
+           ":2: not a value of this key, or too large: flags=history");
+    refuse("transfers\n  flags=0x\n", STATUS_INVALID,
+           ":2: not a value of this key, or too large: flags=0x");
+    refuse("transfers\n  flags=0x10000\n", STATUS_INVALID,
+           ":2: not a value of this key, or too large: flags=0x10000");
+    refuse("accounts\n  id=1 -> done\n", STATUS_INVALID, ":2: unknown status: done");
+    refuse("accounts\n  id=1 -> exceeds_credits\n", STATUS_INVALID,
+           ":2: unknown status: exceeds_credits");
+    refuse("accounts\n  id=1 -> created exists\n", STATUS_INVALID,
+           ":2: one status is expected, not also: exists");
+    refuse("accounts\n  id=1 -> created id=1\n", STATUS_INVALID, ":2: unknown key: id");
+    refuse("accounts\n  id=1 ->\n", STATUS_INVALID, ":2: nothing behind ->");
+    refuse("account id=1 amount=2 -> found\n", STATUS_INVALID, ":1: unknown key: amount");
+    refuse("account id=1 -> created\n", STATUS_INVALID, ":1: unknown status: created");
+    refuse("setup id=1\n", STATUS_INVALID, ":1: setup of an account that does not exist");
+    refuse("tick\n", STATUS_INVALID, ":1: tick needs a number, found: ");
+    refuse("tick 1\n", STATUS_INVALID, ":1: tick needs seconds or nanoseconds, found: ");
+    refuse("tick 1 hours\n", STATUS_INVALID, ":1: tick needs seconds or nanoseconds, found: hours");
+    refuse("tick 1 seconds more\n", STATUS_INVALID, ":1: unexpected: more");
+    refuse("tick 99999999999 seconds\n", STATUS_INVALID,
+           ":1: tick is past the largest timestamp: 99999999999");
+    refuse("tick -1 nanoseconds\ntick 2 nanoseconds\n", STATUS_INVALID,
+           ":2: the clock would pass the largest timestamp");
+    refuse("tick -1 nanoseconds\naccounts\n  id=1\n", STATUS_INVALID,
+           ":2: the clock would pass the largest timestamp");
+}
+
+static void later_operations_are_named(void **state)
+{
+    (void)state;
+    refuse("accounts\naccount_transfers id=1 limit=10 -> 1\n", STATUS_UNIMPLEMENTED,
+           ":2: not supported by this release: account_transfers");
+    refuse("account_balances id=1 limit=10\n  transfer=10\n", STATUS_UNIMPLEMENTED,
+           ":1: not supported by this release: account_balances");
+    refuse("query_transfers limit=10 -> 1\n", STATUS_UNIMPLEMENTED,
+           ":1: not supported by this release: query_transfers");
+    refuse("query_accounts limit=10 -> 1\n", STATUS_UNIMPLEMENTED,
+           ":1: not supported by this release: query_accounts");
+    refuse("changes limit=10\n", STATUS_UNIMPLEMENTED,
+           ":1: not supported by this release: changes");
+}
+
+static const char wrong[] = "# title\n"
+                            "accounts   # two\n"
+                            "  id=1   ledger=1 code=1   ->   exists    # wrong\n"
+                            "\tid=2 ledger=1 code=1 -> created timestamp=3\n"
+                            "  id=3 ledger=1 code=1   # nothing expected\n"
+                            "account id=1 -> not_found\n"
+                            "account id=2 -> debits_posted=5 credits_posted=0 # half\r\n"
+                            "account id=9\n"
+                            "transfers\n"
+                            "  id=1 debit=1 credit=2 ledger=1 code=1 amount=max -> timestamp=1\n"
+                            "transfer id=1 -> not_found\n"
+                            "transfer id=1 -> found amount=1\n"
+                            "transfer id=2 -> amount=7";
+
+static void reports_differences_by_line(void **state)
+{
+    (void)state;
+    struct script_summary summary;
+    struct error error;
+    assert_int_equal(run(wrong, false, &summary, &error), STATUS_OK);
+    assert_string_equal(
+        output,
+        ":3: expected exists, got created\n"
+        ":6: expected not_found, got debits_pending=0 debits_posted=0 credits_pending=0 "
+        "credits_posted=0\n"
+        ":7: expected debits_posted=5 credits_posted=0, got debits_posted=0 credits_posted=0\n"
+        ":10: expected timestamp=1, got timestamp=7\n"
+        ":11: expected not_found, got found\n"
+        ":12: expected found amount=1, got found amount=max\n"
+        ":13: expected amount=7, got not_found\n");
+    assert_int_equal(summary.expectations, 8);
+    assert_int_equal(summary.differences, 7);
+    assert_int_equal(summary.unchecked, 2);
+    remove_script();
+}
+
+static void update_keeps_all_but_what_differs(void **state)
+{
+    (void)state;
+    struct script_summary summary;
+    struct error error;
+    assert_int_equal(run(wrong, true, &summary, &error), STATUS_OK);
+    FILE *file = fopen(path, "rb");
+    assert_non_null(file);
+    char text[4096];
+    const size_t size = fread(text, 1, sizeof text - 1, file);
+    text[size] = '\0';
+    assert_int_equal(fclose(file), 0);
+    assert_string_equal(
+        text,
+        "# title\n"
+        "accounts   # two\n"
+        "  id=1   ledger=1 code=1   -> created    # wrong\n"
+        "\tid=2 ledger=1 code=1 -> created timestamp=3\n"
+        "  id=3 ledger=1 code=1 -> created   # nothing expected\n"
+        "account id=1 -> debits_pending=0 debits_posted=0 credits_pending=0 credits_posted=0\n"
+        "account id=2 -> debits_posted=0 credits_posted=0 # half\r\n"
+        "account id=9 -> not_found\n"
+        "transfers\n"
+        "  id=1 debit=1 credit=2 ledger=1 code=1 amount=max -> timestamp=7\n"
+        "transfer id=1 -> found\n"
+        "transfer id=1 -> found amount=max\n"
+        "transfer id=2 -> not_found");
+    remove_script();
+    assert_int_equal(run(text, false, &summary, &error), STATUS_OK);
+    assert_int_equal(summary.differences, 0);
+    assert_int_equal(summary.unchecked, 0);
+    assert_int_equal(summary.expectations, 10);
+    remove_script();
+}
+
+static void a_file_that_is_not_there(void **state)
+{
+    (void)state;
+    struct script_summary summary;
+    struct error error;
+    assert_int_equal(script_run_file("/tmp/fenlu-no-such-script", false, stdout, &summary, &error),
+                     STATUS_NOT_FOUND);
+}
+
+static int tool(const char *argument, const char *file)
+{
+    char *arguments[] = { strdup("script"), strdup(argument), strdup(file) };
+    const int code = tool_script(*file != '\0' ? 3 : 2, arguments);
+    for (unsigned i = 0; i < 3; i++) {
+        free(arguments[i]);
+    }
+    return code;
+}
+
+static void exit_codes(void **state)
+{
+    (void)state;
+    assert_int_equal(tool("--help", ""), 0);
+    assert_int_equal(tool("--nonsense", ""), 2);
+    assert_int_equal(tool("--update", ""), 2);
+    write_script("accounts\n  id=1 ledger=1 code=1 -> exists\n");
+    assert_int_equal(tool(path, ""), 1);
+    assert_int_equal(tool("/tmp/fenlu-no-such-script", path), 2);
+    assert_int_equal(tool("--update", path), 0);
+    assert_int_equal(tool(path, ""), 0);
+    remove_script();
+    write_script("changes\n");
+    assert_int_equal(tool(path, ""), 2);
+    remove_script();
+}
+
+/* --- the golden scripts ----------------------------------------------------------------------- */
+
+static char golden[256 * 1024];
+
+static void read_golden(void)
+{
+    static const char folder[] = FENLU_SOURCE_DIR "/tests/golden/ledger";
+    DIR *names = opendir(folder);
+    assert_non_null(names);
+    size_t size = 0;
+    for (const struct dirent *name = readdir(names); name != NULL; name = readdir(names)) {
+        char file_path[1024];
+        snprintf(file_path, sizeof file_path, "%s/%s", folder, name->d_name);
+        FILE *file = name->d_name[0] != '.' ? fopen(file_path, "rb") : NULL;
+        if (file != NULL) {
+            size += fread(golden + size, 1, sizeof golden - 1 - size, file);
+            assert_int_equal(fclose(file), 0);
+        }
+    }
+    assert_true(size > 0 && size < sizeof golden - 1);
+    assert_int_equal(closedir(names), 0);
+}
+
+static bool expected_somewhere(const char *status)
+{
+    char text[128];
+    const int size = snprintf(text, sizeof text, "-> %s", status);
+    for (const char *at = strstr(golden, text); at != NULL; at = strstr(at + 1, text)) {
+        if (strchr(" \n", at[size]) != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Those that flags of later releases bring; too_many_ledgers would be a very long script. */
+static bool comes_later(const char *status)
+{
+    static const char *const later[] = {
+        "imported_event_expected",
+        "imported_event_not_expected",
+        "imported_event_timestamp_out_of_range",
+        "imported_event_timestamp_must_not_advance",
+        "imported_event_timestamp_must_not_regress",
+        "too_many_ledgers",
+        "pending_id_must_not_be_zero",
+        "pending_id_must_not_be_int_max",
+        "pending_id_must_be_different",
+        "closing_transfer_must_be_pending",
+        "pending_transfer_not_found",
+        "pending_transfer_not_pending",
+        "pending_transfer_has_different_debit_account_id",
+        "pending_transfer_has_different_credit_account_id",
+        "pending_transfer_has_different_ledger",
+        "pending_transfer_has_different_code",
+        "exceeds_pending_transfer_amount",
+        "pending_transfer_has_different_amount",
+        "pending_transfer_already_posted",
+        "pending_transfer_already_voided",
+        "pending_transfer_expired",
+        "imported_event_timestamp_must_postdate_debit_account",
+        "imported_event_timestamp_must_postdate_credit_account",
+        "imported_event_timeout_must_be_zero",
+        "debit_account_already_closed",
+        "credit_account_already_closed",
+        "overflows_debits_pending",
+        "overflows_credits_pending",
+        "overflows_timeout",
+    };
+    for (size_t i = 0; i < sizeof later / sizeof later[0]; i++) {
+        if (strcmp(status, later[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void golden_scripts_reach_every_status(void **state)
+{
+    (void)state;
+    read_golden();
+    for (unsigned number = 1; number < 100; number++) {
+        const char *status = account_status_text(number);
+        if (status != NULL && !comes_later(status) && !expected_somewhere(status)) {
+            fail_msg("no golden script expects %s of an account", status);
+        }
+        status = transfer_status_text(number);
+        if (status != NULL && !comes_later(status) && !expected_somewhere(status)) {
+            fail_msg("no golden script expects %s of a transfer", status);
+        }
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(refuses_what_is_no_script),
+        cmocka_unit_test(later_operations_are_named),
+        cmocka_unit_test(reports_differences_by_line),
+        cmocka_unit_test(update_keeps_all_but_what_differs),
+        cmocka_unit_test(a_file_that_is_not_there),
+        cmocka_unit_test(exit_codes),
+        cmocka_unit_test(golden_scripts_reach_every_status),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

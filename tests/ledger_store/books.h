@@ -1,0 +1,59 @@
+/* books.h — a workload for tests of the store: what entry n of a log holds follows from a seed, and
+ * applying it is a small ledger without business rules. Running it in any store, sealed anywhere
+ * and replayed from anywhere, must give the same digest after the same entry.
+ *
+ * It has new ids in time order and random ones, repeated ids, ids named as pending ids, ids that
+ * fail for an unknown account, chains that are undone, and "imported" timestamps that lie before
+ * those of earlier entries.
+ */
+#pragma once
+
+#include "ledger/store/store.h"
+
+enum {
+    BOOKS_ACCOUNTS = 200,
+    BOOKS_TRANSFERS_AN_ENTRY = 40,
+    BOOKS_ENTRIES_MAX = 400,
+    BOOKS_TRANSFERS = BOOKS_TRANSFERS_AN_ENTRY * (BOOKS_ENTRIES_MAX + 1),
+};
+
+struct books {
+    uint64_t seed;
+    struct store *store;
+    uint64_t entry; /* the last one applied */
+};
+
+/* Opens a store on the kv; books->entry is the recovered checkpoint. Fails the test on an error. */
+void books_open(struct books *books, uint64_t seed, uint32_t seal_events, struct kv *kv);
+/* Applies the next entry and freezes when a seal is due; false when that must wait for the sealer
+ * first, and nothing was done. */
+bool books_apply(struct books *books);
+u128 books_digest(const struct books *books);
+
+/* Runs the sealer until it has nothing to do; gives the first status that is not OK. */
+STATUS_MUST_USE enum status books_seal(struct books *books, struct error *error);
+
+/* Every account and transfer id that there could be, looked up in both. */
+void books_assert_equal(const struct books *left, const struct books *right);
+
+u128 books_account_id(uint32_t number);
+u128 books_transfer_id(uint32_t number);
+
+/* kv_faulty — passes calls on to another kv and stops at one of them.
+ *
+ * Calls that write are counted from 1, in order. At call `stop_at` (0: never): `stop` is called
+ * before the call when it is set (a test kills its process there); else the call and every later
+ * one that writes fails with STATUS_IO, as if the process had died before it. Closing leaves the
+ * inner kv open. */
+struct kv_faulty {
+    struct kv kv;
+    struct kv *inner;
+    uint64_t writes;
+    uint64_t stop_at;
+    bool count_first_add_only; /* a table's later records count as part of the first */
+    bool table_begun;
+    enum status status; /* of the failing calls; STATUS_IO when 0 */
+    bool once;          /* only the call stop_at itself fails */
+    void (*stop)(void);
+};
+struct kv *kv_faulty_init(struct kv_faulty *faulty, struct kv *inner, uint64_t stop_at);

@@ -1,0 +1,322 @@
+/* test_store.c — the store on both key-value implementations: a long random run with many seals
+ * and restarts equals a run that never seals; a full disk in a seal; look-ups everywhere. */
+#include "base/random.h"
+#include "ledger/store/keys.h"
+#include "tests/ledger_store/books.h"
+#include "tests/ledger_store/folder.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { SEAL_EVENTS = 300, NEVER = 100000 };
+
+struct setup {
+    bool rocks;
+    char folder[DISK_PATH_MAX];
+    struct kv *memory; /* outlives its stores */
+    struct kv_faulty faulty;
+};
+
+static void setup_begin(struct setup *setup, bool rocks)
+{
+    *setup = (struct setup){ .rocks = rocks };
+    struct error error;
+    if (rocks) {
+        folder_make(setup->folder);
+    } else {
+        assert_int_equal(kv_memory_open(&setup->memory, &error), STATUS_OK);
+    }
+}
+
+static struct kv *setup_kv(struct setup *setup)
+{
+    if (!setup->rocks) {
+        return kv_faulty_init(&setup->faulty, setup->memory, 0); /* closing it keeps the memory */
+    }
+    struct kv_rocks_options options = { .folder = setup->folder,
+                                        .cache_bytes = 8 * 1024 * 1024,
+                                        .background_jobs = 2 };
+    struct kv *kv;
+    struct error error = { 0 };
+    if (kv_rocks_open(&options, &kv, &error) != STATUS_OK) {
+        fail_msg("%s", error.text);
+    }
+    return kv;
+}
+
+static void setup_end(struct setup *setup)
+{
+    if (setup->rocks) {
+        folder_remove(setup->folder);
+    } else {
+        setup->memory->ops->close(setup->memory);
+    }
+}
+
+static void open_never_sealing(struct books *books, uint64_t seed)
+{
+    struct kv *kv;
+    struct error error;
+    assert_int_equal(kv_memory_open(&kv, &error), STATUS_OK);
+    books_open(books, seed, NEVER, kv);
+}
+
+static void seal_all(struct books *books)
+{
+    struct error error = { 0 };
+    if (books_seal(books, &error) != STATUS_OK) {
+        fail_msg("seal: %s", error.text);
+    }
+}
+
+static void assert_audit(struct books *books)
+{
+    u128 digest;
+    struct error error = { 0 };
+    if (store_recompute_digest(books->store, &digest, &error) != STATUS_OK) {
+        fail_msg("audit: %s", error.text);
+    }
+}
+
+/* Some pieces of a seal between entries, so that all of its states meet look-ups and prefetches. */
+static void seal_some(struct books *books, struct random *random)
+{
+    bool more = true;
+    struct error error;
+    for (uint64_t left = random_below(random, 4); left > 0 && more; left--) {
+        assert_int_equal(store_seal_step(books->store, &more, &error), STATUS_OK);
+    }
+}
+
+static void run_and_compare(bool rocks)
+{
+    struct setup setup;
+    struct books books, reference;
+    struct random random;
+    setup_begin(&setup, rocks);
+    random_init(&random, 5);
+    open_never_sealing(&reference, 42);
+    books_open(&books, 42, SEAL_EVENTS, setup_kv(&setup));
+    uint64_t seals = 0;
+    uint64_t sealed = 0;
+    static u128 digests[BOOKS_ENTRIES_MAX + 1];
+    while (books.entry < BOOKS_ENTRIES_MAX) {
+        if (!books_apply(&books)) {
+            seal_all(&books);
+            assert_true(books_apply(&books));
+        }
+        if (books.entry > reference.entry) {
+            assert_true(books_apply(&reference));
+            digests[reference.entry] = books_digest(&reference);
+        }
+        assert_true(books_digest(&books) == digests[books.entry]);
+        seal_some(&books, &random);
+        if (store_checkpoint_index(books.store) != sealed) {
+            sealed = store_checkpoint_index(books.store);
+            seals++;
+            assert_audit(&books);
+        }
+        if (random_chance(&random, 1, 20) && books.entry == reference.entry) {
+            books_assert_equal(&books, &reference);
+        }
+        if (random_chance(&random, 1, 40)) { /* a restart, perhaps within a seal */
+            store_close(books.store);
+            books_open(&books, 42, SEAL_EVENTS, setup_kv(&setup));
+            assert_int_equal(books.entry, sealed);
+            assert_true(books_digest(&books) == digests[sealed]);
+        }
+    }
+    assert_true(seals > 15);
+    seal_all(&books);
+    books_assert_equal(&books, &reference);
+    assert_true(store_checkpoint_index(books.store) > sealed || !store_seal_due(books.store));
+    assert_audit(&books);
+    store_close(books.store);
+    store_close(reference.store);
+    setup_end(&setup);
+}
+
+static void in_memory_a_sealing_run_equals_one_that_never_seals(void **state)
+{
+    (void)state;
+    run_and_compare(false);
+}
+
+static void in_rocksdb_a_sealing_run_equals_one_that_never_seals(void **state)
+{
+    (void)state;
+    run_and_compare(true);
+}
+
+/* Another number of events a seal, after a crash between ingest and commit, is no matter. */
+static void remnants_of_other_seals_are_ignored(void **state)
+{
+    (void)state;
+    struct setup setup;
+    struct books books, reference;
+    setup_begin(&setup, false);
+    open_never_sealing(&reference, 9);
+    books_open(&books, 9, SEAL_EVENTS, setup_kv(&setup));
+    struct error error;
+    bool ingested = false;
+    while (!ingested) { /* up to the first seal; stop it right after its ingest */
+        if (!books_apply(&books)) {
+            fail_msg("a seal is busy");
+        }
+        bool more = store_seal_busy(books.store);
+        while (more) {
+            assert_int_equal(store_seal_step(books.store, &more, &error), STATUS_OK);
+            struct kv_iterator *iterator;
+            struct bytes key, value;
+            static const uint8_t from[1] = { KEY_TRANSFER };
+            struct kv *kv = setup.memory;
+            assert_int_equal(kv->ops->iterate(kv, (struct bytes){ from, 1 }, &iterator, &error),
+                             STATUS_OK);
+            assert_int_equal(kv->ops->next(iterator, &key, &value, &error), STATUS_OK);
+            ingested = key.data != NULL;
+            kv->ops->iterate_end(iterator);
+            more = more && !ingested;
+        }
+    }
+    store_close(books.store);
+    books_open(&books, 9, SEAL_EVENTS / 7, setup_kv(&setup));
+    assert_int_equal(books.entry, 0);
+    while (books.entry < 60) {
+        if (!books_apply(&books)) {
+            seal_all(&books);
+            assert_true(books_apply(&books));
+        }
+        assert_true(books_apply(&reference));
+        assert_true(books_digest(&books) == books_digest(&reference));
+        seal_all(&books);
+        assert_audit(&books);
+    }
+    books_assert_equal(&books, &reference);
+    store_close(books.store);
+    store_close(reference.store);
+    setup_end(&setup);
+}
+
+static void a_full_disk_fails_a_seal_that_later_succeeds(void **state)
+{
+    (void)state;
+    for (uint64_t at = 1; at < 2000; at++) {
+        struct setup setup;
+        struct books books;
+        setup_begin(&setup, false);
+        books_open(&books, 1, SEAL_EVENTS, setup_kv(&setup));
+        while (!store_seal_due(books.store)) {
+            assert_true(books_apply(&books));
+        }
+        assert_true(books_apply(&books)); /* freezes */
+        setup.faulty.writes = 0;
+        setup.faulty.stop_at = at;
+        setup.faulty.once = true;
+        setup.faulty.status = STATUS_NO_SPACE;
+        struct error error = { 0 };
+        enum status status = books_seal(&books, &error);
+        if (status == STATUS_OK) {
+            assert_true(at > 100 && setup.faulty.writes < at); /* every write has failed once */
+            at = UINT64_MAX - 1;
+        } else {
+            assert_int_equal(status, STATUS_NO_SPACE);
+            assert_true(store_seal_busy(books.store));
+            assert_int_equal(store_checkpoint_index(books.store), 0);
+            seal_all(&books);
+        }
+        assert_true(store_checkpoint_index(books.store) > 0);
+        assert_audit(&books);
+        store_close(books.store);
+        setup_end(&setup);
+    }
+}
+
+static void a_store_of_a_newer_format_is_refused(void **state)
+{
+    (void)state;
+    struct setup setup;
+    struct books books;
+    setup_begin(&setup, false);
+    books_open(&books, 1, SEAL_EVENTS, setup_kv(&setup));
+    store_close(books.store);
+    const uint8_t key[1] = { KEY_FORMAT };
+    const uint8_t value[4] = { STORE_FORMAT_VERSION + 1, 0, 0, 0 };
+    struct kv_put put = { .key = { key, 1 }, .value = { value, 4 } };
+    struct error error = { 0 };
+    assert_int_equal(setup.memory->ops->commit(setup.memory, &put, 1, &error), STATUS_OK);
+    struct store_options options = { .delta = { SEAL_EVENTS, 16 }, .kv = setup_kv(&setup) };
+    struct store_checkpoint recovered;
+    assert_int_equal(store_open(&options, &books.store, &recovered, &error), STATUS_VERSION);
+    assert_non_null(strstr(error.text, "format 2"));
+
+    put.value = (struct bytes){ NULL, 0 }; /* without the record, but not empty */
+    const uint8_t other_key[1] = { 'X' };
+    struct kv_put puts[2] = { put, { .key = { other_key, 1 }, .value = { value, 4 } } };
+    assert_int_equal(setup.memory->ops->commit(setup.memory, puts, 2, &error), STATUS_OK);
+    assert_int_equal(store_open(&options, &books.store, &recovered, &error), STATUS_CORRUPT);
+    setup_end(&setup);
+}
+
+/* Each byte of each record is worth something: the audit sees any change. */
+static void the_audit_sees_any_changed_byte(void **state)
+{
+    (void)state;
+    struct setup setup;
+    struct books books;
+    setup_begin(&setup, false);
+    books_open(&books, 3, 20, setup_kv(&setup));
+    while (store_checkpoint_index(books.store) == 0) {
+        assert_true(books_apply(&books));
+        seal_all(&books);
+    }
+    struct kv *kv = setup.memory;
+    struct error error;
+    struct kv_iterator *iterator;
+    struct bytes key, value;
+    static const uint8_t lowest[1] = { 0 };
+    size_t changes = 0;
+    assert_int_equal(kv->ops->iterate(kv, (struct bytes){ lowest, 1 }, &iterator, &error),
+                     STATUS_OK);
+    while (kv->ops->next(iterator, &key, &value, &error) == STATUS_OK && key.data != NULL) {
+        if (key.data[0] == KEY_FORMAT) {
+            continue; /* checked at open */
+        }
+        uint8_t *changed = test_malloc(value.size);
+        for (size_t i = 0; i < value.size; i++) {
+            memcpy(changed, value.data, value.size);
+            changed[i] ^= (uint8_t)(1U << (i % 8));
+            struct kv_put put = { .key = key, .value = { changed, value.size } };
+            assert_int_equal(kv->ops->commit(kv, &put, 1, &error), STATUS_OK);
+            u128 digest;
+            enum status status = store_recompute_digest(books.store, &digest, &error);
+            assert_true(status == STATUS_CORRUPT || (status == STATUS_VERSION && i == 0));
+            changes++;
+        }
+        test_free(changed);
+        struct kv_put put = { .key = key, .value = value };
+        assert_int_equal(kv->ops->commit(kv, &put, 1, &error), STATUS_OK);
+    }
+    kv->ops->iterate_end(iterator);
+    assert_true(changes > 500);
+    assert_audit(&books);
+    store_close(books.store);
+    setup_end(&setup);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(in_memory_a_sealing_run_equals_one_that_never_seals),
+        cmocka_unit_test(in_rocksdb_a_sealing_run_equals_one_that_never_seals),
+        cmocka_unit_test(remnants_of_other_seals_are_ignored),
+        cmocka_unit_test(a_full_disk_fails_a_seal_that_later_succeeds),
+        cmocka_unit_test(a_store_of_a_newer_format_is_refused),
+        cmocka_unit_test(the_audit_sees_any_changed_byte),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,426 @@
+/* test_store_crash.c — the store dies at every write, and what is left replays to the same books.
+ *
+ * In memory: the kv stops at write i, for every i, one record of a table at a time. RocksDB: a
+ * child process is killed with SIGKILL before write i, for every i (the records of a table after
+ * its first are one), and at random moments, which may lie within a write; another child opens what
+ * is left. Processes that open RocksDB are always fresh children: its threads do not survive a
+ * fork. Damaged table files: a flipped byte is an error or has no effect, and is never served.
+ */
+#include "base/random.h"
+#include "tests/ledger_store/books.h"
+#include "tests/ledger_store/folder.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+enum { SEED = 77, SEAL_EVENTS = 50, NEVER = 100000, ENTRIES = 14 };
+
+/* digests[n] is that of the books after entry n, from a run that never seals. */
+static u128 digests[ENTRIES + 1];
+
+static void make_reference(struct books *reference)
+{
+    struct kv *kv;
+    struct error error;
+    assert_int_equal(kv_memory_open(&kv, &error), STATUS_OK);
+    books_open(reference, SEED, NEVER, kv);
+    digests[0] = books_digest(reference);
+    while (reference->entry < ENTRIES) {
+        assert_true(books_apply(reference));
+        digests[reference->entry] = books_digest(reference);
+    }
+}
+
+/* Applies and seals up to the last entry, or until a write fails; then the store is closed. */
+static enum status run_until_stopped(struct kv *kv)
+{
+    struct store_options options = { .delta = { SEAL_EVENTS, 16 }, .kv = kv };
+    struct store_checkpoint recovered;
+    struct books books = { .seed = SEED };
+    struct error error;
+    enum status status = store_open(&options, &books.store, &recovered, &error);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    books.entry = recovered.log_index;
+    while (books.entry < ENTRIES && status == STATUS_OK) {
+        if (!books_apply(&books) || books.entry == ENTRIES) {
+            status = books_seal(&books, &error);
+        } else {
+            bool more; /* the seal lags behind */
+            status = store_seal_step(books.store, &more, &error);
+        }
+        (void)store_checkpoint_index(books.store);
+    }
+    store_close(books.store);
+    return status;
+}
+
+static void assert_audit(struct books *books)
+{
+    u128 digest;
+    struct error error = { 0 };
+    if (store_recompute_digest(books->store, &digest, &error) != STATUS_OK) {
+        fail_msg("audit: %s", error.text);
+    }
+}
+
+/* Opens what the crash left, audits, replays, seals, audits again. Gives the recovered entry. */
+static uint64_t recover_and_compare(struct kv *kv, const struct books *reference)
+{
+    struct books books;
+    struct error error = { 0 };
+    books_open(&books, SEED, SEAL_EVENTS, kv);
+    uint64_t recovered = books.entry;
+    assert_true(recovered <= ENTRIES);
+    assert_true(books_digest(&books) == digests[recovered]);
+    assert_audit(&books);
+    while (books.entry < ENTRIES) {
+        if (!books_apply(&books)) {
+            assert_int_equal(books_seal(&books, &error), STATUS_OK);
+            assert_true(books_apply(&books));
+        }
+        assert_true(books_digest(&books) == digests[books.entry]);
+    }
+    books_assert_equal(&books, reference);
+    assert_int_equal(books_seal(&books, &error), STATUS_OK);
+    assert_true(store_checkpoint_index(books.store) > 0);
+    books_assert_equal(&books, reference);
+    assert_audit(&books);
+    store_close(books.store);
+    return recovered;
+}
+
+static void a_crash_at_any_write_in_memory(void **state)
+{
+    (void)state;
+    struct books reference;
+    make_reference(&reference);
+    uint64_t last_recovered = 0;
+    enum status status = STATUS_IO;
+    uint64_t at = 0;
+    while (status != STATUS_OK) {
+        struct kv *memory;
+        struct kv_faulty faulty;
+        struct error error;
+        at++;
+        assert_int_equal(kv_memory_open(&memory, &error), STATUS_OK);
+        status = run_until_stopped(kv_faulty_init(&faulty, memory, at));
+        uint64_t recovered = recover_and_compare(kv_faulty_init(&faulty, memory, 0), &reference);
+        assert_true(recovered >= last_recovered); /* a later crash never loses more */
+        last_recovered = recovered;
+        memory->ops->close(memory);
+    }
+    assert_true(at > 200);
+    assert_true(last_recovered > ENTRIES / 2);
+    store_close(reference.store);
+}
+
+/* --- processes -------------------------------------------------------------------------------- */
+
+static void die(void)
+{
+    (void)kill(getpid(), SIGKILL);
+}
+
+static struct kv *rocks_open(const char *folder)
+{
+    struct kv_rocks_options options = { .folder = folder,
+                                        .cache_bytes = 4 * 1024 * 1024,
+                                        .background_jobs = 2 };
+    struct kv *kv;
+    struct error error = { 0 };
+    if (kv_rocks_open(&options, &kv, &error) != STATUS_OK) {
+        (void)fprintf(stderr, "open: %s\n", error.text);
+        _exit(3);
+    }
+    return kv;
+}
+
+/* The shared word tells the parent how many writes there were. */
+static void child_run(const char *folder, uint64_t stop_at, uint64_t *writes)
+{
+    struct kv_faulty faulty;
+    struct kv *kv = rocks_open(folder);
+    (void)kv_faulty_init(&faulty, kv, stop_at);
+    faulty.count_first_add_only = true;
+    faulty.stop = die;
+    enum status status = run_until_stopped(&faulty.kv);
+    *writes = faulty.writes;
+    kv->ops->close(kv);
+    _exit(status == STATUS_OK ? 0 : 2);
+}
+
+static void child_recover(const char *folder, uint64_t *recovered)
+{
+    struct books reference;
+    make_reference(&reference);
+    *recovered = recover_and_compare(rocks_open(folder), &reference);
+    char tables[DISK_PATH_MAX];
+    struct error error;
+    assert_int_equal(disk_join(tables, folder, "tables", &error), STATUS_OK);
+    assert_int_equal(folder_bytes(tables, ""), 0); /* no file is left behind */
+    _exit(0);
+}
+
+/* A failed assertion in a child would jump into the parent's copy of cmocka: it ends as exit 255
+ * or a signal, and both are seen here. */
+static int wait_for(pid_t child)
+{
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    return status;
+}
+
+static void assert_recovers(const char *folder, uint64_t *shared, uint64_t *last_recovered)
+{
+    pid_t child = fork();
+    if (child == 0) {
+        child_recover(folder, shared);
+    }
+    int status = wait_for(child);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    if (last_recovered != NULL) {
+        assert_true(*shared >= *last_recovered);
+        *last_recovered = *shared;
+    }
+}
+
+static uint64_t *shared_word(void)
+{
+    void *word = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    assert_ptr_not_equal(word, MAP_FAILED);
+    return word;
+}
+
+static void sigkill_before_any_write_of_rocksdb(void **state)
+{
+    (void)state;
+    uint64_t *shared = shared_word();
+    uint64_t last_recovered = 0;
+    uint64_t at = 0;
+    bool ended = false;
+    while (!ended) {
+        char folder[DISK_PATH_MAX];
+        folder_make(folder);
+        at++;
+        pid_t child = fork();
+        if (child == 0) {
+            child_run(folder, at, shared);
+        }
+        int status = wait_for(child);
+        ended = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+        assert_true(ended || (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL));
+        assert_true(!ended || *shared == at - 1);
+        assert_recovers(folder, shared, &last_recovered);
+        folder_remove(folder);
+    }
+    assert_true(at > 20);
+    assert_true(last_recovered > ENTRIES / 2);
+    (void)munmap(shared, 4096);
+}
+
+static void sigkill_at_random_moments(void **state)
+{
+    (void)state;
+    uint64_t *shared = shared_word();
+    struct random random;
+    random_init(&random, 8);
+    for (int round = 0; round < 15; round++) {
+        char folder[DISK_PATH_MAX];
+        folder_make(folder);
+        for (int again = 0; again < 2; again++) { /* a crash after a crash */
+            pid_t child = fork();
+            if (child == 0) {
+                child_run(folder, 0, shared);
+            }
+            struct timespec pause = { .tv_nsec = (long)random_below(&random, 60000000) };
+            (void)nanosleep(&pause, NULL);
+            (void)kill(child, SIGKILL);
+            (void)wait_for(child);
+        }
+        assert_recovers(folder, shared, NULL);
+        folder_remove(folder);
+    }
+    (void)munmap(shared, 4096);
+}
+
+/* --- damaged files ---------------------------------------------------------------------------- */
+
+static bool is_table(const char *name)
+{
+    size_t size = strlen(name);
+    return size > 4 && strcmp(name + size - 4, ".sst") == 0;
+}
+
+static void flip(const char *path, off_t offset)
+{
+    uint8_t byte;
+    int file = open(path, O_RDWR);
+    assert_true(file >= 0);
+    assert_int_equal(pread(file, &byte, 1, offset), 1);
+    byte ^= 0x10;
+    assert_int_equal(pwrite(file, &byte, 1, offset), 1);
+    (void)close(file);
+}
+
+static enum status scan_all(struct kv *kv, struct error *error)
+{
+    static const uint8_t lowest[1] = { 0 };
+    struct kv_iterator *iterator;
+    struct bytes key, value;
+    TRY(kv->ops->iterate(kv, (struct bytes){ lowest, 1 }, &iterator, error));
+    enum status status = kv->ops->next(iterator, &key, &value, error);
+    while (status == STATUS_OK && key.data != NULL) {
+        status = kv->ops->next(iterator, &key, &value, error);
+    }
+    kv->ops->iterate_end(iterator);
+    return status;
+}
+
+/* Looks up every transfer; *found gets their number. */
+static enum status look_up_all(struct store *store, uint64_t *found, struct error *error)
+{
+    enum { PIECE = 1000 };
+    static struct transfer transfers[PIECE];
+    *found = 0;
+    for (uint32_t first = 0; first < BOOKS_TRANSFERS; first += PIECE) {
+        u128 ids[PIECE];
+        size_t count;
+        for (uint32_t i = 0; i < PIECE; i++) {
+            ids[i] = books_transfer_id(first + i);
+        }
+        TRY(store_look_up_transfers(store, ids, PIECE, transfers, &count, error));
+        *found += count;
+    }
+    return STATUS_OK;
+}
+
+enum read_outcome { READ_RIGHT, READ_DAMAGED, READ_WRONG, READ_FAILED };
+
+static enum read_outcome outcome_of(enum status status)
+{
+    return status == STATUS_OK ? READ_RIGHT : status == STATUS_CORRUPT ? READ_DAMAGED : READ_FAILED;
+}
+
+/* Exits with the outcome. A scan that ends well must have had everything, and look-ups that end
+ * well must have found as many as before; `expected` 0 sets the number. */
+static void child_read(const char *folder, uint64_t *expected)
+{
+    struct kv_rocks_options options = { .folder = folder,
+                                        .cache_bytes = 4 * 1024 * 1024,
+                                        .background_jobs = 2 };
+    struct kv *kv;
+    struct error error = { 0 };
+    enum status status = kv_rocks_open(&options, &kv, &error);
+    if (status != STATUS_OK) {
+        _exit(outcome_of(status));
+    }
+    struct store_options store_options = { .delta = { SEAL_EVENTS, 16 }, .kv = kv };
+    struct store_checkpoint recovered;
+    struct store *store;
+    status = store_open(&store_options, &store, &recovered, &error);
+    if (status != STATUS_OK) {
+        _exit(outcome_of(status));
+    }
+    uint64_t found;
+    enum status look_up_status = look_up_all(store, &found, &error);
+    if (look_up_status == STATUS_OK && *expected != 0 && found != *expected) {
+        _exit(READ_WRONG);
+    }
+    *expected = found;
+    status = scan_all(kv, &error);
+    u128 digest = 0;
+    if (status == STATUS_OK && (store_recompute_digest(store, &digest, &error) != STATUS_OK ||
+                                digest != digests[recovered.log_index])) {
+        _exit(READ_WRONG);
+    }
+    _exit(outcome_of(status == STATUS_OK ? look_up_status : status));
+}
+
+static int read_in_child(const char *folder, uint64_t *expected)
+{
+    pid_t child = fork();
+    if (child == 0) {
+        child_read(folder, expected);
+    }
+    int status = wait_for(child);
+    assert_true(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+static void flipped_bytes_of_table_files_are_never_served(void **state)
+{
+    (void)state;
+    struct books reference;
+    make_reference(&reference);
+    store_close(reference.store);
+    uint64_t *shared = shared_word();
+    char folder[DISK_PATH_MAX];
+    folder_make(folder);
+    pid_t child = fork();
+    if (child == 0) {
+        child_run(folder, 0, shared);
+    }
+    assert_int_equal(wait_for(child), 0);
+    *shared = 0;
+    assert_int_equal(read_in_child(folder, shared), READ_RIGHT);
+    assert_true(*shared > 100);
+    DIR *listing = opendir(folder);
+    assert_non_null(listing);
+    unsigned flips = 0;
+    unsigned seen = 0;
+    struct random random;
+    random_init(&random, 4);
+    for (struct dirent *entry = readdir(listing); entry != NULL; entry = readdir(listing)) {
+        char path[DISK_PATH_MAX];
+        struct stat stat_buffer;
+        struct error error;
+        if (!is_table(entry->d_name)) {
+            continue;
+        }
+        assert_int_equal(disk_join(path, folder, entry->d_name, &error), STATUS_OK);
+        assert_int_equal(stat(path, &stat_buffer), 0);
+        for (int i = 0; i < 6; i++) {
+            off_t offset = (off_t)random_below(&random, (uint64_t)stat_buffer.st_size);
+            offset = i == 0 ? 10 : offset; /* surely in the first data block */
+            flip(path, offset);
+            int outcome = read_in_child(folder, shared);
+            assert_true(outcome == READ_RIGHT || outcome == READ_DAMAGED);
+            assert_true(i != 0 || outcome == READ_DAMAGED);
+            seen += outcome == READ_DAMAGED;
+            flips++;
+            flip(path, offset);
+        }
+    }
+    (void)closedir(listing);
+    assert_true(flips >= 12 && seen * 2 > flips);
+    folder_remove(folder);
+    (void)munmap(shared, 4096);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(sigkill_before_any_write_of_rocksdb),
+        cmocka_unit_test(sigkill_at_random_moments),
+        cmocka_unit_test(flipped_bytes_of_table_files_are_never_served),
+        cmocka_unit_test(a_crash_at_any_write_in_memory),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,303 @@
+/* Calls of fenlu.v1.Ledger and fenlu.v1.Cluster, from the client's bytes to its answer. */
+#include "ledger/store/records.h"
+#include "tests/service/fixture.h"
+
+#include <fenlu/v1/cluster.pb.h>
+#include <fenlu/v1/errors.pb.h>
+#include <google/rpc/status.pb.h>
+#include <pb_decode.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define CREATE  "/fenlu.v1.Ledger/CreateTransfers"
+#define LOOK_UP "/fenlu.v1.Ledger/LookupAccounts"
+
+static const uint8_t ONE_TRANSFER[] = { 0x0A, 2, 0x20, 7 }; /* amount 7 */
+static const uint8_t ONE_ID[] = { 0x0A, 0 };
+
+static struct call call;
+
+/* --- details ---------------------------------------------------------------------------------- */
+
+struct details {
+    int32_t code;
+    char message[512];
+    char type[128];
+    fenlu_v1_ErrorDetail error;
+};
+
+static bool take_text(pb_istream_t *stream, const pb_field_t *field, void **arg)
+{
+    (void)field;
+    char *text = *arg;
+    size_t size = stream->bytes_left;
+    text[size] = '\0';
+    return pb_read(stream, (pb_byte_t *)text, size);
+}
+
+static bool take_error(pb_istream_t *stream, const pb_field_t *field, void **arg)
+{
+    (void)field;
+    return pb_decode(stream, fenlu_v1_ErrorDetail_fields, *arg);
+}
+
+static void read_details(struct details *details)
+{
+    memset(details, 0, sizeof *details);
+    google_rpc_Status status = google_rpc_Status_init_zero;
+    status.message = (pb_callback_t){ { take_text }, details->message };
+    status.details[0].type_url = (pb_callback_t){ { take_text }, details->type };
+    status.details[0].value = (pb_callback_t){ { take_error }, &details->error };
+    pb_istream_t stream = pb_istream_from_buffer(call.details, call.details_size);
+    assert_true(pb_decode(&stream, google_rpc_Status_fields, &status));
+    assert_int_equal(status.details_count, 1);
+    details->code = status.code;
+}
+
+static void expect_failure(enum grpc_code code, const char *reason, fenlu_v1_Outcome outcome,
+                           bool retryable)
+{
+    struct details details;
+    assert_true(call.ended);
+    assert_int_equal(call.messages_count, 0);
+    assert_int_equal(call.code, code);
+    assert_true(strlen(call.text) > 10);
+    read_details(&details);
+    assert_int_equal(details.code, code);
+    assert_string_equal(details.message, call.text);
+    assert_string_equal(details.type, "type.googleapis.com/fenlu.v1.ErrorDetail");
+    assert_string_equal(details.error.reason, reason);
+    assert_int_equal(details.error.outcome, outcome);
+    assert_int_equal(details.error.retryable, retryable);
+}
+
+#define NOT_APPLIED     fenlu_v1_Outcome_OUTCOME_NOT_APPLIED
+#define OUTCOME_UNKNOWN fenlu_v1_Outcome_OUTCOME_UNKNOWN
+
+/* --- what the leader answers ------------------------------------------------------------------ */
+
+static void leader_answers(uint32_t link, enum status status, const void *payload, size_t size,
+                           const char *text)
+{
+    struct fake_sent *sent = fake_command(link);
+    assert_non_null(sent);
+    sent->answered = true;
+    struct reply reply = {
+        .id = sent->request.id,
+        .status = status,
+        .leader = link + 1,
+        .term = 5,
+        .log_index = 300,
+        .count = status == STATUS_OK ? sent->command.count : 0,
+    };
+    if (status == STATUS_OK) {
+        fake_reply(link, &reply, payload, size);
+    } else {
+        fake_reply(link, &reply, text, strlen(text));
+    }
+    fixture_pump();
+}
+
+static void test_a_transfer(void **state)
+{
+    (void)state;
+    static const struct result RESULT = { 300, 1, 0 };
+    static const uint8_t EXPECTED[] = { 0x0A, 5, 0x08, 0xAC, 2, 0x10, 1, 0x10, 0xAC, 2 };
+    fixture_lead(2);
+    call_start(&call, CREATE, ONE_TRANSFER, sizeof ONE_TRANSFER, NULL, 1000);
+    assert_false(call.ended);
+    assert_int_equal(fake_command(1)->request.operation, OPERATION_CREATE_TRANSFERS);
+    assert_int_equal(fake_command(1)->request.timeout_ns, 900 * NS_PER_MS);
+    leader_answers(1, STATUS_OK, &RESULT, sizeof RESULT, NULL);
+    assert_true(call.ended);
+    assert_int_equal(call.code, GRPC_OK);
+    assert_int_equal(call.messages_count, 1);
+    assert_int_equal(call.messages[0]->size, sizeof EXPECTED);
+    assert_memory_equal(call.messages[0]->data, EXPECTED, sizeof EXPECTED);
+    call_free(&call);
+}
+
+static void test_a_look_up_that_finds_nothing(void **state)
+{
+    (void)state;
+    fixture_lead(1);
+    call_start(&call, LOOK_UP, ONE_ID, sizeof ONE_ID, NULL, 1000);
+    struct reply reply = { .id = fake_command(0)->request.id, .leader = 1, .term = 5 };
+    fake_reply(0, &reply, NULL, 0);
+    fixture_pump();
+    assert_int_equal(call.code, GRPC_OK);
+    assert_int_equal(call.messages_count, 1);
+    assert_int_equal(call.messages[0]->size, 0);
+    call_free(&call);
+}
+
+static void test_an_empty_request_needs_nobody(void **state)
+{
+    (void)state;
+    call_start(&call, CREATE, NULL, 0, NULL, 1000);
+    assert_true(call.ended);
+    assert_int_equal(call.code, GRPC_OK);
+    assert_int_equal(call.messages_count, 1);
+    assert_int_equal(call.messages[0]->size, 0);
+    call_free(&call);
+}
+
+static void test_a_refused_request(void **state)
+{
+    (void)state;
+    static const uint8_t SHORT_ID[] = { 0x0A, 3, 0x0A, 1, 9 };
+    struct details details;
+    fixture_lead(1);
+    call_start(&call, CREATE, SHORT_ID, sizeof SHORT_ID, NULL, 1000);
+    expect_failure(GRPC_INVALID_ARGUMENT, "INVALID", NOT_APPLIED, false);
+    assert_string_equal(call.text, "transfers[0].id: 1 bytes, expected 16 or none");
+    read_details(&details);
+    assert_string_equal(details.error.field, "transfers[0].id");
+    assert_null(fake_command(0));
+}
+
+static void test_no_leader(void **state)
+{
+    (void)state;
+    call_start(&call, CREATE, ONE_TRANSFER, sizeof ONE_TRANSFER, NULL, 1000);
+    fixture_pass_ms(899);
+    assert_false(call.ended);
+    fixture_pass_ms(1);
+    expect_failure(GRPC_UNAVAILABLE, "NO_LEADER", NOT_APPLIED, true);
+}
+
+static void test_a_lost_leader(void **state)
+{
+    (void)state;
+    fixture_lead(1);
+    call_start(&call, CREATE, ONE_TRANSFER, sizeof ONE_TRANSFER, NULL, 1000);
+    fake_down(0);
+    fixture_pass_ms(900);
+    expect_failure(GRPC_UNAVAILABLE, "LEADER_LOST", OUTCOME_UNKNOWN, true);
+}
+
+static void test_a_slow_leader(void **state)
+{
+    (void)state;
+    fixture_lead(1);
+    call_start(&call, CREATE, ONE_TRANSFER, sizeof ONE_TRANSFER, NULL, 1000);
+    fixture_pass_ms(900);
+    expect_failure(GRPC_DEADLINE_EXCEEDED, "TIMEOUT_UNKNOWN", OUTCOME_UNKNOWN, true);
+}
+
+static void test_refusals_of_the_server(void **state)
+{
+    (void)state;
+    fixture_lead(1);
+    call_start(&call, CREATE, ONE_TRANSFER, sizeof ONE_TRANSFER, NULL, 1000);
+    leader_answers(0, STATUS_NO_SPACE, NULL, 0, "200 MiB free on the disk, limit 256 MiB");
+    expect_failure(GRPC_RESOURCE_EXHAUSTED, "NO_SPACE", NOT_APPLIED, true);
+    assert_string_equal(call.text, "200 MiB free on the disk, limit 256 MiB");
+    call_start(&call, CREATE, ONE_TRANSFER, sizeof ONE_TRANSFER, NULL, 1000);
+    leader_answers(0, STATUS_INTERNAL, NULL, 0, "");
+    expect_failure(GRPC_INTERNAL, "INTERNAL", OUTCOME_UNKNOWN, false);
+}
+
+static void test_the_default_deadline(void **state)
+{
+    (void)state;
+    call_start(&call, CREATE, ONE_TRANSFER, sizeof ONE_TRANSFER, NULL, 0);
+    fixture_pass_ms(REQUEST_TIMEOUT_DEFAULT_MS - 101);
+    assert_false(call.ended);
+    fixture_pass_ms(1);
+    expect_failure(GRPC_UNAVAILABLE, "NO_LEADER", NOT_APPLIED, true);
+}
+
+static void test_stale_reads(void **state)
+{
+    (void)state;
+    static const char *const STALE[] = { "fenlu-read", "stale" };
+    static const char *const OTHER[] = { "fenlu-read", "fresh" };
+    fixture_lead(1);
+    call_start(&call, LOOK_UP, ONE_ID, sizeof ONE_ID, STALE, 1000);
+    assert_int_equal(fake_command(0)->request.flags, REQUEST_STALE_READ);
+    leader_answers(0, STATUS_OK, (uint8_t[EVENT_SIZE]){ 0 }, EVENT_SIZE, NULL);
+    call_free(&call);
+    call_start(&call, LOOK_UP, ONE_ID, sizeof ONE_ID, OTHER, 1000);
+    expect_failure(GRPC_INVALID_ARGUMENT, "INVALID", NOT_APPLIED, false);
+    call_start(&call, LOOK_UP, ONE_ID, sizeof ONE_ID, NULL, 1000);
+    assert_int_equal(fake_command(0)->request.flags, 0);
+    grpc_client_cancel(call.grpc);
+}
+
+static void test_a_client_that_goes_away(void **state)
+{
+    (void)state;
+    fixture_lead(1);
+    call_start(&call, CREATE, ONE_TRANSFER, sizeof ONE_TRANSFER, NULL, 1000);
+    assert_int_equal(service_calls_open(fixture_service), 1);
+    grpc_client_cancel(call.grpc);
+    fixture_pump();
+    assert_int_equal(service_calls_open(fixture_service), 0);
+    assert_null(requests_earliest(fixture_cluster->requests));
+}
+
+static void test_status(void **state)
+{
+    (void)state;
+    fixture_lead(2);
+    fake_down(2);
+    call_start(&call, "/fenlu.v1.Cluster/Status", NULL, 0, NULL, 1000);
+    fake_answer_status(0, 2, 5);
+    fake_answer_status(1, 2, 5);
+    fixture_pump();
+    assert_int_equal(call.code, GRPC_OK);
+    assert_int_equal(call.messages_count, 1);
+    fenlu_v1_StatusResponse status = fenlu_v1_StatusResponse_init_zero;
+    pb_istream_t stream = pb_istream_from_buffer(call.messages[0]->data, call.messages[0]->size);
+    assert_true(pb_decode(&stream, fenlu_v1_StatusResponse_fields, &status));
+    assert_int_equal(status.leader, 2);
+    assert_string_equal(status.version, "1.2.3");
+    assert_int_equal(status.cluster.size, 16);
+    assert_int_equal(status.cluster.bytes[1], 0x11);
+    assert_int_equal(status.nodes_count, 3);
+    assert_true(status.nodes[0].reachable);
+    assert_int_equal(status.nodes[0].term, 5);
+    assert_int_equal(status.nodes[0].role, fenlu_v1_NodeRole_NODE_ROLE_FOLLOWER);
+    assert_string_equal(status.nodes[2].address, "c:3");
+    assert_false(status.nodes[2].reachable);
+    assert_int_equal(status.nodes[2].role, fenlu_v1_NodeRole_NODE_ROLE_UNSPECIFIED);
+    call_free(&call);
+}
+
+static void test_status_of_a_client_that_goes_away(void **state)
+{
+    (void)state;
+    fixture_lead(2);
+    call_start(&call, "/fenlu.v1.Cluster/Status", NULL, 0, NULL, 1000);
+    grpc_client_cancel(call.grpc);
+    fixture_pump();
+    fixture_pass_ms(500);
+    assert_int_equal(service_calls_open(fixture_service), 0);
+}
+
+int main(void)
+{
+#define CASE(name) cmocka_unit_test_setup_teardown(name, fixture_set_up, fixture_tear_down)
+    const struct CMUnitTest tests[] = {
+        CASE(test_a_transfer),
+        CASE(test_a_look_up_that_finds_nothing),
+        CASE(test_an_empty_request_needs_nobody),
+        CASE(test_a_refused_request),
+        CASE(test_no_leader),
+        CASE(test_a_lost_leader),
+        CASE(test_a_slow_leader),
+        CASE(test_refusals_of_the_server),
+        CASE(test_the_default_deadline),
+        CASE(test_stale_reads),
+        CASE(test_a_client_that_goes_away),
+        CASE(test_status),
+        CASE(test_status_of_a_client_that_goes_away),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,7 @@
+/* tools.h — the subcommands of the fenlu program, one file each. */
+#pragma once
+
+#include "tools/flags.h"
+
+extern const struct tool TOOL_DEV, TOOL_PLAYGROUND, TOOL_FORMAT, TOOL_SERVER, TOOL_API, TOOL_STATUS,
+    TOOL_IMPORT, TOOL_BENCH, TOOL_SCRIPT;
