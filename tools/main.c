@@ -68,7 +68,9 @@ static void tune_heap(void)
 int main(int argc, char **argv)
 {
     tune_heap();
+    /* A closed connection and a full disk are answers of a system call, not the end. */
     ASSERT(signal(SIGPIPE, SIG_IGN) != SIG_ERR);
+    ASSERT(signal(SIGXFSZ, SIG_IGN) != SIG_ERR);
     if (argc < 2) {
         (void)fprintf(stderr, "fenlu: no command given (fenlu help lists them)\n");
         return EXIT_USAGE;

@@ -292,6 +292,7 @@ enum status grpc_call_send(struct grpc_call *call, struct grpc_buffer *message)
         grpc_buffer_free(message);
         return STATUS_OK;
     }
+    ASSERT(call->method->kind != GRPC_UNARY || stream->sender.queue.bytes == 0);
     if (!grpc_queue_put(&stream->sender.queue, message)) {
         grpc_buffer_free(message);
         return STATUS_BUSY;

@@ -7,6 +7,7 @@
 
 enum {
     TLS_OVERHEAD_MAX = 16 * 1024, /* of a write buffer's records, and of a handshake's flight */
+    ROUNDS_MAX = 16,              /* writes of one socket in one turn of the loop */
     OUT_SIZE = GRPC_WRITE_BUFFER_SIZE + TLS_OVERHEAD_MAX,
 };
 
@@ -151,12 +152,13 @@ static bool fill(struct grpc_socket *socket)
     return socket->out_size > 0;
 }
 
-/* Writes the buffer, at once if the kernel takes it; false when the rest must wait. */
-static bool write_out(struct grpc_socket *socket)
+/* Writes the buffer; true when the kernel took all of it at once. With `later` the rest of this
+ * turn belongs to others, and on_written goes on in the next. */
+static bool write_out(struct grpc_socket *socket, bool later)
 {
     uv_stream_t *stream = (uv_stream_t *)&socket->tcp;
     uv_buf_t buffer = uv_buf_init((char *)socket->out, (unsigned)socket->out_size);
-    int written = uv_try_write(stream, &buffer, 1);
+    int written = later ? UV_EAGAIN : uv_try_write(stream, &buffer, 1);
     if (written < 0 && written != UV_EAGAIN) {
         close_uv(socket, written);
         return false;
@@ -183,8 +185,8 @@ static void flush(struct grpc_socket *socket)
     if (!socket->reading || socket->writing || socket->closing) {
         return;
     }
-    while (fill(socket)) {
-        if (!write_out(socket)) {
+    for (int round = 0; fill(socket); round++) {
+        if (!write_out(socket, round == ROUNDS_MAX)) {
             return;
         }
     }
@@ -228,8 +230,8 @@ static void decrypt(struct grpc_socket *socket, const uint8_t *data, size_t size
     }
     if (status != STATUS_OK) {
         /* An alert may say why: best effort, then close. */
-        if (fill(socket)) {
-            (void)write_out(socket);
+        if (!socket->writing && fill(socket)) {
+            (void)write_out(socket, false);
         }
         grpc_socket_close(socket, error.status, error.text);
     }

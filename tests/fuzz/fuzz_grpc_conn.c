@@ -32,7 +32,7 @@ static void pull(struct grpc_conn *conn)
 static void feed(struct grpc_conn *conn, struct echo *echo, uint8_t choice, struct bytes input)
 {
     uint64_t now_ns = NS_PER_S;
-    size_t step = (choice & 15) == 0 ? input.size : (choice & 15U) * (choice & 15U);
+    size_t step = (choice & 15) == 0 ? input.size : (size_t)(choice & 15) * (choice & 15);
     for (size_t at = 0, piece = 0; at < input.size; at += step, piece++) {
         size_t size = input.size - at < step ? input.size - at : step;
         enum status status = grpc_conn_receive(conn, input.data + at, size, now_ns);

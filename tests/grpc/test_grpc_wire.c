@@ -46,15 +46,16 @@ static void say(struct bare *bare, const char *format, ...)
     bare->log_used += (size_t)size;
 }
 
-static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name,
-                     size_t name_size, const uint8_t *value, size_t value_size, uint8_t flags,
-                     void *user_data)
+static int on_header(nghttp2_session *session, const nghttp2_frame *frame, nghttp2_rcbuf *name,
+                     nghttp2_rcbuf *value, uint8_t flags, void *user_data)
 {
     (void)session;
     (void)frame;
     (void)flags;
-    say(user_data, "%.*s=%.*s ", (int)name_size, (const char *)name, (int)value_size,
-        (const char *)value);
+    nghttp2_vec left = nghttp2_rcbuf_get_buf(name);
+    nghttp2_vec right = nghttp2_rcbuf_get_buf(value);
+    say(user_data, "%.*s=%.*s ", (int)left.len, (const char *)left.base, (int)right.len,
+        (const char *)right.base);
     return 0;
 }
 
@@ -92,7 +93,7 @@ static void bare_open(struct bare *bare)
     bare->conn = grpc_conn_new(bare->echo.server, &shell, bare->now_ns);
     nghttp2_session_callbacks *callbacks;
     assert_int_equal(nghttp2_session_callbacks_new(&callbacks), 0);
-    nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
+    nghttp2_session_callbacks_set_on_header_callback2(callbacks, on_header);
     nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame);
     nghttp2_option *option;
     assert_int_equal(nghttp2_option_new(&option), 0);

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -29,8 +30,9 @@ static void three_nodes_meet_and_talk(void **state)
     rig_start(&rig, 3);
     assert_int_equal(rig_send(&rig, 1, 2, FRAME_RAFT, 1, 10), STATUS_CLOSED);
     assert_true(rig_until(&rig, 5000, rig_all_connected, &rig));
-    static const size_t SIZES[] = { 1,     31,     4064,    65000,           65536,
-                                    70000, 300000, 1048576, 2 * 1024 * 1024, 100 };
+    static const size_t SIZES[] = {
+        1, 31, 4064, 65000, 65536, 70000, 300000, 1048576, 2097152, 100
+    };
     enum { COUNT = sizeof SIZES / sizeof SIZES[0] };
     for (uint32_t from = 1; from <= 3; from++) {
         for (uint32_t to = 1; to <= 3; to++) {
@@ -199,6 +201,12 @@ static void other_identity_is_refused(void **state)
     rig_stop(&rig);
 }
 
+static void set_address(struct superblock *identity, uint32_t member, const char *text)
+{
+    char *address = identity->members[member].address;
+    (void)snprintf(address, MEMBER_ADDRESS_MAX, "%s", text);
+}
+
 static void start_errors_are_clear(void **state)
 {
     (void)state;
@@ -215,15 +223,15 @@ static void start_errors_are_clear(void **state)
     assert_non_null(strstr(error.text, "in use"));
     assert_non_null(strstr(error.text, "--members"));
 
-    (void)strcpy(identity.members[0].address, "no such host:1");
+    set_address(&identity, 0, "no such host:1");
     assert_int_equal(net_start(&options, &net, &error), STATUS_INVALID);
-    (void)strcpy(identity.members[0].address, "name.invalid:7400");
+    set_address(&identity, 0, "name.invalid:7400");
     assert_int_not_equal(net_start(&options, &net, &error), STATUS_OK);
     assert_non_null(strstr(error.text, "cannot resolve name.invalid:7400"));
-    (void)strcpy(identity.members[0].address, "192.0.2.1:7400");
+    set_address(&identity, 0, "192.0.2.1:7400");
     assert_int_equal(net_start(&options, &net, &error), STATUS_IO);
     assert_non_null(strstr(error.text, "192.0.2.1:7400"));
-    (void)strcpy(identity.members[1].address, "127.0.0.1:0");
+    set_address(&identity, 1, "127.0.0.1:0");
     assert_int_equal(net_start(&options, &net, &error), STATUS_INVALID);
     assert_non_null(strstr(error.text, "port 0"));
     assert_null(net);
@@ -236,14 +244,14 @@ static void port_zero_binds_any(void **state)
     struct rig rig;
     rig_start(&rig, 0);
     rig.nodes[1].identity.member_count = 1;
-    (void)strcpy(rig.nodes[1].identity.members[0].address, "[::1]:0");
+    set_address(&rig.nodes[1].identity, 0, "[::1]:0");
     struct net_options options = { .loop = &rig.loop,
                                    .clock = clock_os(),
                                    .entropy = entropy_os(),
                                    .identity = &rig.nodes[1].identity };
     struct error error;
     if (net_start(&options, &rig.nodes[1].net, &error) != STATUS_OK) {
-        (void)strcpy(rig.nodes[1].identity.members[0].address, "127.0.0.1:0"); /* no IPv6 here */
+        set_address(&rig.nodes[1].identity, 0, "127.0.0.1:0"); /* no IPv6 here */
         assert_int_equal(net_start(&options, &rig.nodes[1].net, &error), STATUS_OK);
     }
     assert_true(net_port(rig.nodes[1].net) != 0);

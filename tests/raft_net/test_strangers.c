@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -310,6 +311,45 @@ static void reader_that_sleeps_is_busy(void **state)
     rig_stop(&rig);
 }
 
+/* The port serves so many and no more; who leaves makes room. */
+static void connections_are_bounded(void **state)
+{
+    (void)state;
+    struct rlimit limit;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    const rlim_t needed = 2 * CONNECTIONS_MAX + 100;
+    if (limit.rlim_max < needed) {
+        skip();
+    }
+    limit.rlim_cur = limit.rlim_cur < needed ? needed : limit.rlim_cur;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    static int sockets[CONNECTIONS_MAX];
+    struct rig rig;
+    rig_start(&rig, 0);
+    rig.hello_timeout_ms = 60000;
+    rig_start_node(&rig, 1);
+    for (uint32_t i = 0; i < CONNECTIONS_MAX; i++) {
+        sockets[i] = stranger_connect(&rig, 1);
+        if (i % 64 == 63) {
+            rig_run(&rig, 5);
+        }
+    }
+    rig_run(&rig, 50);
+    uint64_t refused = net_refused_value(NET_REFUSED_LIMIT);
+    int socket = stranger_connect(&rig, 1);
+    assert_true(stranger_closed(&rig, socket, 5000));
+    assert_int_equal(net_refused_value(NET_REFUSED_LIMIT), refused + 1);
+    assert_int_equal(close(socket), 0);
+    assert_int_equal(close(sockets[0]), 0);
+    rig_run(&rig, 50);
+    sockets[0] = greeted_client(&rig);
+    assert_int_equal(rig.nodes[1].clients_opened, 1);
+    for (uint32_t i = 0; i < CONNECTIONS_MAX; i++) {
+        assert_int_equal(close(sockets[i]), 0);
+    }
+    rig_stop(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -321,6 +361,7 @@ int main(void)
         cmocka_unit_test(silent_clients_are_closed),
         cmocka_unit_test(pings_are_answered),
         cmocka_unit_test(reader_that_sleeps_is_busy),
+        cmocka_unit_test(connections_are_bounded),
     };
     return cmocka_run_group_tests_name("strangers", tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-/* import.c — `fenlu import`: CSV files into accounts and transfers.
+/* import_uv.c — `fenlu import`: CSV files into accounts and transfers.
  *
  * Two passes over each file: the first reads all of it and posts nothing when a row is malformed;
  * the second posts, with several batches under way. A batch whose outcome is unknown is sent again

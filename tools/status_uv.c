@@ -1,4 +1,4 @@
-/* status.c — `fenlu status`: role, term, positions and digest of each node. */
+/* status_uv.c — `fenlu status`: role, term, positions and digest of each node. */
 #include "api/service/client_codec.h"
 #include "base/assert.h"
 #include "base/clock.h"

@@ -1,4 +1,4 @@
-/* bench.c — `fenlu bench`: closed-loop load over gRPC, in the shape that others publish too.
+/* bench_uv.c — `fenlu bench`: closed-loop load over gRPC, in the shape that others publish too.
  *
  * Stages: accounts (and their funding with --limits), transfers (timed: "load accepted" and the
  * batch latencies), look-ups of one account each (timed: "queries"). Ids come from the clock and a

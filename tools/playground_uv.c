@@ -1,4 +1,4 @@
-/* playground.c — `fenlu playground`: a local cluster of real processes, as children of this one.
+/* playground_uv.c — `fenlu playground`: a local cluster of real processes, as children of this one.
  *
  * Folders DATA/node1.. are formatted when DATA does not exist yet, each with a free loopback port
  * of its own that stays the node's for ever. A child that dies is started again after
