@@ -40,16 +40,18 @@ static enum status read_file(const char *path, char **text, size_t *size, struct
     const bool failed = ferror(file) != 0;
     const int errno_value = errno;
     const bool closed = fclose(file) == 0;
+    enum status status = STATUS_OK;
     if (failed || !closed) {
-        free(*text);
-        return error_set_errno(error, failed ? errno_value : errno, "cannot read %s", path);
+        status = error_set_errno(error, failed ? errno_value : errno, "cannot read %s", path);
+    } else if (*size > FILE_SIZE_MAX) {
+        status = error_set(error, STATUS_TOO_LARGE, "%s: a script has %d bytes at most", path,
+                           FILE_SIZE_MAX);
     }
-    if (*size > FILE_SIZE_MAX) {
+    if (status != STATUS_OK) {
         free(*text);
-        return error_set(error, STATUS_TOO_LARGE, "%s: a script has %d bytes at most", path,
-                         FILE_SIZE_MAX);
+        *text = NULL;
     }
-    return STATUS_OK;
+    return status;
 }
 
 /* Through a file beside it, so that a failure leaves the old text whole. */
@@ -69,7 +71,7 @@ static enum status replace_file(const char *path, const char *text, size_t size,
     const bool closed = fclose(file) == 0;
     if (!written || !closed || rename(beside, path) != 0) {
         const enum status status = error_set_errno(error, errno, "cannot write %s", path);
-        remove(beside);
+        (void)remove(beside);
         return status;
     }
     return STATUS_OK;
@@ -92,8 +94,8 @@ struct run {
 static void rewrite(struct run *run, const struct script_item *item, const char *found)
 {
     const struct script_expectation *expected = &item->expected;
-    fwrite(run->text + run->copied, 1, expected->begin - run->copied, run->updated);
-    fprintf(run->updated, expected->given ? " %s" : " -> %s", found);
+    (void)fwrite(run->text + run->copied, 1, expected->begin - run->copied, run->updated);
+    (void)fprintf(run->updated, expected->given ? " %s" : " -> %s", found);
     run->copied = expected->end;
 }
 
@@ -111,7 +113,8 @@ static void watch(void *context, const struct script_item *item, const char *exp
     if (run->update && (differs || expected == NULL)) {
         rewrite(run, item, found);
     } else if (differs && run->summary->differences <= DIFFERENCES_SHOWN) {
-        fprintf(run->out, "%s:%u: expected %s, got %s\n", run->path, item->line, expected, found);
+        (void)fprintf(run->out, "%s:%u: expected %s, got %s\n", run->path, item->line, expected,
+                      found);
     }
 }
 
@@ -123,7 +126,7 @@ static enum status run_parsed(struct run *run, const struct script *script, stru
     ASSERT(run->updated != NULL);
     const struct script_watcher watcher = { .item = watch, .context = run };
     enum status status = script_run(script, &watcher, error);
-    fwrite(run->text + run->copied, 1, run->text_size - run->copied, run->updated);
+    (void)fwrite(run->text + run->copied, 1, run->text_size - run->copied, run->updated);
     const bool complete = fclose(run->updated) == 0;
     ASSERT(complete);
     const bool changed = size != run->text_size || memcmp(text, run->text, size) != 0;
@@ -203,8 +206,8 @@ static int run_one(const char *path, bool update)
     struct script_summary summary;
     struct error error;
     if (script_run_file(path, update, stdout, &summary, &error) != STATUS_OK) {
-        fflush(stdout);
-        fprintf(stderr, "fenlu script: %s\n", error.text);
+        (void)fflush(stdout);
+        (void)fprintf(stderr, "fenlu script: %s\n", error.text);
         return 2;
     }
     return report(path, update, &summary);
@@ -216,18 +219,18 @@ int tool_script(int argc, char **argv)
     int first = 1;
     for (; first < argc && argv[first][0] == '-'; first++) {
         if (strcmp(argv[first], "--help") == 0) {
-            fputs(help_text, stdout);
+            (void)fputs(help_text, stdout);
             return 0;
         }
         if (strcmp(argv[first], "--update") != 0) {
-            fprintf(stderr, "fenlu script: unknown option %s (see fenlu script --help)\n",
-                    argv[first]);
+            (void)fprintf(stderr, "fenlu script: unknown option %s (see fenlu script --help)\n",
+                          argv[first]);
             return 2;
         }
         update = true;
     }
     if (first == argc) {
-        fprintf(stderr, "fenlu script: no file given (see fenlu script --help)\n");
+        (void)fprintf(stderr, "fenlu script: no file given (see fenlu script --help)\n");
         return 2;
     }
     int exit_code = 0;

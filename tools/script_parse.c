@@ -51,8 +51,9 @@ static int word_size(struct bytes word)
 
 static enum status fail(const struct parser *parser, const char *what, struct bytes word)
 {
-    return error_set(parser->error, STATUS_INVALID, "%u: %s: %.*s", parser->line, what,
-                     word_size(word), (const char *)word.data);
+    error_set(parser->error, STATUS_INVALID, "%u: %s: %.*s", parser->line, what, word_size(word),
+              (const char *)word.data);
+    return STATUS_INVALID;
 }
 
 static bool is_space(uint8_t byte)
@@ -187,6 +188,19 @@ static enum status add_expected_field(struct parser *parser, enum script_kind ki
     return STATUS_OK;
 }
 
+static enum status add_expected(struct parser *parser, enum script_kind kind, struct bytes word,
+                                struct script_expectation *expected)
+{
+    if (memchr(word.data, '=', word.size) != NULL) {
+        return add_expected_field(parser, kind, word, expected);
+    }
+    if (expected->word != NULL) {
+        return fail(parser, "one status is expected, not also", word);
+    }
+    expected->word = expected_word(kind, word);
+    return expected->word != NULL ? STATUS_OK : fail(parser, "unknown status", word);
+}
+
 static enum status parse_expectation(struct parser *parser, enum script_kind kind,
                                      struct script_expectation *expected)
 {
@@ -196,17 +210,7 @@ static enum status parse_expectation(struct parser *parser, enum script_kind kin
     expected->end = expected->begin;
     for (struct bytes word = next_word(parser); word.size > 0; word = next_word(parser)) {
         expected->end = (size_t)(parser->rest.data - parser->text.data);
-        if (memchr(word.data, '=', word.size) != NULL) {
-            TRY(add_expected_field(parser, kind, word, expected));
-            continue;
-        }
-        if (expected->word != NULL) {
-            return fail(parser, "one status is expected, not also", word);
-        }
-        expected->word = expected_word(kind, word);
-        if (expected->word == NULL) {
-            return fail(parser, "unknown status", word);
-        }
+        TRY(add_expected(parser, kind, word, expected));
     }
     if (expected->word == NULL && expected->field_count == 0) {
         return error_set(parser->error, STATUS_INVALID, "%u: nothing behind ->", parser->line);

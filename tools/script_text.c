@@ -104,16 +104,25 @@ static const char *const *flag_names(enum script_value value, unsigned *count)
     return transfer_flag_names;
 }
 
+/* 16 for a character that is no digit. */
+static unsigned hex_digit(uint8_t character)
+{
+    if (character >= '0' && character <= '9') {
+        return (unsigned)(character - '0');
+    }
+    const uint8_t lower = character | 0x20;
+    return lower >= 'a' && lower <= 'f' ? (unsigned)(lower - 'a') + 10 : 16;
+}
+
 static bool parse_hex(struct bytes text, u128 *value)
 {
     *value = 0;
     for (size_t i = 2; i < text.size; i++) {
-        const char *digits = "0123456789abcdef";
-        const char *digit = memchr(digits, text.data[i] | 0x20, 16);
-        if (digit == NULL || *value >> 124 != 0) {
+        const unsigned digit = hex_digit(text.data[i]);
+        if (digit == 16 || *value >> 124 != 0) {
             return false;
         }
-        *value = *value * 16 + (unsigned)(digit - digits);
+        *value = *value * 16 + digit;
     }
     return text.size > 2;
 }

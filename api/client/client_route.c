@@ -31,7 +31,7 @@ static struct client_member *leader_member(struct cluster_client *client)
 
 static bool is_write(const struct client_request *request)
 {
-    return operation_is_write(request->operation);
+    return operation_is_write(request->submitted.operation);
 }
 
 /* --- sending ---------------------------------------------------------------------------------- */
@@ -39,7 +39,7 @@ static bool is_write(const struct client_request *request)
 static void release_bytes(void *context, void *data)
 {
     struct client_request *request = context;
-    ASSERT(request->bytes == data);
+    ASSERT(request->submitted.bytes == data);
     requests_unref(request);
 }
 
@@ -50,13 +50,13 @@ static bool attempt(struct client_request *request, struct client_member *member
     struct request wire = {
         .id = wire_id,
         .timeout_ns = request->deadline_ns > now_ns ? request->deadline_ns - now_ns : 1,
-        .operation = (uint16_t)request->operation,
-        .flags = request->stale ? REQUEST_STALE_READ : 0,
+        .operation = (uint16_t)request->submitted.operation,
+        .flags = request->submitted.stale ? REQUEST_STALE_READ : 0,
     };
     uint8_t head[REQUEST_HEAD_SIZE];
     request_encode(head, &wire);
     struct bus_payload payload = {
-        .bytes = { request->bytes, request->size },
+        .bytes = { request->submitted.bytes, request->size },
         .release = release_bytes,
         .release_context = request,
     };
@@ -80,7 +80,7 @@ static struct client_member *target_of(struct cluster_client *client,
     if (client->serving) {
         return leader_member(client);
     }
-    for (uint32_t i = 0; request->stale && i < client->member_count; i++) {
+    for (uint32_t i = 0; request->submitted.stale && i < client->member_count; i++) {
         if (client->members[i].open) {
             return &client->members[i];
         }
@@ -130,7 +130,7 @@ static void recall_others(struct cluster_client *client, const struct client_mem
         }
         for (struct client_request *at = TAILQ_FIRST(sent); at != NULL; at = next) {
             next = TAILQ_NEXT(at, link);
-            if (!at->stale) {
+            if (!at->submitted.stale) {
                 retry(at, true);
             }
         }
@@ -173,8 +173,8 @@ void client_route(struct cluster_client *client)
 
 static void complete(struct client_request *request, const struct cluster_answer *answer)
 {
-    cluster_callback callback = request->callback;
-    void *context = request->context;
+    cluster_callback callback = request->submitted.callback;
+    void *context = request->submitted.context;
     requests_remove(request);
     callback(context, answer);
 }
@@ -241,16 +241,19 @@ static bool answer_sound(const struct client_request *request, const struct repl
                          size_t payload_size)
 {
     if (is_write(request)) {
-        return reply->count == request->count && payload_size == (size_t)reply->count * RESULT_SIZE;
+        return reply->count == request->submitted.count &&
+               payload_size == (size_t)reply->count * RESULT_SIZE;
     }
-    return reply->count <= request->count && payload_size == (size_t)reply->count * EVENT_SIZE;
+    return reply->count <= request->submitted.count &&
+           payload_size == (size_t)reply->count * EVENT_SIZE;
 }
 
 static void answered(struct client_request *request, const struct reply *reply,
                      struct bytes payload)
 {
     if (!answer_sound(request, reply, payload.size)) {
-        log_line(LOG_ERROR, "client_answer_unsound", LOG_UINT("operation", request->operation),
+        log_line(LOG_ERROR, "client_answer_unsound",
+                 LOG_UINT("operation", request->submitted.operation),
                  LOG_UINT("count", reply->count), LOG_UINT("bytes", payload.size), LOG_END);
         fail(request, STATUS_PROTOCOL,
              "the server's answer does not fit the request; send the same ids again, or look them "
@@ -294,7 +297,8 @@ static void judge(struct client_member *member, struct client_request *request,
         retry(request, true);
     } else if (may_have_moved || (refusal && request->uncertain)) {
         retry(request, false);
-        if (!may_have_moved || request->stale || client->view.leader == member->member.id) {
+        if (!may_have_moved || request->submitted.stale ||
+            client->view.leader == member->member.id) {
             hold(client);
         }
     } else {

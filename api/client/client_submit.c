@@ -14,37 +14,32 @@ static uint64_t with_margin(uint64_t deadline_ns, uint64_t now_ns)
     return now_ns + left_ns - margin_ns;
 }
 
-enum status cluster_client_submit(struct cluster_client *client, enum operation operation,
-                                  uint8_t *bytes, uint32_t count, bool stale, uint64_t deadline_ns,
-                                  cluster_callback callback, void *context, uint64_t *handle)
+enum status cluster_client_submit(struct cluster_client *client,
+                                  const struct cluster_request *submitted, uint64_t *handle)
 {
+    enum operation operation = submitted->operation;
     uint32_t event_size = operation_event_size(operation);
     ASSERT(event_size > 0);
-    ASSERT(count > 0 && count <= BATCH_EVENTS_MAX);
-    ASSERT_IMPLIES(stale, !operation_is_write(operation));
+    ASSERT(submitted->count > 0 && submitted->count <= BATCH_EVENTS_MAX);
+    ASSERT_IMPLIES(submitted->stale, !operation_is_write(operation));
     if (client->closing) {
         return STATUS_SHUTTING_DOWN;
     }
-    size_t size = COMMAND_HEADER_SIZE + (size_t)count * event_size;
+    size_t size = COMMAND_HEADER_SIZE + (size_t)submitted->count * event_size;
     uint64_t now_ns = clock_mono_ns(&client->clock);
-    struct client_request *request =
-        requests_add(client->requests, bytes, size, with_margin(deadline_ns, now_ns));
+    struct client_request *request = requests_add(client->requests, submitted, size,
+                                                  with_margin(submitted->deadline_ns, now_ns));
     if (request == NULL) {
         return STATUS_BUSY;
     }
     struct command_header header = {
         .operation = (uint16_t)operation,
         .version = COMMAND_VERSION,
-        .count = count,
+        .count = submitted->count,
         .sequence = ++client->sequence,
         .client = operation_is_write(operation) ? client->incarnation : 0,
     };
-    memcpy(bytes, &header, sizeof header);
-    request->operation = operation;
-    request->count = count;
-    request->stale = stale;
-    request->callback = callback;
-    request->context = context;
+    memcpy(submitted->bytes, &header, sizeof header);
     *handle = request->handle;
     client_route_new(client, request);
     client_arm(client);

@@ -66,14 +66,21 @@ bool cluster_client_serving(const struct cluster_client *client);
 u128 cluster_client_cluster(const struct cluster_client *client);
 uint32_t cluster_client_leader(const struct cluster_client *client);
 
-/* A command as in ledger/core/command.h with room for its header: `bytes` (malloc) holds
- * COMMAND_HEADER_SIZE bytes, which the client fills in, and then count events or ids.
- * `deadline_ns` is on the monotonic clock. Gives a handle for cancel, or BUSY / SHUTTING_DOWN
- * (the bytes then stay the caller's). */
+/* A command as in ledger/core/command.h with room for its header. */
+struct cluster_request {
+    enum operation operation;
+    uint8_t *bytes;       /* malloc'd: COMMAND_HEADER_SIZE bytes, which the client fills in, then
+                             `count` events or ids */
+    uint32_t count;       /* 1..BATCH_EVENTS_MAX */
+    bool stale;           /* a read that may be answered by any server */
+    uint64_t deadline_ns; /* on the monotonic clock */
+    cluster_callback callback;
+    void *context;
+};
+
+/* Gives a handle for cancel, or BUSY or SHUTTING_DOWN (the bytes then stay the caller's). */
 STATUS_MUST_USE enum status cluster_client_submit(struct cluster_client *client,
-                                                  enum operation operation, uint8_t *bytes,
-                                                  uint32_t count, bool stale, uint64_t deadline_ns,
-                                                  cluster_callback callback, void *context,
+                                                  const struct cluster_request *request,
                                                   uint64_t *handle);
 /* The callback will not be called any more. What was sent may still take effect. */
 void cluster_client_cancel(struct cluster_client *client, uint64_t handle);

@@ -98,7 +98,8 @@ static uint64_t next_id(struct requests *requests, uint32_t slot)
     return ++requests->ids << SLOT_BITS | slot;
 }
 
-struct client_request *requests_add(struct requests *requests, uint8_t *bytes, size_t size,
+struct client_request *requests_add(struct requests *requests,
+                                    const struct cluster_request *submitted, size_t size,
                                     uint64_t deadline_ns)
 {
     if (requests->free_count == 0 || size > CLIENT_BYTES_MAX - requests->bytes) {
@@ -113,8 +114,8 @@ struct client_request *requests_add(struct requests *requests, uint8_t *bytes, s
         .references = 1,
         .handle = next_id(requests, slot),
         .deadline_ns = deadline_ns,
-        .bytes = bytes,
         .size = size,
+        .submitted = *submitted,
     };
     requests->bytes += size;
     TAILQ_INSERT_TAIL(&requests->waiting, request, link);
@@ -179,8 +180,8 @@ void requests_unref(struct client_request *request)
     ASSERT(request->place == NULL);
     ASSERT(requests->bytes >= request->size);
     requests->bytes -= request->size;
-    free(request->bytes);
-    request->bytes = NULL;
+    free(request->submitted.bytes);
+    request->submitted.bytes = NULL;
     requests->free_slots[requests->free_count++] = request->slot;
 }
 

@@ -28,16 +28,11 @@ struct client_request {
     uint32_t heap_at;
     uint32_t member; /* sent: index of the member */
     uint64_t handle;
-    uint64_t wire_id; /* of the attempt under way */
-    uint64_t deadline_ns;
-    enum operation operation;
-    uint32_t count;
-    bool stale;
-    bool uncertain; /* a write that a server may have, from an attempt that got no answer */
-    uint8_t *bytes;
+    uint64_t wire_id;     /* of the attempt under way */
+    uint64_t deadline_ns; /* the caller's less the margin */
+    bool uncertain;       /* a write that a server may have, from an attempt that got no answer */
     size_t size;
-    cluster_callback callback;
-    void *context;
+    struct cluster_request submitted;
 };
 
 struct requests {
@@ -58,8 +53,10 @@ struct requests *requests_new(void);
 /* Every request has been completed and let go. */
 void requests_free(struct requests *requests);
 
-/* A request with a place among those that wait; takes `bytes` over. NULL at a bound. */
-struct client_request *requests_add(struct requests *requests, uint8_t *bytes, size_t size,
+/* A request with a place among those that wait; takes its bytes, `size` of them, over. NULL at a
+ * bound. */
+struct client_request *requests_add(struct requests *requests,
+                                    const struct cluster_request *submitted, size_t size,
                                     uint64_t deadline_ns);
 /* The one under way with this handle, or with this attempt; NULL when it is none any more. */
 struct client_request *requests_by_handle(struct requests *requests, uint64_t handle);

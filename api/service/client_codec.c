@@ -1,11 +1,11 @@
 #include "api/service/client_codec.h"
 
-#include <stdlib.h>
-#include <string.h>
-
 #include "api/service/convert.h"
 #include "api/service/proto_wire.h"
 #include "base/assert.h"
+
+#include <stdlib.h>
+#include <string.h>
 
 const char *client_path(enum operation operation)
 {

@@ -198,18 +198,19 @@ static enum status read_record(struct bytes item, const struct position *positio
 {
     struct proto_reader reader = { item.data, item.data + item.size, NULL };
     struct proto_tag tag;
+    enum status status = STATUS_OK;
     memset(record, 0, EVENT_SIZE);
-    while (proto_read_tag(&reader, &tag)) {
+    while (status == STATUS_OK && proto_read_tag(&reader, &tag)) {
         const struct field *field =
             tag.field < FIELDS_END ? &position->shape->fields[tag.field] : NULL;
         if (field == NULL || field->kind == FIELD_NONE) {
             proto_skip(&reader, tag.type);
         } else {
-            TRY(read_field(&reader, tag, position, field, record));
+            status = read_field(&reader, tag, position, field, record);
         }
     }
     return reader.failed == NULL
-               ? STATUS_OK
+               ? status
                : malformed(position->refusal, position->shape, position->message, &reader);
 }
 

@@ -56,9 +56,16 @@ void ledger_call(struct service_call *call, struct bytes message)
         return;
     }
     if (status == STATUS_OK) {
-        status = cluster_client_submit(service->client, operation, converted.command,
-                                       converted.count, stale, grpc_call_deadline_ns(call->call),
-                                       on_answer, call, &call->handle);
+        struct cluster_request request = {
+            .operation = operation,
+            .bytes = converted.command,
+            .count = converted.count,
+            .stale = stale,
+            .deadline_ns = grpc_call_deadline_ns(call->call),
+            .callback = on_answer,
+            .context = call,
+        };
+        status = cluster_client_submit(service->client, &request, &call->handle);
         if (status != STATUS_OK) {
             free(converted.command);
         }

@@ -213,10 +213,11 @@ void service_on_serving(void *context, bool serving)
 
 void service_drain(struct service *service)
 {
-    struct service_call *call = NULL;
+    struct service_call *next = NULL;
     service->draining = true;
     health_changed(service);
-    while ((call = TAILQ_FIRST(&service->streams)) != NULL) {
+    for (struct service_call *call = TAILQ_FIRST(&service->streams); call != NULL; call = next) {
+        next = TAILQ_NEXT(call, link);
         service_call_end(call, GRPC_UNAVAILABLE, "shutting down; use another node");
     }
 }

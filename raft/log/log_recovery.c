@@ -394,7 +394,8 @@ enum status log_open(const struct log_options *options, struct superblock *super
     memset(recovered, 0, sizeof *recovered);
     enum status status = disk_join(opened->folder, options->folder, "log", error);
     if (status == STATUS_OK) {
-        (void)strcpy(opened->data_folder, options->folder); /* shorter than what was joined */
+        /* It is shorter than what was joined. */
+        memcpy(opened->data_folder, options->folder, strlen(options->folder) + 1);
         status = open_log(opened, recovered, error);
     }
     if (status != STATUS_OK) {

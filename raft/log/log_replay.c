@@ -131,39 +131,47 @@ static enum status read_entry(struct log_replay *replay, const struct log_segmen
     return STATUS_OK;
 }
 
+/* Makes a slot from the entry's header that may stand at `offset`. */
+static enum status repair_from(struct log_replay *replay, struct log_segment *segment,
+                               uint32_t number, uint32_t offset, bool *repaired)
+{
+    struct entry_header header;
+    *repaired = false;
+    if (offset > segment_entries_end(segment->size) - sizeof header) {
+        return STATUS_OK;
+    }
+    TRY(disk_read(replay->log->disk, segment->file, offset, &header, sizeof header, replay->error));
+    if (!entry_header_check(&header)) {
+        return STATUS_OK;
+    }
+    struct segment_slot slot = segment_slot_entry(&header, offset, 0);
+    segment_slot_seal(&slot, segment->seed, number);
+    if (!segment_slot_check(&slot, segment->seed, number, segment->size) ||
+        !follows(replay, segment, &slot)) {
+        return STATUS_OK;
+    }
+    replay->slots[number] = slot;
+    return read_entry(replay, segment, &slot, repaired);
+}
+
 /* A damaged slot of an entry is made again from the entry's own header, which stands right behind
  * the previous entry, or at the next block where a group began. */
 static enum status repair_slot(struct log_replay *replay, struct log_segment *segment,
                                uint32_t number, bool *repaired)
 {
-    struct log *log = replay->log;
-    const uint32_t places[2] = { segment->offset, segment_align(segment->offset, LOG_BLOCK_SIZE) };
-    *repaired = false;
-    for (int i = 0; i < 2 && !*repaired; i++) {
-        struct entry_header header;
-        if (places[i] > segment->size - sizeof header) {
-            continue;
-        }
-        TRY(disk_read(log->disk, segment->file, places[i], &header, sizeof header, replay->error));
-        if (!entry_header_check(&header)) {
-            continue;
-        }
-        struct segment_slot slot = segment_slot_entry(&header, places[i], 0);
-        segment_slot_seal(&slot, segment->seed, number);
-        if (segment_slot_check(&slot, segment->seed, number, segment->size) &&
-            follows(replay, segment, &slot)) {
-            TRY(read_entry(replay, segment, &slot, repaired));
-            replay->slots[number] = slot;
-        }
+    uint32_t block = segment_align(segment->offset, LOG_BLOCK_SIZE);
+    TRY(repair_from(replay, segment, number, segment->offset, repaired));
+    if (!*repaired) {
+        TRY(repair_from(replay, segment, number, block, repaired));
     }
     if (!*repaired) {
         return STATUS_OK;
     }
     replay->recovered->repaired++;
+    struct disk *disk = replay->log->disk;
     struct disk_slice slice = { &replay->slots[number], SEGMENT_SLOT_SIZE };
-    TRY(disk_write(log->disk, segment->file, segment_slot_offset(number), &slice, 1,
-                   replay->error));
-    return disk_sync(log->disk, segment->file, replay->error);
+    TRY(disk_write(disk, segment->file, segment_slot_offset(number), &slice, 1, replay->error));
+    return disk_sync(disk, segment->file, replay->error);
 }
 
 /* A slot that is proved to have been durable. */
@@ -261,16 +269,21 @@ static enum status check_live(struct log_replay *replay, struct log_segment *seg
     return disk_sync(replay->log->disk, segment->file, replay->error);
 }
 
+/* The log still holds the entry of this slot. */
+static bool held(const struct log_segment *segment, const struct segment_slot *slot)
+{
+    return slot->kind == SLOT_ENTRY && segment->count > 0 && slot->index >= segment->first &&
+           slot->index - segment->first < segment->count &&
+           segment->locations[slot->index - segment->first].offset == slot->offset;
+}
+
 enum status log_replay_bodies(struct log_replay *replay, struct log_segment *segment)
 {
-    uint64_t end = segment->first + segment->count;
     for (uint32_t number = 0; number < segment->slots; number++) {
-        const struct segment_slot *slot = &replay->slots[number];
-        if (slot->kind == SLOT_ENTRY && segment->count > 0 && slot->index >= segment->first &&
-            slot->index < end &&
-            segment->locations[slot->index - segment->first].offset == slot->offset) {
-            TRY(check_live(replay, segment, slot));
+        if (!held(segment, &replay->slots[number])) {
+            continue;
         }
+        TRY(check_live(replay, segment, &replay->slots[number]));
     }
     return STATUS_OK;
 }

@@ -103,7 +103,7 @@ static enum status cut_segment(struct log *log, struct log_segment *segment, str
     }
     log->base = base;
     bool used = detach(log, segment);
-    if (used || log->count > log->live || segment->size != log->segment_size) {
+    if (used || log->count - log->live >= LOG_SPARES_MAX || segment->size != log->segment_size) {
         enum status status = remove_file(log, segment, error);
         log_segment_release(log, segment);
         return status;

@@ -91,8 +91,9 @@ static enum status plan(const struct log *log, const struct log_write *writes, u
         }
         for (uint32_t k = 0; k < writes[i].entry_count; k++) {
             const struct entry *entry = writes[i].entries[k];
-            ASSERT(entry->header.index == ++last);
+            last++;
             slots++;
+            ASSERT(entry->header.index == last);
             if (!plan_slot(log, &place, entry_room(entry))) {
                 return error_set(error, STATUS_TOO_LARGE,
                                  "entry %" PRIu64 " of %u bytes does not fit in a segment of %u",
@@ -322,6 +323,17 @@ static enum status write_marks(struct log *log, uint32_t first, struct error *er
     return log_write_mark(log, log->segments[log->live - 1], 0, error);
 }
 
+static enum status append_write(struct append *append, const struct log_write *write)
+{
+    if (write->truncate_from != 0) {
+        TRY(append_cut(append, write->truncate_from));
+    }
+    for (uint32_t i = 0; i < write->entry_count; i++) {
+        TRY(append_entry(append, write->entries[i]));
+    }
+    return STATUS_OK;
+}
+
 static enum status append_writes(struct log *log, const struct log_write *writes, uint32_t count,
                                  struct error *error)
 {
@@ -331,12 +343,7 @@ static enum status append_writes(struct log *log, const struct log_write *writes
     append.slice_offset = append.place.offset;
     uint32_t first = append.place.position;
     for (uint32_t i = 0; i < count; i++) {
-        if (writes[i].truncate_from != 0) {
-            TRY(append_cut(&append, writes[i].truncate_from));
-        }
-        for (uint32_t k = 0; k < writes[i].entry_count; k++) {
-            TRY(append_entry(&append, writes[i].entries[k]));
-        }
+        TRY(append_write(&append, &writes[i]));
     }
     TRY(end_group(&append));
     ASSERT(log->tail.index == append.tail.index && log->tail.chain == append.tail.chain);

@@ -229,29 +229,41 @@ static enum status choose(const struct copies *copies, const char *path, uint32_
                      path, SUPERBLOCK_COPIES);
 }
 
+/* Writes a copy anew when it is not what it should be. */
+static enum status repair_copy(struct disk *disk, struct disk_file file,
+                               const struct copies *copies, const struct superblock *superblock,
+                               uint32_t copy, uint32_t *repaired, struct error *error)
+{
+    uint8_t block[LOG_BLOCK_SIZE];
+    encode(superblock, copy, block);
+    if (memcmp(block, copies->blocks[copy], sizeof block) == 0) {
+        return STATUS_OK;
+    }
+    (*repaired)++;
+    return write_copy(disk, file, superblock, copy, error);
+}
+
 static enum status load_file(struct disk *disk, struct disk_file file, const char *path,
                              struct superblock *superblock, uint32_t *repaired, struct error *error)
 {
     struct copies copies = { 0 };
     struct error trouble = { 0 };
     uint32_t chosen = 0;
-    TRY(read_copies(disk, file, &copies, &trouble));
-    enum status status = choose(&copies, path, &chosen, &trouble);
+    enum status status = read_copies(disk, file, &copies, &trouble);
+    if (status == STATUS_OK) {
+        status = choose(&copies, path, &chosen, &trouble);
+    }
     if (status != STATUS_OK) {
         *error = trouble;
         return status;
     }
     uint32_t count = 0;
+    const struct superblock *best = &copies.superblocks[chosen];
     for (uint32_t copy = 0; copy < SUPERBLOCK_COPIES; copy++) {
-        uint8_t block[LOG_BLOCK_SIZE];
-        encode(&copies.superblocks[chosen], copy, block);
-        if (memcmp(block, copies.blocks[copy], sizeof block) != 0) {
-            TRY(write_copy(disk, file, &copies.superblocks[chosen], copy, error));
-            count++;
-        }
+        TRY(repair_copy(disk, file, &copies, best, copy, &count, error));
     }
     /* Four equal copies: three are durable, because each was flushed before the next was begun. */
-    *superblock = copies.superblocks[chosen];
+    *superblock = *best;
     *repaired = count;
     return STATUS_OK;
 }

@@ -128,14 +128,19 @@ static void lead(uint32_t leader, uint64_t term)
 static uint64_t submit_for(enum operation operation, bool stale, uint64_t timeout_ms,
                            struct seen *seen)
 {
-    uint8_t *bytes = calloc(1, COMMAND_HEADER_SIZE + operation_event_size(operation));
+    struct cluster_request request = {
+        .operation = operation,
+        .bytes = calloc(1, COMMAND_HEADER_SIZE + operation_event_size(operation)),
+        .count = 1,
+        .stale = stale,
+        .deadline_ns = world.now_ns + timeout_ms * NS_PER_MS,
+        .callback = on_answer,
+        .context = seen,
+    };
     uint64_t handle = 0;
-    assert_non_null(bytes);
+    assert_non_null(request.bytes);
     memset(seen, 0, sizeof *seen);
-    assert_int_equal(cluster_client_submit(world.client, operation, bytes, 1, stale,
-                                           world.now_ns + timeout_ms * NS_PER_MS, on_answer, seen,
-                                           &handle),
-                     STATUS_OK);
+    assert_int_equal(cluster_client_submit(world.client, &request, &handle), STATUS_OK);
     return handle;
 }
 
@@ -211,6 +216,38 @@ static void test_retries_after_a_cut_with_the_same_sequence(void **state)
     assert_memory_equal(&fake_command(1)->command, &first, sizeof first);
     answer(1, (struct reply){ .status = STATUS_OK, .leader = 2, .term = 6 });
     assert_int_equal(seen.status, STATUS_OK);
+}
+
+/* Only the connection broke: the same server still leads. */
+static void test_retries_on_a_new_connection(void **state)
+{
+    (void)state;
+    static struct seen seen;
+    lead(1, 5);
+    submit(&seen);
+    struct command_header first = fake_command(0)->command;
+    uint64_t first_id = fake_command(0)->request.id;
+    fake_down(0);
+    fake_up(0, CLUSTER, 1);
+    assert_true(world.serving); /* as far as anybody knows */
+    assert_memory_equal(&fake_command(0)->command, &first, sizeof first);
+    assert_true(fake_command(0)->request.id != first_id);
+    answer(0, (struct reply){ .status = STATUS_OK, .leader = 1, .term = 5 });
+    assert_int_equal(seen.status, STATUS_OK);
+}
+
+static void test_an_answer_counts_only_from_who_was_asked(void **state)
+{
+    (void)state;
+    static struct seen seen;
+    lead(1, 5);
+    submit(&seen);
+    struct reply reply = { .id = fake_command(0)->request.id, .count = 1 };
+    uint8_t result[RESULT_SIZE] = { 0 };
+    fake_reply(1, &reply, result, sizeof result);
+    assert_int_equal(seen.count, 0);
+    fake_reply(0, &reply, result, sizeof result);
+    assert_int_equal(seen.count, 1);
 }
 
 static void test_no_leader_is_known_not_applied(void **state)
@@ -425,17 +462,20 @@ static void test_the_bounds(void **state)
     for (uint32_t i = 0; i < CLIENT_REQUESTS_MAX; i++) {
         handle = submit(&seen[i]);
     }
-    uint8_t *bytes = calloc(1, COMMAND_HEADER_SIZE + EVENT_SIZE);
     static struct seen one;
+    struct cluster_request request = {
+        .operation = OPERATION_CREATE_TRANSFERS,
+        .bytes = calloc(1, COMMAND_HEADER_SIZE + EVENT_SIZE),
+        .count = 1,
+        .deadline_ns = world.now_ns + NS_PER_S,
+        .callback = on_answer,
+        .context = &one,
+    };
     uint64_t other = 0;
-    assert_non_null(bytes);
-    assert_int_equal(cluster_client_submit(world.client, OPERATION_CREATE_TRANSFERS, bytes, 1,
-                                           false, UINT64_MAX, on_answer, &one, &other),
-                     STATUS_BUSY);
+    assert_non_null(request.bytes);
+    assert_int_equal(cluster_client_submit(world.client, &request, &other), STATUS_BUSY);
     cluster_client_cancel(world.client, handle);
-    assert_int_equal(cluster_client_submit(world.client, OPERATION_CREATE_TRANSFERS, bytes, 1,
-                                           false, world.now_ns + NS_PER_S, on_answer, &one, &other),
-                     STATUS_OK);
+    assert_int_equal(cluster_client_submit(world.client, &request, &other), STATUS_OK);
     pass_ms(1000);
     assert_int_equal(one.status, STATUS_NO_LEADER);
     for (uint32_t i = 0; i + 1 < CLIENT_REQUESTS_MAX; i++) {
@@ -479,6 +519,9 @@ static void test_stale_reads_need_no_leader(void **state)
     assert_int_equal(fake_commands_count(2), 1);
     assert_int_equal(fake_command(2)->request.flags, REQUEST_STALE_READ);
     assert_true(fake_command(2)->command.client == 0);
+    fake_up(1, CLUSTER, 2);
+    fake_answer_status(1, 2, 4);
+    assert_int_equal(fake_commands_count(1), 1); /* the strict one; the other is under way */
     struct reply reply = { .id = fake_command(2)->request.id, .status = STATUS_OK, .term = 4 };
     fake_reply(2, &reply, NULL, 0); /* not found */
     assert_int_equal(stale.count, 1);
@@ -560,6 +603,8 @@ int main(void)
         CASE(test_finds_the_leader_and_answers),
         CASE(test_follows_a_hint_with_the_same_sequence),
         CASE(test_retries_after_a_cut_with_the_same_sequence),
+        CASE(test_retries_on_a_new_connection),
+        CASE(test_an_answer_counts_only_from_who_was_asked),
         CASE(test_no_leader_is_known_not_applied),
         CASE(test_a_lost_leader_leaves_the_outcome_unknown),
         CASE(test_a_leader_that_steps_down),

@@ -83,7 +83,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct command command;
     while (size > 0 && command_next(&data, &size, true, &command) == STATUS_OK) {
         const uint32_t event_size = operation_event_size(command.header.operation);
-        ASSERT(event_size > 0 && command.events + command.header.count * event_size == data);
+        const size_t events_size = (size_t)command.header.count * event_size;
+        ASSERT(events_size > 0 && command.events + events_size == data);
     }
     return 0;
 }

@@ -57,6 +57,7 @@ static void run(struct bench *bench, const char *name, unsigned expected)
         times[batches++] = took_ns;
         ASSERT(bench->results[bench->batch - 1].status == expected);
     }
+    ASSERT(batches > 0);
     qsort(times, batches, sizeof *times, compare_u64);
     printf("%-8s mean %llu ns, best %llu, median %llu\n", name,
            (unsigned long long)(total_ns / ((uint64_t)batches * bench->batch)),

@@ -221,8 +221,11 @@ struct batch {
 
 static bool linked(const struct batch *batch, uint32_t i)
 {
-    return batch->accounts != NULL ? (batch->accounts[i].flags & 1) != 0
-                                   : (batch->transfers[i].flags & 1) != 0;
+    if (batch->accounts != NULL) {
+        return (batch->accounts[i].flags & 1) != 0;
+    }
+    ASSERT(batch->transfers != NULL);
+    return (batch->transfers[i].flags & 1) != 0;
 }
 
 static void try_event(const struct batch *batch, uint32_t i)
@@ -236,6 +239,7 @@ static void try_event(const struct batch *batch, uint32_t i)
             result.timestamp = old->timestamp;
         }
     } else {
+        ASSERT(batch->transfers != NULL);
         const struct transfer *old = model_transfer(batch->model, batch->transfers[i].id);
         result.status = try_transfer(batch->model, &batch->transfers[i], timestamp);
         if (old != NULL && result.status == TRANSFER_STATUS_EXISTS) {

@@ -333,15 +333,13 @@ static void test_every_status_came_up(void **state)
 {
     (void)state;
     for (unsigned status = 0; status < STATUSES; status++) {
-        if (account_status_text(status) != NULL && account_status_is_reachable(status)) {
-            if (account_statuses[status] == 0) {
-                fail_msg("no account answered %s", account_status_text(status));
-            }
+        if (account_status_text(status) != NULL && account_status_is_reachable(status) &&
+            account_statuses[status] == 0) {
+            fail_msg("no account answered %s", account_status_text(status));
         }
-        if (transfer_status_text(status) != NULL && transfer_status_is_reachable(status)) {
-            if (transfer_statuses[status] == 0) {
-                fail_msg("no transfer answered %s", transfer_status_text(status));
-            }
+        if (transfer_status_text(status) != NULL && transfer_status_is_reachable(status) &&
+            transfer_statuses[status] == 0) {
+            fail_msg("no transfer answered %s", transfer_status_text(status));
         }
     }
     assert_true(transfer_statuses[TRANSFER_STATUS_CREATED] > (uint64_t)SEEDS * EVENTS_A_SEED / 10);

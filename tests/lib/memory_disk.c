@@ -78,7 +78,7 @@ static struct memory_name *name_of(struct memory_disk *disk, const char *path)
     }
     ASSERT(disk->name_count < 2 * MEMORY_DISK_FILES_MAX && strlen(path) < DISK_PATH_MAX);
     name = &disk->names[disk->name_count++];
-    (void)strcpy(name->path, path);
+    memcpy(name->path, path, strlen(path) + 1);
     name->seen = -1;
     name->durable = -1;
     return name;
@@ -174,7 +174,7 @@ static enum status memory_read(struct disk *seam, struct disk_file file, uint64_
     const struct memory_file *source = file_of(of(seam), file);
     if (offset > source->seen.size || size > source->seen.size - offset) {
         return error_set(error, STATUS_IO, "the file ends before offset %llu",
-                         (unsigned long long)(offset + size));
+                         (unsigned long long)offset + size);
     }
     memcpy(data, source->seen.data + offset, size);
     return STATUS_OK;

@@ -7,7 +7,6 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -136,7 +135,7 @@ static void writes_large_groups(void **state)
     struct fixture *fixture = fixture_new(512 * 1024, 6);
     fixture_reopen(fixture);
     enum { COUNT = 1500 };
-    struct entry **entries = calloc(COUNT, sizeof *entries);
+    struct entry **entries = calloc(COUNT, sizeof(struct entry *));
     assert_non_null(entries);
     const struct entry *previous = NULL;
     for (uint32_t i = 0; i < COUNT; i++) {
@@ -382,11 +381,29 @@ static void *read_all(void *context)
     return NULL;
 }
 
+static void remove_each(void *context, const char *name)
+{
+    char path[DISK_PATH_MAX];
+    struct error error;
+    struct disk disk = disk_os();
+    assert_int_equal(disk_join(path, context, name, &error), STATUS_OK);
+    assert_int_equal(disk_remove(&disk, path, &error), STATUS_OK);
+}
+
+static void remove_folder(struct disk *disk, char *folder)
+{
+    char log[DISK_PATH_MAX];
+    struct error error;
+    assert_int_equal(disk_join(log, folder, "log", &error), STATUS_OK);
+    assert_int_equal(disk_list(disk, log, remove_each, log, &error), STATUS_OK);
+    assert_int_equal(disk_list(disk, folder, remove_each, folder, &error), STATUS_OK);
+    assert_int_equal(disk_remove(disk, folder, &error), STATUS_OK);
+}
+
 static void reads_while_writing(void **state)
 {
     (void)state;
     char folder[] = "/tmp/fenlu-log-XXXXXX";
-    char command[DISK_PATH_MAX];
     assert_non_null(mkdtemp(folder));
     struct disk disk = disk_os();
     struct fixture *fixture = fixture_new(SMALL, 14);
@@ -413,8 +430,7 @@ static void reads_while_writing(void **state)
     assert_int_equal(pthread_join(thread, NULL), 0);
     assert_int_equal(job.failures, 0);
     fixture_free(fixture);
-    (void)snprintf(command, sizeof command, "rm -r %s", folder);
-    assert_int_equal(system(command), 0);
+    remove_folder(&disk, folder);
 }
 
 int main(void)

@@ -32,6 +32,18 @@ static struct memory_bytes *segment_bytes(struct memory_disk *disk, uint64_t seq
     return memory_disk_bytes(disk, path);
 }
 
+/* Its byte at an offset; the file exists. */
+static uint8_t *byte_at(struct memory_disk *disk, uint64_t sequence, uint64_t offset)
+{
+    struct memory_bytes *bytes = segment_bytes(disk, sequence);
+    if (bytes == NULL || offset >= bytes->size) {
+        fail_msg("segment %llu has no byte %llu", (unsigned long long)sequence,
+                 (unsigned long long)offset);
+        abort();
+    }
+    return bytes->data + offset;
+}
+
 /* Several segments, a cut across two of them, empty entries, and a tail of one group. */
 static struct fixture *example(void)
 {
@@ -79,7 +91,7 @@ static enum status flip(struct fixture *fixture, uint64_t sequence, uint64_t at,
 {
     struct memory_disk *disk = memory_disk_copy(fixture->disk);
     uint8_t flipped = (uint8_t)(1U << random_below(&fixture->random, 8));
-    segment_bytes(disk, sequence)->data[at] ^= flipped;
+    *byte_at(disk, sequence, at) ^= flipped;
     enum status status = judge(fixture, disk, tally);
     if (status == STATUS_CORRUPT && index != 0) {
         char text[64];
@@ -108,7 +120,7 @@ static bool slot_of(const struct fixture *fixture, uint64_t sequence, uint32_t n
 
 static bool has_slots(const struct fixture *fixture, uint64_t sequence)
 {
-    struct segment_slot slot;
+    struct segment_slot slot = { 0 };
     return slot_of(fixture, sequence, 0, &slot);
 }
 
@@ -123,7 +135,7 @@ static void identifiers_are_repaired(void **state)
     (void)state;
     struct fixture *fixture = example();
     struct tally tally = { 0 };
-    struct segment_slot slot;
+    struct segment_slot slot = { 0 };
     uint32_t cuts = 0;
     for (uint64_t sequence = 1; segment_bytes(fixture->disk, sequence) != NULL; sequence++) {
         for (uint32_t number = 0; slot_of(fixture, sequence, number, &slot); number++) {
@@ -157,7 +169,7 @@ static void headers_are_repaired(void **state)
         }
         /* Both copies. */
         struct memory_disk *disk = memory_disk_copy(fixture->disk);
-        memset(segment_bytes(disk, sequence)->data, 0, SEGMENT_SLOTS_OFFSET);
+        memset(byte_at(disk, sequence, 0), 0, SEGMENT_SLOTS_OFFSET);
         assert_int_equal(judge(fixture, disk, &tally), STATUS_CORRUPT);
         memory_disk_free(disk);
     }
@@ -171,7 +183,7 @@ static void bodies_are_never_cut(void **state)
     (void)state;
     struct fixture *fixture = example();
     struct tally tally = { 0 };
-    struct segment_slot slot;
+    struct segment_slot slot = { 0 };
     uint32_t seen = 0;
     for (uint64_t sequence = 1; segment_bytes(fixture->disk, sequence) != NULL; sequence++) {
         for (uint32_t number = 0; slot_of(fixture, sequence, number, &slot); number++) {
@@ -199,15 +211,13 @@ static void groups_prove_each_other(void **state)
 {
     (void)state;
     struct fixture *fixture = example();
-    struct segment_slot slot;
+    struct segment_slot slot = { 0 };
     struct tally tally = { 0 };
     fixture_reopen(fixture);
     assert_int_equal(fixture_append(fixture, 2, 1, 10), STATUS_OK);
     fixture_close(fixture);
     assert_true(slot_of(fixture, 3, 3, &slot) && slot.durable == 3);
-    struct memory_bytes *bytes = segment_bytes(fixture->disk, 3);
-    assert_non_null(bytes);
-    memset(bytes->data + slot.offset + LOG_BLOCK_SIZE, 0, LOG_BLOCK_SIZE);
+    memset(byte_at(fixture->disk, 3, slot.offset + LOG_BLOCK_SIZE), 0, LOG_BLOCK_SIZE);
     for (uint32_t number = 0; number < 3; number++) {
         assert_true(slot_of(fixture, 3, number, &slot));
         assert_int_equal(flip(fixture, 3, slot.offset + RAFT_ENTRY_HEADER_SIZE, slot.index, &tally),
@@ -221,17 +231,15 @@ static void a_broken_chain_is_seen(void **state)
 {
     (void)state;
     struct fixture *fixture = example();
-    struct segment_slot slot;
+    struct segment_slot slot = { 0 };
     struct tally tally = { 0 };
     assert_true(slot_of(fixture, 1, 1, &slot));
     slot.chain ^= 1;
     segment_slot_seal(&slot, segment_seed(fixture->superblock.incarnation, 1), 1);
     struct entry_header header = segment_slot_header(&slot);
     struct memory_disk *disk = memory_disk_copy(fixture->disk);
-    struct memory_bytes *bytes = segment_bytes(disk, 1);
-    assert_non_null(bytes);
-    memcpy(bytes->data + segment_slot_offset(1), &slot, sizeof slot);
-    memcpy(bytes->data + slot.offset, &header, sizeof header);
+    memcpy(byte_at(disk, 1, segment_slot_offset(1)), &slot, sizeof slot);
+    memcpy(byte_at(disk, 1, slot.offset), &header, sizeof header);
     assert_int_equal(judge(fixture, disk, &tally), STATUS_CORRUPT);
     assert_non_null(strstr(fixture->error.text, "does not follow"));
     memory_disk_free(disk);
@@ -247,7 +255,7 @@ static void lost_sectors_are_seen(void **state)
     for (uint64_t sequence = 1; segment_bytes(fixture->disk, sequence) != NULL; sequence++) {
         for (uint64_t at = 0; at < SEGMENT; at += MEMORY_DISK_SECTOR) {
             struct memory_disk *disk = memory_disk_copy(fixture->disk);
-            memset(segment_bytes(disk, sequence)->data + at, 0, MEMORY_DISK_SECTOR);
+            memset(byte_at(disk, sequence, at), 0, MEMORY_DISK_SECTOR);
             (void)!judge(fixture, disk, &tally);
             memory_disk_free(disk);
         }
@@ -304,10 +312,9 @@ static void readers_see_damage(void **state)
     (void)state;
     struct fixture *fixture = example();
     assert_int_equal(fixture_open(fixture), STATUS_OK);
-    struct segment_slot slot;
-    struct memory_bytes *bytes = segment_bytes(fixture->disk, 1);
-    assert_true(slot_of(fixture, 1, 1, &slot) && bytes != NULL);
-    bytes->data[slot.offset + 100] ^= 1;
+    struct segment_slot slot = { 0 };
+    assert_true(slot_of(fixture, 1, 1, &slot));
+    *byte_at(fixture->disk, 1, slot.offset + 100) ^= 1;
     struct entry *entry = NULL;
     assert_int_equal(log_read(fixture->log, slot.index, &entry, &fixture->error), STATUS_CORRUPT);
     fixture_free(fixture);

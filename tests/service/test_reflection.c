@@ -119,7 +119,9 @@ static void ask(uint32_t field, const char *text, struct answer *answer)
     assert_true(size < sizeof bytes - 2);
     bytes[0] = (uint8_t)(field << 3 | PROTO_BYTES);
     bytes[1] = (uint8_t)size;
-    memcpy(bytes + 2, text, size);
+    for (size_t i = 0; i < size; i++) {
+        bytes[2 + i] = (uint8_t)text[i];
+    }
     uint32_t before = call.messages_count;
     call_send(&call, bytes, size + 2);
     assert_int_equal(call.messages_count, before + 1);

@@ -1,0 +1,54 @@
+/* Requests of strangers into commands (api/service/convert.h). The first byte chooses the
+ * operation. What is taken for sound must survive the way back and forth: written as a reply and
+ * read again as a request, it is the same records. */
+#include "api/service/convert.h"
+#include "base/assert.h"
+#include "tests/fuzz/fuzz.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const enum operation OPERATIONS[] = { OPERATION_CREATE_TRANSFERS, OPERATION_CREATE_ACCOUNTS,
+                                             OPERATION_LOOK_UP_TRANSFERS,
+                                             OPERATION_LOOK_UP_ACCOUNTS };
+
+static void round_trip(enum operation operation, const struct converted *first)
+{
+    enum operation reply_of = operation == OPERATION_CREATE_TRANSFERS ? OPERATION_LOOK_UP_TRANSFERS
+                                                                      : OPERATION_LOOK_UP_ACCOUNTS;
+    struct bytes records = { first->command + COMMAND_HEADER_SIZE,
+                             (size_t)first->count * EVENT_SIZE };
+    struct grpc_buffer *reply = convert_reply(reply_of, records, first->count, 0);
+    struct converted second;
+    struct refusal refusal;
+    enum status status =
+        convert_request(operation, (struct bytes){ reply->data, reply->size }, &second, &refusal);
+    ASSERT(status == STATUS_OK);
+    ASSERT(second.count == first->count);
+    ASSERT(memcmp(second.command + COMMAND_HEADER_SIZE, records.data, records.size) == 0);
+    free(second.command);
+    grpc_buffer_free(reply);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    if (size == 0) {
+        return 0;
+    }
+    enum operation operation = OPERATIONS[data[0] % (sizeof OPERATIONS / sizeof OPERATIONS[0])];
+    struct converted converted = { NULL, 0 };
+    struct refusal refusal;
+    enum status status =
+        convert_request(operation, (struct bytes){ data + 1, size - 1 }, &converted, &refusal);
+    if (status != STATUS_OK) {
+        ASSERT(status == STATUS_INVALID);
+        ASSERT(refusal.text[0] != '\0');
+        ASSERT(strlen(refusal.text) < sizeof refusal.text);
+        return 0;
+    }
+    if (converted.count > 0 && operation_is_write(operation)) {
+        round_trip(operation, &converted);
+    }
+    free(converted.command);
+    return 0;
+}
