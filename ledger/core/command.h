@@ -17,13 +17,13 @@
  */
 #pragma once
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
 #include "base/limits.h"
 #include "base/status.h"
 #include "base/u128.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 enum { COMMAND_VERSION = 1 };
 
@@ -64,5 +64,5 @@ STATUS_MUST_USE enum status command_next(const uint8_t **data, size_t *size, boo
 /* Checks a whole entry body: only sound write commands, 1 to ENTRY_COMMANDS_MAX of them with at
  * most ENTRY_EVENTS_MAX events together, nothing left over; gives the number of commands and of
  * events. INVALID otherwise. */
-STATUS_MUST_USE enum status command_check_body(const uint8_t *data, size_t size,
-                                               uint32_t *commands, uint32_t *events);
+STATUS_MUST_USE enum status command_check_body(const uint8_t *data, size_t size, uint32_t *commands,
+                                               uint32_t *events);

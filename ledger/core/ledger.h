@@ -3,13 +3,12 @@
  * Deterministic in (delta, events, timestamps); no I/O, no clock, no failure but a business result.
  * The caller has prefetched what the events name and stands between delta_batch_begin and _end.
  *
- * Invariants  (1) per ledger, the sum of all debits posted equals the sum of all credits posted, and
- *                 likewise pending: kept as running sums wider than 128 bits, checked in every call;
- *             (2) an id has one outcome for ever (result.h);
- *             (3) results are dense: one for each event, in order; statuses by precedence.
- * Linked events (flag linked) form a chain up to the next event without the flag: all succeed or
- * all fail (linked_event_failed for all but the one that failed); a chain that is open at the end of
- * the call fails with linked_event_chain_open for its last event.
+ * Invariants  (1) per ledger, the sum of all debits posted equals the sum of all credits posted,
+ * and likewise pending: kept as running sums wider than 128 bits, checked in every call; (2) an id
+ * has one outcome for ever (result.h); (3) results are dense: one for each event, in order;
+ * statuses by precedence. Linked events (flag linked) form a chain up to the next event without the
+ * flag: all succeed or all fail (linked_event_failed for all but the one that failed); a chain that
+ * is open at the end of the call fails with linked_event_chain_open for its last event.
  *
  * Memory   ledger_footprint() bytes of the caller's. Threads: the state machine's. Pure.
  */

@@ -1,18 +1,20 @@
 /* replies.h — the recent replies, replicated: a retry by an API node gets the first answer back.
  *
  * Keyed by (client, sequence). Bounded by count and bytes; the oldest leave first, by order of the
- * log, so the table is the same on every replica and part of the checkpoint. After it has forgotten,
- * a retry is applied anew and the ids keep it from posting twice (exists).
- * Results are stored sparsely: one base timestamp, and one row for each result that is not
- * "created at base + i".
- * Memory  replies_footprint() bytes of the caller's. Threads: the state machine's. Pure.
+ * log, so the table is the same on every replica and part of the checkpoint. After it has
+ * forgotten, a retry is applied anew and the ids keep it from posting twice (exists).
+ *
+ * Results are stored sparsely: one base timestamp, and one row for each result that is not the
+ * plain one, "created at base + i".
+ *
+ * Memory   replies_footprint() bytes of the caller's. Threads: the state machine's. Pure.
  */
 #pragma once
 
 #include "base/cursor.h"
 #include "base/limits.h"
-#include "ledger/store/records.h"
 #include "base/status.h"
+#include "ledger/store/records.h"
 
 struct replies;
 

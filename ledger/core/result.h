@@ -1,8 +1,8 @@
 /* result.h — every answer to an account or a transfer, in order of precedence: of several that
  * apply, the one higher in the list is given.
  *
- * Names are those that TigerBeetle documents; the numbers are ours, stable, and the same in the log,
- * between processes and in api/proto. 0 is never an answer. The last column says whether the
+ * Names are those that TigerBeetle documents; the numbers are ours, stable, and the same in the
+ * log, between processes and in api/proto. 0 is never an answer. The last column says whether the
  * failure is transient: it depends on the state of others, so the id is remembered as failed, and
  * every later try answers id_already_failed: an id has one outcome for ever.
  *

@@ -431,6 +431,7 @@ static void set_options(struct kv_rocks *rocks, const struct kv_rocks_options *o
     rocksdb_options_set_level_compaction_dynamic_level_bytes(set, 1);
     rocksdb_options_set_max_bytes_for_level_base(set, LEVEL_BASE_BYTES);
     rocksdb_options_set_target_file_size_base(set, TABLE_BYTES);
+    rocksdb_options_set_level0_file_num_compaction_trigger(set, 8);
     rocksdb_options_set_bytes_per_sync(set, 1024 * 1024);
     rocksdb_options_set_info_log_level(set, INFO_LOG_WARN);
     rocksdb_options_set_max_log_file_size(set, INFO_LOG_BYTES);

@@ -45,7 +45,7 @@ SCRATCH = pathlib.Path(tempfile.mkdtemp(prefix="fenlu-test-"))
 START_TIMEOUT = 20  # seconds
 STOP_TIMEOUT = 20
 CALL_TIMEOUT = 10
-LOG_TAIL_BYTES = 6000
+LOG_TAIL_BYTES = 3000
 SKIPPED = 77
 
 U64_MAX = 2**64 - 1

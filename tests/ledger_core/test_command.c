@@ -1,15 +1,15 @@
 /* The command decoder: what is sound is taken as it is, everything else is refused unread. */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
-
 #include "base/cursor.h"
 #include "ledger/core/command.h"
 
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <cmocka.h>
 
 enum { BODY_MAX = 4 * 1024 * 1024 };
 

@@ -1,16 +1,16 @@
 /* What scripts and the model do not reach: many ledgers, sums beyond 128 bits, save and load, the
  * lists of statuses, and that what is copied is not changed. */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
-
 #include "base/random.h"
 #include "tests/ledger_core/books.h"
 
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <cmocka.h>
 
 enum { SAVED_MAX = LEDGER_SAVE_SIZE };
 

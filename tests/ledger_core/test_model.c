@@ -1,18 +1,18 @@
 /* Random histories in small domains, so that ids collide, chains fail, limits bite and balances
  * overflow: ledger/core and the model must give the same answers and hold the same books. */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
-
 #include "base/assert.h"
 #include "base/random.h"
 #include "tests/ledger_core/books.h"
 #include "tests/ledger_core/model.h"
 
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <cmocka.h>
 
 enum {
     SEEDS = 250,

@@ -1,17 +1,17 @@
 /* The table of recent replies: what was remembered comes back, the oldest leave first, and what is
  * saved is loaded or refused. */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
-
 #include "base/random.h"
 #include "ledger/core/replies.h"
 #include "ledger/core/result.h"
 
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <cmocka.h>
 
 static struct replies *replies;
 static struct result results[BATCH_EVENTS_MAX];

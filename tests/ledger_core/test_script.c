@@ -1,26 +1,26 @@
 /* The script runner itself: what it refuses, what it reports, what it rewrites; and that the golden
  * scripts name every status that this release can answer. */
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <stdint.h>
-#include <cmocka.h>
-
 #include "ledger/core/result.h"
 #include "tools/script.h"
 
 #include <dirent.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include <cmocka.h>
 
 static char path[64];
 static char output[8192];
 
 static void write_script(const char *text)
 {
-    strcpy(path, "/tmp/fenlu-script-XXXXXX");
+    snprintf(path, sizeof path, "/tmp/fenlu-script-XXXXXX");
     const int descriptor = mkstemp(path);
     assert_true(descriptor >= 0);
     FILE *file = fdopen(descriptor, "wb");
@@ -40,13 +40,18 @@ static enum status run(const char *text, bool update, struct script_summary *sum
     assert_non_null(out);
     const enum status status = script_run_file(path, update, out, summary, error);
     assert_int_equal(fclose(out), 0);
-    output[0] = '\0';
+    const size_t skip = strlen(path);
+    size_t copied = 0;
     for (char *at = printed; at != NULL && *at != '\0';) { /* drop the path of each line */
+        assert_int_equal(strncmp(at, path, skip), 0);
         char *end = strchr(at, '\n') + 1;
-        assert_int_equal(strncmp(at, path, strlen(path)), 0);
-        strncat(output, at + strlen(path), (size_t)(end - at) - strlen(path));
+        const size_t line_size = (size_t)(end - at) - skip;
+        assert_true(copied + line_size < sizeof output);
+        memcpy(output + copied, at + skip, line_size);
+        copied += line_size;
         at = end;
     }
+    output[copied] = '\0';
     free(printed);
     return status;
 }

@@ -78,7 +78,7 @@ static void name_transfer(struct bench *bench, uint32_t number)
 static void prefetch(struct bench *bench)
 {
     delta_prefetch_begin(bench->delta);
-    bool wide = random_chance(&bench->random, 1, 8);
+    bool wide = random_chance(&bench->random, 1, 2);
     uint32_t range = wide ? ACCOUNTS : 300;
     for (size_t i = 0; i < 400; i++) {
         bench->named_accounts[i] = (uint32_t)random_below(&bench->random, range);
@@ -313,7 +313,7 @@ static void random_batches_equal_the_model(void **state)
     struct books *snapshot = calloc(1, sizeof *snapshot);
     create_all_accounts(&bench);
     uint32_t evicted = 0;
-    for (int round = 0; round < 120; round++) {
+    for (int round = 0; round < 200; round++) {
         bench.log_index += 1 + random_below(&bench.random, 2);
         delta_set_batch_index(bench.delta, bench.log_index);
         prefetch(&bench);

@@ -46,8 +46,9 @@ static void make_reference(struct books *reference)
     }
 }
 
-/* Applies and seals up to the last entry, or until a write fails; then the store is closed. */
-static enum status run_until_stopped(struct kv *kv)
+/* Applies and seals up to the last entry, or until a write fails; then the store is closed.
+ * *durable is what the store said was sealed: whatever happens later, that must come back. */
+static enum status run_until_stopped(struct kv *kv, uint64_t *durable)
 {
     struct store_options options = { .delta = { SEAL_EVENTS, 16 }, .kv = kv };
     struct store_checkpoint recovered;
@@ -65,7 +66,7 @@ static enum status run_until_stopped(struct kv *kv)
             bool more; /* the seal lags behind */
             status = store_seal_step(books.store, &more, &error);
         }
-        (void)store_checkpoint_index(books.store);
+        *durable = store_checkpoint_index(books.store);
     }
     store_close(books.store);
     return status;
@@ -120,8 +121,10 @@ static void a_crash_at_any_write_in_memory(void **state)
         struct error error;
         at++;
         assert_int_equal(kv_memory_open(&memory, &error), STATUS_OK);
-        status = run_until_stopped(kv_faulty_init(&faulty, memory, at));
+        uint64_t durable = 0;
+        status = run_until_stopped(kv_faulty_init(&faulty, memory, at), &durable);
         uint64_t recovered = recover_and_compare(kv_faulty_init(&faulty, memory, 0), &reference);
+        assert_true(recovered >= durable);
         assert_true(recovered >= last_recovered); /* a later crash never loses more */
         last_recovered = recovered;
         memory->ops->close(memory);
@@ -152,25 +155,32 @@ static struct kv *rocks_open(const char *folder)
     return kv;
 }
 
-/* The shared word tells the parent how many writes there were. */
-static void child_run(const char *folder, uint64_t stop_at, uint64_t *writes)
+/* Words that a child shares with its parent. */
+struct shared {
+    uint64_t writes;    /* of a run that was not stopped */
+    uint64_t durable;   /* checkpoint that the store reported */
+    uint64_t recovered; /* the one that came back */
+    uint64_t found;     /* transfers that can be looked up */
+};
+
+static void child_run(const char *folder, uint64_t stop_at, struct shared *shared)
 {
     struct kv_faulty faulty;
     struct kv *kv = rocks_open(folder);
     (void)kv_faulty_init(&faulty, kv, stop_at);
     faulty.count_first_add_only = true;
     faulty.stop = die;
-    enum status status = run_until_stopped(&faulty.kv);
-    *writes = faulty.writes;
+    enum status status = run_until_stopped(&faulty.kv, &shared->durable);
+    shared->writes = faulty.writes;
     kv->ops->close(kv);
     _exit(status == STATUS_OK ? 0 : 2);
 }
 
-static void child_recover(const char *folder, uint64_t *recovered)
+static void child_recover(const char *folder, struct shared *shared)
 {
     struct books reference;
     make_reference(&reference);
-    *recovered = recover_and_compare(rocks_open(folder), &reference);
+    shared->recovered = recover_and_compare(rocks_open(folder), &reference);
     char tables[DISK_PATH_MAX];
     struct error error;
     assert_int_equal(disk_join(tables, folder, "tables", &error), STATUS_OK);
@@ -195,7 +205,8 @@ static int wait_for(pid_t child)
     return status;
 }
 
-static void assert_recovers(const char *folder, uint64_t *shared, uint64_t *last_recovered)
+/* Nothing that was reported as durable is lost. */
+static void assert_recovers(const char *folder, struct shared *shared)
 {
     pid_t child = fork_child();
     if (child == 0) {
@@ -203,23 +214,21 @@ static void assert_recovers(const char *folder, uint64_t *shared, uint64_t *last
     }
     int status = wait_for(child);
     assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
-    if (last_recovered != NULL) {
-        assert_true(*shared >= *last_recovered);
-        *last_recovered = *shared;
-    }
+    assert_true(shared->recovered >= shared->durable);
 }
 
-static uint64_t *shared_word(void)
+static struct shared *shared_open(void)
 {
-    void *word = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    assert_ptr_not_equal(word, MAP_FAILED);
-    return word;
+    void *words = mmap(NULL, sizeof(struct shared), PROT_READ | PROT_WRITE,
+                       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    assert_ptr_not_equal(words, MAP_FAILED);
+    return words;
 }
 
 static void sigkill_before_any_write_of_rocksdb(void **state)
 {
     (void)state;
-    uint64_t *shared = shared_word();
+    struct shared *shared = shared_open();
     uint64_t last_recovered = 0;
     uint64_t at = 0;
     bool ended = false;
@@ -234,19 +243,22 @@ static void sigkill_before_any_write_of_rocksdb(void **state)
         int status = wait_for(child);
         ended = WIFEXITED(status) && WEXITSTATUS(status) == 0;
         assert_true(ended || (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL));
-        assert_true(!ended || *shared == at - 1);
-        assert_recovers(folder, shared, &last_recovered);
+        assert_true(!ended || shared->writes == at - 1);
+        assert_recovers(folder, shared);
+        assert_true(shared->recovered >= last_recovered);
+        last_recovered = shared->recovered;
+        shared->durable = 0;
         folder_remove(folder);
     }
     assert_true(at > 20);
     assert_true(last_recovered > ENTRIES / 2);
-    (void)munmap(shared, 4096);
+    (void)munmap(shared, sizeof *shared);
 }
 
 static void sigkill_at_random_moments(void **state)
 {
     (void)state;
-    uint64_t *shared = shared_word();
+    struct shared *shared = shared_open();
     struct random random;
     random_init(&random, 8);
     for (int round = 0; round < 15; round++) {
@@ -262,10 +274,11 @@ static void sigkill_at_random_moments(void **state)
             (void)kill(child, SIGKILL);
             (void)wait_for(child);
         }
-        assert_recovers(folder, shared, NULL);
+        assert_recovers(folder, shared);
+        shared->durable = 0;
         folder_remove(folder);
     }
-    (void)munmap(shared, 4096);
+    (void)munmap(shared, sizeof *shared);
 }
 
 /* --- damaged files ---------------------------------------------------------------------------- */
@@ -327,8 +340,8 @@ static enum read_outcome outcome_of(enum status status)
 }
 
 /* Exits with the outcome. A scan that ends well must have had everything, and look-ups that end
- * well must have found as many as before; `expected` 0 sets the number. */
-static void child_read(const char *folder, uint64_t *expected)
+ * well must have found as many as before, when that is known. */
+static void child_read(const char *folder, struct shared *shared)
 {
     struct kv_rocks_options options = { .folder = folder,
                                         .cache_bytes = 4 * 1024 * 1024,
@@ -337,35 +350,37 @@ static void child_read(const char *folder, uint64_t *expected)
     struct error error = { 0 };
     enum status status = kv_rocks_open(&options, &kv, &error);
     if (status != STATUS_OK) {
-        _exit(outcome_of(status));
+        _exit((int)outcome_of(status));
     }
     struct store_options store_options = { .delta = { SEAL_EVENTS, 16 }, .kv = kv };
     struct store_checkpoint recovered;
     struct store *store;
     status = store_open(&store_options, &store, &recovered, &error);
     if (status != STATUS_OK) {
-        _exit(outcome_of(status));
+        _exit((int)outcome_of(status));
     }
     uint64_t found;
     enum status look_up_status = look_up_all(store, &found, &error);
-    if (look_up_status == STATUS_OK && *expected != 0 && found != *expected) {
+    if (look_up_status == STATUS_OK && shared->found != 0 && found != shared->found) {
         _exit(READ_WRONG);
     }
-    *expected = found;
+    if (look_up_status == STATUS_OK) {
+        shared->found = found;
+    }
     status = scan_all(kv, &error);
     u128 digest = 0;
     if (status == STATUS_OK && (store_recompute_digest(store, &digest, &error) != STATUS_OK ||
                                 digest != digests[recovered.log_index])) {
         _exit(READ_WRONG);
     }
-    _exit(outcome_of(status == STATUS_OK ? look_up_status : status));
+    _exit((int)outcome_of(status == STATUS_OK ? look_up_status : status));
 }
 
-static int read_in_child(const char *folder, uint64_t *expected)
+static int read_in_child(const char *folder, struct shared *shared)
 {
     pid_t child = fork_child();
     if (child == 0) {
-        child_read(folder, expected);
+        child_read(folder, shared);
     }
     int status = wait_for(child);
     assert_true(WIFEXITED(status));
@@ -378,7 +393,7 @@ static void flipped_bytes_of_table_files_are_never_served(void **state)
     struct books reference;
     make_reference(&reference);
     store_close(reference.store);
-    uint64_t *shared = shared_word();
+    struct shared *shared = shared_open();
     char folder[DISK_PATH_MAX];
     folder_make(folder);
     pid_t child = fork_child();
@@ -386,9 +401,8 @@ static void flipped_bytes_of_table_files_are_never_served(void **state)
         child_run(folder, 0, shared);
     }
     assert_int_equal(wait_for(child), 0);
-    *shared = 0;
     assert_int_equal(read_in_child(folder, shared), READ_RIGHT);
-    assert_true(*shared > 100);
+    assert_true(shared->found > 100);
     DIR *listing = opendir(folder);
     assert_non_null(listing);
     unsigned flips = 0;
@@ -419,7 +433,7 @@ static void flipped_bytes_of_table_files_are_never_served(void **state)
     (void)closedir(listing);
     assert_true(flips >= 12 && seen * 2 > flips);
     folder_remove(folder);
-    (void)munmap(shared, 4096);
+    (void)munmap(shared, sizeof *shared);
 }
 
 int main(void)

@@ -19,7 +19,8 @@ static struct call call;
 static size_t request_of(const char *name, uint8_t bytes[64])
 {
     grpc_health_v1_HealthCheckRequest request = grpc_health_v1_HealthCheckRequest_init_zero;
-    strncpy(request.service, name, sizeof request.service - 1);
+    assert_true(strlen(name) < sizeof request.service);
+    memcpy(request.service, name, strlen(name));
     pb_ostream_t stream = pb_ostream_from_buffer(bytes, 64);
     assert_true(pb_encode(&stream, grpc_health_v1_HealthCheckRequest_fields, &request));
     return stream.bytes_written;
