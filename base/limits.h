@@ -44,7 +44,7 @@ enum {
     LOG_SEGMENT_SIZE_MIN = 5 * LOG_BLOCK_SIZE,
     LOG_SEGMENT_SIZE_MAX = 1024 * 1024 * 1024,
     LOG_SEGMENTS_MAX = 65536,
-    LOG_SPARES_MAX = 4, /* segments kept for reuse when the head is cut */
+    LOG_SPARES_MAX = 4,           /* segments kept for reuse when the head is cut */
     LOG_STAGED_SLOTS_MAX = 1024,  /* slots that one call of the disk writes */
     LOG_WRITES_QUEUED_MAX = 1024, /* elements of the write stream waiting for the writer */
     DISK_FREE_WARN_MIB = 2048,    /* below this a server warns */

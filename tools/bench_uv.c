@@ -1,19 +1,18 @@
 /* bench_uv.c — `fenlu bench`: closed-loop load over gRPC, in the shape that others publish too.
  *
  * Stages: accounts (and their funding with --limits), transfers (timed: "load accepted" and the
- * batch latencies), look-ups of one account each (timed: "queries"). Ids come from the clock and a
- * generator (time: 48 bits of milliseconds and 80 that grow by chance) or are random.
- * Every result is checked: anything but "created" is counted, told on stderr, and makes the exit
- * code 1. A batch whose outcome is unknown is sent again with the same ids, and "exists" then
- * counts as accepted.
+ * batch latencies), look-ups of one account each (timed: "queries"). bench_load.h makes the
+ * records. Every result is checked: anything but "created" is counted, told on stderr, and makes
+ * the exit code 1. A batch whose outcome is unknown is sent again with the same ids, and "exists"
+ * then counts as accepted.
  */
 #include "api/service/client_codec.h"
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/entropy.h"
 #include "base/metrics.h"
-#include "base/random.h"
 #include "ledger/core/result.h"
+#include "tools/bench_load.h"
 #include "tools/remote_uv.h"
 #include "tools/tools.h"
 
@@ -28,15 +27,10 @@ enum {
     CLIENTS_MAX = 256,
     IN_FLIGHT_MAX = 1024,
     STATUSES_MAX = 128,
-    BENCH_LEDGER = 2,
-    BENCH_CODE = 1,
     CALL_TIMEOUT_S = 30,
     RETRY_MS = 50,
     PROGRESS_MS = 500,
 };
-
-/* What one account may spend with --limits: far more than it will. */
-static const uint64_t FUNDING = (uint64_t)1 << 60;
 
 enum stage { STAGE_ACCOUNTS, STAGE_FUNDING, STAGE_TRANSFERS, STAGE_QUERIES, STAGE_DONE };
 
@@ -50,36 +44,29 @@ struct caller {
     void *records; /* of the request under way, kept to be sent again */
     uint32_t count;
     bool again; /* "exists" is as good as "created" now */
-    bool busy;
     uint64_t started_ns;
 };
 
 struct bench {
     const struct tool *tool;
     struct remote_options options;
-    uint64_t accounts;
+    struct bench_load load;
     uint64_t transfers;
     uint64_t queries;
     uint64_t batch;
     uint64_t clients;
     uint64_t in_flight;
     uint64_t pending;
-    uint64_t hot_accounts;
     uint64_t seed;
     const char *ids;
-    bool limits;
     bool json;
 
     uv_loop_t loop;
     uv_timer_t progress;
     struct clock clock;
-    struct random random;
     struct remote *remotes[CLIENTS_MAX];
     struct caller *callers;
     uint64_t caller_count;
-    u128 account_base;
-    uint64_t id_ms;
-    u128 id_low;
 
     enum stage stage;
     uint64_t total;
@@ -95,78 +82,7 @@ struct bench {
     bool failed;
 };
 
-/* --- what is sent
- * ---------------------------------------------------------------------------------------- */
-
-static u128 account_id(const struct bench *bench, uint64_t i)
-{
-    return bench->account_base + i + 1;
-}
-
-/* Grows with time, and by chance within a millisecond. */
-static u128 time_id(struct bench *bench)
-{
-    uint64_t now_ms = clock_wall_ns(&bench->clock) / NS_PER_MS;
-    if (now_ms > bench->id_ms) {
-        bench->id_ms = now_ms;
-        bench->id_low = random_u128(&bench->random) >> 49; /* room to grow */
-    } else {
-        bench->id_low += 1 + (random_u64(&bench->random) & 0xFFFF);
-    }
-    return ((u128)bench->id_ms << 80) | bench->id_low;
-}
-
-static u128 transfer_id(struct bench *bench)
-{
-    if (strcmp(bench->ids, "time") == 0) {
-        return time_id(bench);
-    }
-    u128 id;
-    do {
-        id = random_u128(&bench->random);
-    } while (id == 0 || id == U128_MAX);
-    return id;
-}
-
-static uint64_t pick_account(struct bench *bench)
-{
-    uint64_t among = bench->hot_accounts > 1 ? bench->hot_accounts : bench->accounts;
-    return random_below(&bench->random, among);
-}
-
-static void make_account(struct bench *bench, struct account *account, uint64_t i)
-{
-    *account =
-        (struct account){ .id = account_id(bench, i), .ledger = BENCH_LEDGER, .code = BENCH_CODE };
-    if (bench->limits && i > 0) {
-        account->flags = ACCOUNT_DEBITS_MUST_NOT_EXCEED_CREDITS;
-    }
-}
-
-static void make_transfer(struct bench *bench, struct transfer *transfer, uint64_t i)
-{
-    uint64_t debit = pick_account(bench);
-    uint64_t credit = pick_account(bench);
-    while (credit == debit) {
-        credit = random_below(&bench->random, bench->accounts);
-    }
-    *transfer = (struct transfer){
-        .id = transfer_id(bench),
-        .debit_account_id = account_id(bench, debit),
-        .credit_account_id = account_id(bench, credit),
-        .amount = 1 + random_below(&bench->random, 20000),
-        .user_data_128 = random_u128(&bench->random),
-        .user_data_64 = random_u64(&bench->random),
-        .user_data_32 = (uint32_t)random_u64(&bench->random),
-        .ledger = BENCH_LEDGER,
-        .code = (uint16_t)(1 + random_below(&bench->random, UINT16_MAX)),
-    };
-    if (bench->stage == STAGE_FUNDING) {
-        transfer->debit_account_id = account_id(bench, 0);
-        transfer->credit_account_id = account_id(bench, i + 1);
-        transfer->amount = FUNDING;
-    }
-}
+/* --- calls --- */
 
 static void fill_request(struct caller *caller)
 {
@@ -176,12 +92,15 @@ static void fill_request(struct caller *caller)
     caller->count = (uint32_t)(left < size ? left : size);
     for (uint32_t i = 0; i < caller->count; i++) {
         if (bench->stage == STAGE_ACCOUNTS) {
-            make_account(bench, (struct account *)caller->records + i, bench->issued + i);
+            bench_load_account(&bench->load, (struct account *)caller->records + i,
+                               bench->issued + i);
         } else if (bench->stage == STAGE_QUERIES) {
-            ((u128 *)caller->records)[i] =
-                account_id(bench, random_below(&bench->random, bench->accounts));
+            ((u128 *)caller->records)[i] = bench_load_query(&bench->load);
+        } else if (bench->stage == STAGE_FUNDING) {
+            bench_load_funding(&bench->load, (struct transfer *)caller->records + i,
+                               bench->issued + i);
         } else {
-            make_transfer(bench, (struct transfer *)caller->records + i, bench->issued + i);
+            bench_load_transfer(&bench->load, (struct transfer *)caller->records + i);
         }
     }
     bench->issued += caller->count;
@@ -325,9 +244,9 @@ static uint64_t stage_total(const struct bench *bench, enum stage stage)
 {
     switch (stage) {
     case STAGE_ACCOUNTS:
-        return bench->accounts;
+        return bench->load.accounts;
     case STAGE_FUNDING:
-        return bench->limits ? bench->accounts - 1 : 0;
+        return bench->load.limits ? bench->load.accounts - 1 : 0;
     case STAGE_TRANSFERS:
         return bench->transfers;
     case STAGE_QUERIES:
@@ -479,13 +398,13 @@ static int run_bench(struct bench *bench)
     struct error error;
     struct entropy entropy = entropy_os();
     bench->clock = clock_os();
-    random_init(&bench->random, bench->seed);
-    bench->account_base = entropy_u128(&entropy) >> 1; /* a set of its own each run */
+    bench->load.random_ids = strcmp(bench->ids, "random") == 0;
+    bench_load_start(&bench->load, bench->clock, bench->seed, entropy_u128(&entropy));
     if (open_all(bench, &error) != STATUS_OK) {
         return tool_failed(bench->tool, "%s", error.text);
     }
     bench->stage = STAGE_ACCOUNTS;
-    bench->total = bench->accounts;
+    bench->total = bench->load.accounts;
     bench->stage_started_ns = clock_mono_ns(&bench->clock);
     for (uint64_t i = 0; i < bench->caller_count; i++) {
         next_request(&bench->callers[i]);
@@ -507,7 +426,7 @@ static int run(const struct tool *tool, int argc, char **argv)
     struct bench *bench = calloc(1, sizeof *bench);
     ASSERT(bench != NULL);
     bench->tool = tool;
-    bench->accounts = 10000;
+    bench->load.accounts = 10000;
     bench->transfers = 10000000;
     bench->queries = 10000;
     bench->batch = 8189;
@@ -519,7 +438,7 @@ static int run(const struct tool *tool, int argc, char **argv)
         REMOTE_FLAGS(bench->options),
         { .name = "accounts",
           .kind = FLAG_NUMBER,
-          .target = &bench->accounts,
+          .target = &bench->load.accounts,
           .value = "N",
           .minimum = 2,
           .maximum = 1000000000,
@@ -568,7 +487,7 @@ static int run(const struct tool *tool, int argc, char **argv)
           .help = "Percentage of pending transfers; 0." },
         { .name = "hot-accounts",
           .kind = FLAG_NUMBER,
-          .target = &bench->hot_accounts,
+          .target = &bench->load.hot_accounts,
           .value = "N",
           .minimum = 0,
           .maximum = 1000000000,
@@ -581,7 +500,7 @@ static int run(const struct tool *tool, int argc, char **argv)
           .help = "Order of transfer ids; time." },
         { .name = "limits",
           .kind = FLAG_SWITCH,
-          .target = &bench->limits,
+          .target = &bench->load.limits,
           .help = "Accounts may not overdraw; they are funded before the load." },
         { .name = "seed",
           .kind = FLAG_NUMBER,
@@ -603,9 +522,9 @@ static int run(const struct tool *tool, int argc, char **argv)
             exit_code = tool_usage(
                 tool, "--pending %" PRIu64 ": this release has no pending transfers, only 0",
                 bench->pending);
-        } else if (bench->hot_accounts > bench->accounts) {
+        } else if (bench->load.hot_accounts > bench->load.accounts) {
             exit_code = tool_usage(tool, "--hot-accounts %" PRIu64 ": only --accounts %" PRIu64,
-                                   bench->hot_accounts, bench->accounts);
+                                   bench->load.hot_accounts, bench->load.accounts);
         } else {
             exit_code = run_bench(bench);
         }

@@ -96,8 +96,7 @@ struct import_rows {
     struct error header_error;
 };
 
-/* --- cells
- * --------------------------------------------------------------------------------------------- */
+/* --- cells --- */
 
 static bool parse_hex(const char *text, size_t size, u128 *value)
 {
@@ -201,8 +200,7 @@ static void set_cell(struct import_rows *rows, const struct column *column, cons
     memcpy(rows->current.record + column->offset, &value, column->size);
 }
 
-/* --- rows
- * ---------------------------------------------------------------------------------------------- */
+/* --- rows --- */
 
 static void on_cell(void *data, size_t size, void *context)
 {

@@ -96,8 +96,7 @@ static void fail(struct import *import, const char *text)
     import->failed = true;
 }
 
-/* --- first pass
- * ------------------------------------------------------------------------------------------ */
+/* --- first pass --- */
 
 /* Every row is well formed and no chain is longer than a batch; counts the rows. */
 static bool check_file(struct import *import, const char *file_path, uint64_t *count)
@@ -149,8 +148,7 @@ static bool check_file(struct import *import, const char *file_path, uint64_t *c
     return malformed == 0;
 }
 
-/* --- second pass
- * ----------------------------------------------------------------------------------------- */
+/* --- second pass --- */
 
 static bool linked(const struct import *import, const uint8_t *record)
 {

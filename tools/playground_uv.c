@@ -68,8 +68,7 @@ static enum status node_folder(const struct playground *playground, uint32_t id,
     return disk_join(path, playground->data, name, error);
 }
 
-/* --- first start
- * ---------------------------------------------------------------------------------------- */
+/* --- first start --- */
 
 /* A free loopback port; `held` keeps it from being given twice until all are chosen. */
 static enum status free_port(int *held, uint16_t *port, struct error *error)
@@ -143,8 +142,7 @@ static enum status load_members(struct playground *playground, struct error *err
     return STATUS_OK;
 }
 
-/* --- children
- * -------------------------------------------------------------------------------------------- */
+/* --- children --- */
 
 static void start_child(struct child *child);
 

@@ -168,18 +168,7 @@ enum status script_run_file(const char *path, bool update, FILE *out,
     return status;
 }
 
-/* --- the subcommand --------------------------------------------------------------------------- */
-
-static const char help_text[] =
-    "usage: fenlu script [--update] FILE...\n"
-    "\n"
-    "Runs each script on a ledger core in memory, with a clock of its own, and compares every\n"
-    "expectation. The first differences are printed with their line numbers.\n"
-    "\n"
-    "  --update   rewrite the expectations that differ, and add those that are missing\n"
-    "  --help     this text\n"
-    "\n"
-    "Exit code: 0 all as expected, 1 a difference, 2 bad usage or a script that cannot be run.\n";
+/* --- all files --------------------------------------------------------------------------- */
 
 static int report(const char *path, bool update, const struct script_summary *summary)
 {
@@ -213,29 +202,11 @@ static int run_one(const char *path, bool update)
     return report(path, update, &summary);
 }
 
-int tool_script(int argc, char **argv)
+int script_run_files(char *const *paths, int count, bool update)
 {
-    bool update = false;
-    int first = 1;
-    for (; first < argc && argv[first][0] == '-'; first++) {
-        if (strcmp(argv[first], "--help") == 0) {
-            (void)fputs(help_text, stdout);
-            return 0;
-        }
-        if (strcmp(argv[first], "--update") != 0) {
-            (void)fprintf(stderr, "fenlu script: unknown option %s (see fenlu script --help)\n",
-                          argv[first]);
-            return 2;
-        }
-        update = true;
-    }
-    if (first == argc) {
-        (void)fprintf(stderr, "fenlu script: no file given (see fenlu script --help)\n");
-        return 2;
-    }
     int exit_code = 0;
-    for (int i = first; i < argc; i++) {
-        const int code = run_one(argv[i], update);
+    for (int i = 0; i < count; i++) {
+        const int code = run_one(paths[i], update);
         exit_code = code > exit_code ? code : exit_code;
     }
     return exit_code;

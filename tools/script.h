@@ -24,6 +24,6 @@ struct script_summary {
 STATUS_MUST_USE enum status script_run_file(const char *path, bool update, FILE *out,
                                             struct script_summary *summary, struct error *error);
 
-/* The subcommand; argv[0] is its name. Exit code: 0 everything is as expected, 1 a difference,
- * 2 bad usage, or a script that cannot be read or run. */
-int tool_script(int argc, char **argv);
+/* Runs files one after another and prints a line about each. Exit code: 0 everything is as
+ * expected, 1 a difference, 2 a script that cannot be read or run. */
+int script_run_files(char *const *paths, int count, bool update);

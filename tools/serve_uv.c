@@ -1,11 +1,10 @@
-#include "tools/serve.h"
-
 #include "api/api_uv.h"
 #include "base/assert.h"
 #include "base/log_line.h"
 #include "base/version.h"
 #include "ledger/node/server_uv.h"
 #include "tools/metrics_http.h"
+#include "tools/serve.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -60,8 +59,7 @@ void serve_options_default(struct serve_options *options)
                                        .heartbeat_ms = 100 };
 }
 
-/* --- API thread
- * ------------------------------------------------------------------------------------- */
+/* --- API thread --- */
 
 static void on_serving_poll(uv_timer_t *timer)
 {
@@ -150,8 +148,7 @@ static enum status start_api(struct serving *serving, const struct superblock_me
     return STATUS_OK;
 }
 
-/* --- this process
- * ------------------------------------------------------------------------------------ */
+/* --- this process --- */
 
 static void configure_log(const struct serve_options *options)
 {

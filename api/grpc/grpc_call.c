@@ -343,12 +343,14 @@ void grpc_call_reply(struct grpc_call *call, struct grpc_buffer *message)
     }
 }
 
-void grpc_stream_fail(struct grpc_stream *stream, unsigned http_status, enum grpc_code code,
+void grpc_stream_fail(struct grpc_stream *stream, unsigned http_status, enum status why,
                       const char *text)
 {
     struct grpc_conn *conn = stream->conn;
     struct grpc_call *call = stream->call;
-    ASSERT(call != NULL);
+    const struct grpc_server_config *config = &conn->server->config;
+    enum grpc_code code = status_grpc(why);
+    ASSERT(call != NULL && code != GRPC_OK);
     conn->server->counters.requests_failed++;
     if (call->given) {
         grpc_call_cancel(call, code == GRPC_DEADLINE_EXCEEDED ? GRPC_CANCEL_DEADLINE
@@ -367,6 +369,11 @@ void grpc_stream_fail(struct grpc_stream *stream, unsigned http_status, enum grp
     if (!stream->streaming) {
         grpc_queue_clear(&stream->sender.queue);
     }
-    submit_answer(stream, http_status,
-                  &(struct grpc_answer){ .code = code, .text = grpc_text(text) });
+    struct grpc_answer answer = { .code = code, .text = grpc_text(text) };
+    uint8_t details[GRPC_STATUS_DETAILS_MAX];
+    if (config->ops->details != NULL) {
+        answer.details.data = details;
+        answer.details.size = config->ops->details(config->context, why, text, details);
+    }
+    submit_answer(stream, http_status, &answer);
 }

@@ -169,7 +169,7 @@ static void expire_calls(struct grpc_conn *conn)
         }
         if (call->deadline_ns <= conn->now_ns) {
             enum status why = call->given ? STATUS_TIMEOUT_UNKNOWN : STATUS_TIMEOUT;
-            grpc_stream_fail(stream, 200, GRPC_DEADLINE_EXCEEDED, status_text(why));
+            grpc_stream_fail(stream, 200, why, status_text(why));
         } else if (call->deadline_ns < conn->earliest_ns) {
             conn->earliest_ns = call->deadline_ns;
         }

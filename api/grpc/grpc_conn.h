@@ -145,8 +145,9 @@ void grpc_call_release(struct grpc_call *call);
 void grpc_call_give(struct grpc_call *call);
 /* Cuts the call from its stream and has the service told. */
 void grpc_call_cancel(struct grpc_call *call, enum grpc_cancel reason);
-/* Answers on the wire without the service: a call that was given is cancelled. */
-void grpc_stream_fail(struct grpc_stream *stream, unsigned http_status, enum grpc_code code,
+/* Answers on the wire without the service, with the gRPC code of `why`: a call that was given is
+ * cancelled. */
+void grpc_stream_fail(struct grpc_stream *stream, unsigned http_status, enum status why,
                       const char *text);
 
 /* grpc_conn.c */

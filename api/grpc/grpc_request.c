@@ -96,21 +96,21 @@ void grpc_request_header(struct grpc_stream *stream, struct bytes name, struct b
 
 struct fault_answer {
     unsigned http_status;
-    enum grpc_code code;
+    enum status why;
     const char *text;
 };
 
 static const struct fault_answer FAULTS[GRPC_FAULT_COUNT] = {
-    [GRPC_FAULT_HEADERS_TOO_LARGE] = { 200, GRPC_RESOURCE_EXHAUSTED,
+    [GRPC_FAULT_HEADERS_TOO_LARGE] = { 200, STATUS_TOO_LARGE,
                                        "the request's headers are over the limit of 8192 bytes or "
                                        "64 entries" },
-    [GRPC_FAULT_CONTENT_TYPE] = { 415, GRPC_INVALID_ARGUMENT,
+    [GRPC_FAULT_CONTENT_TYPE] = { 415, STATUS_INVALID,
                                   "the content-type must be application/grpc" },
-    [GRPC_FAULT_TIMEOUT] = { 400, GRPC_INTERNAL, "malformed grpc-timeout" },
-    [GRPC_FAULT_BINARY] = { 400, GRPC_INTERNAL, "a -bin header is not base64" },
-    [GRPC_FAULT_METHOD] = { 405, GRPC_INTERNAL, "the HTTP method must be POST" },
-    [GRPC_FAULT_ENCODING] = { 200, GRPC_UNIMPLEMENTED, "grpc-encoding must be identity" },
-    [GRPC_FAULT_PATH] = { 200, GRPC_UNIMPLEMENTED, "unknown method" },
+    [GRPC_FAULT_TIMEOUT] = { 400, STATUS_MALFORMED, "malformed grpc-timeout" },
+    [GRPC_FAULT_BINARY] = { 400, STATUS_MALFORMED, "a -bin header is not base64" },
+    [GRPC_FAULT_METHOD] = { 405, STATUS_MALFORMED, "the HTTP method must be POST" },
+    [GRPC_FAULT_ENCODING] = { 200, STATUS_UNIMPLEMENTED, "grpc-encoding must be identity" },
+    [GRPC_FAULT_PATH] = { 200, STATUS_UNIMPLEMENTED, "unknown method" },
 };
 _Static_assert(GRPC_HEADER_LIST_MAX == 8192 && GRPC_METADATA_MAX == 64, "the text names both");
 
@@ -132,7 +132,7 @@ static void answer_fault(struct grpc_stream *stream)
                                                grpc_text("identity"));
         ASSERT(status == STATUS_OK);
     }
-    grpc_stream_fail(stream, answer->http_status, answer->code, text);
+    grpc_stream_fail(stream, answer->http_status, answer->why, text);
 }
 
 static void start_deadline(struct grpc_stream *stream)
@@ -184,13 +184,13 @@ void grpc_request_headers_done(struct grpc_stream *stream)
     }
     if (conn->queued.used > conn->queued.limit / 2) {
         conn->server->counters.streams_refused++;
-        grpc_stream_fail(stream, 200, GRPC_RESOURCE_EXHAUSTED,
+        grpc_stream_fail(stream, 200, STATUS_BUSY,
                          "too many bytes of replies are unread on this connection");
         return;
     }
     start_deadline(stream);
     if (stream->call->deadline_ns <= conn->now_ns) {
-        grpc_stream_fail(stream, 200, GRPC_DEADLINE_EXCEEDED, status_text(STATUS_TIMEOUT));
+        grpc_stream_fail(stream, 200, STATUS_TIMEOUT, status_text(STATUS_TIMEOUT));
         return;
     }
     ASSERT(stream->call->method->request_max <= GRPC_MESSAGE_MAX);

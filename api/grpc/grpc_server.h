@@ -64,6 +64,10 @@ struct grpc_server_ops {
     void (*on_cancelled)(void *context, struct grpc_call *call, enum grpc_cancel reason);
     /* All messages of a streaming call have been sent: a good time for more. May be NULL. */
     void (*on_writable)(void *context, struct grpc_call *call);
+    /* Writes grpc-status-details-bin for a request that is answered here and not by the service,
+     * and returns its size. May be NULL: no details. */
+    size_t (*details)(void *context, enum status why, const char *text,
+                      uint8_t out[GRPC_STATUS_DETAILS_MAX]);
 };
 
 /* --- the server ------------------------------------------------------------------------------ */

@@ -282,14 +282,14 @@ static void fail_reading(struct grpc_stream *stream)
     const struct grpc_reader *reader = &stream->reader;
     switch (stream->read_failure) {
     case GRPC_READ_COMPRESSED:
-        grpc_stream_fail(stream, 200, GRPC_INTERNAL,
+        grpc_stream_fail(stream, 200, STATUS_MALFORMED,
                          "a message is flagged as compressed without a grpc-encoding");
         return;
     case GRPC_READ_TOO_LARGE:
         (void)snprintf(text, sizeof text,
                        "a message of %u bytes is larger than the limit of %u bytes",
                        (unsigned)reader->announced, (unsigned)reader->limit);
-        grpc_stream_fail(stream, 200, GRPC_RESOURCE_EXHAUSTED, text);
+        grpc_stream_fail(stream, 200, STATUS_TOO_LARGE, text);
         return;
     case GRPC_READ_BUSY:
         stream->conn->server->counters.streams_refused++;
@@ -297,10 +297,10 @@ static void fail_reading(struct grpc_stream *stream)
             text, sizeof text,
             "no room for a message of %u bytes now: too many requests are being received",
             (unsigned)reader->announced);
-        grpc_stream_fail(stream, 200, GRPC_RESOURCE_EXHAUSTED, text);
+        grpc_stream_fail(stream, 200, STATUS_BUSY, text);
         return;
     case GRPC_READ_MESSAGE:
-        grpc_stream_fail(stream, 200, GRPC_UNIMPLEMENTED,
+        grpc_stream_fail(stream, 200, STATUS_UNIMPLEMENTED,
                          "the method takes one request message, and more were sent");
         return;
     case GRPC_READ_MORE:
@@ -334,7 +334,7 @@ static void dispatch_one_request(struct grpc_stream *stream)
         return;
     }
     if (stream->messages_first == NULL) {
-        grpc_stream_fail(stream, 200, GRPC_UNIMPLEMENTED,
+        grpc_stream_fail(stream, 200, STATUS_UNIMPLEMENTED,
                          "the method takes one request message, and none was sent");
         return;
     }
@@ -367,7 +367,8 @@ void grpc_stream_dispatch(struct grpc_stream *stream)
         fail_reading(stream);
     }
     if (stream->call != NULL && stream->remote_ended && grpc_reader_partial(&stream->reader)) {
-        grpc_stream_fail(stream, 200, GRPC_INTERNAL, "the request ends in the middle of a message");
+        grpc_stream_fail(stream, 200, STATUS_MALFORMED,
+                         "the request ends in the middle of a message");
     }
     if (stream->call != NULL && stream->call->method->kind == GRPC_BIDI) {
         dispatch_messages(stream);

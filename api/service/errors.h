@@ -14,6 +14,7 @@
 void service_fail(struct grpc_call *call, enum status status, const char *text, const char *field);
 
 enum { ERROR_DETAILS_MAX = 1024 };
+_Static_assert((int)ERROR_DETAILS_MAX <= (int)GRPC_STATUS_DETAILS_MAX, "api/grpc takes them all");
 /* The bytes of grpc-status-details-bin. A text that does not fit is left out of it. */
 size_t error_details_encode(enum status status, const char *text, const char *field,
                             uint8_t out[ERROR_DETAILS_MAX]);

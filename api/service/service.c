@@ -174,6 +174,13 @@ static void on_cancelled(void *context, struct grpc_call *grpc, enum grpc_cancel
                      NULL);
 }
 
+static size_t details(void *context, enum status why, const char *text,
+                      uint8_t out[GRPC_STATUS_DETAILS_MAX])
+{
+    (void)context;
+    return error_details_encode(why, text, "", out);
+}
+
 const struct grpc_server_ops *service_ops(void)
 {
     static const struct grpc_server_ops OPS = {
@@ -181,6 +188,7 @@ const struct grpc_server_ops *service_ops(void)
         .on_message = on_message,
         .on_half_close = on_half_close,
         .on_cancelled = on_cancelled,
+        .details = details,
     };
     return &OPS;
 }

@@ -287,8 +287,7 @@ static void submit_write(struct node *node, const struct raft_update *update,
     node->options.host.ring_writer(node->options.host.context);
 }
 
-/* --- one step
- * ------------------------------------------------------------------------------------- */
+/* --- one step --- */
 
 static void note_role(struct node *node)
 {

@@ -39,8 +39,7 @@ void node_settle(struct node *node, const struct waiter *waiter)
     metric_set(&node_metric_queue, node->queued_count);
 }
 
-/* --- feeding
- * ---------------------------------------------------------------------------------------- */
+/* --- feeding --- */
 
 /* A new reference, from memory or from the log. */
 static struct entry *take_entry(struct node *node, uint64_t index)
@@ -161,8 +160,7 @@ void node_feed(struct node *node)
     }
 }
 
-/* --- results
- * ------------------------------------------------------------------------------------------ */
+/* --- results --- */
 
 static void send_reply(struct node *node, const struct waiter *waiter, struct reply *reply,
                        struct bytes payload)

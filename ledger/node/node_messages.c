@@ -8,8 +8,7 @@
 
 enum { CLOCK_WARN_MS = 500, CLOCK_LEAD_MAX_MS = 10000 };
 
-/* --- out
- * ------------------------------------------------------------------------------------------- */
+/* --- out --- */
 
 /* References to the entries of an APPEND message; false when one is gone (a message from before a
  * truncation): it is not sent. */
@@ -92,8 +91,7 @@ void node_send_held(struct node *node)
     }
 }
 
-/* --- in
- * -------------------------------------------------------------------------------------------- */
+/* --- in --- */
 
 static struct entry *entry_from_view(const struct raft_entry_view *view)
 {
@@ -166,8 +164,7 @@ void node_receive_raft(struct node *node, uint32_t from, struct bytes head, stru
     receive_message(node, &message, &entries);
 }
 
-/* --- clocks
- * ------------------------------------------------------------------------------------------ */
+/* --- clocks --- */
 
 static void on_peer_frame(void *context, uint32_t peer, enum frame_kind kind, struct bytes head,
                           struct bytes payload)

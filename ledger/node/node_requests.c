@@ -10,8 +10,7 @@
  * that the cache does not hold empty room. */
 enum { COPY_BELOW = RAFT_ENTRY_BODY_MAX / 2 };
 
-/* --- answers
- * -------------------------------------------------------------------------------------- */
+/* --- answers --- */
 
 static void reply_status(struct node *node, uint64_t client, uint64_t request, enum status status,
                          const char *text)
@@ -91,8 +90,7 @@ static void answer_status(struct node *node, uint64_t client, uint64_t request)
     }
 }
 
-/* --- admission
- * ------------------------------------------------------------------------------------ */
+/* --- admission --- */
 
 static bool disk_low(const struct node *node)
 {
@@ -134,8 +132,7 @@ static enum status admit(const struct node *node, const struct request *request,
     return STATUS_OK;
 }
 
-/* --- batches
- * ---------------------------------------------------------------------------------------- */
+/* --- batches --- */
 
 static struct batch *batch_new(void)
 {
@@ -257,8 +254,7 @@ void node_on_request(struct node *node, uint64_t client, struct bytes head, stru
     }
 }
 
-/* --- proposing
- * -------------------------------------------------------------------------------------- */
+/* --- proposing --- */
 
 /* The entry at its final size, stamped: cluster time is this leader's wall clock, but never less
  * than the last timestamp plus one for each event. */

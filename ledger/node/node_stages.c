@@ -5,8 +5,7 @@
 
 #include <string.h>
 
-/* --- writer
- * --------------------------------------------------------------------------------------- */
+/* --- writer --- */
 
 static void take_writes(struct node *node)
 {
@@ -86,8 +85,7 @@ bool node_writer_step(struct node *node)
     return true;
 }
 
-/* --- state machine
- * ---------------------------------------------------------------------------------- */
+/* --- state machine --- */
 
 /* False: a seal is in the way. */
 static bool run_job(struct node *node, struct job *job)
@@ -139,8 +137,7 @@ bool node_machine_step(struct node *node)
     return true;
 }
 
-/* --- sealer
- * ------------------------------------------------------------------------------------------- */
+/* --- sealer --- */
 
 bool node_sealer_step(struct node *node)
 {

@@ -50,8 +50,7 @@ void server_options_default(struct server_options *options)
     };
 }
 
-/* --- the host of the node
- * --------------------------------------------------------------------------- */
+/* --- the host of the node --- */
 
 static void ring_loop(void *context)
 {
@@ -100,8 +99,7 @@ static bool sealer_step(void *context)
     return node_sealer_step(context);
 }
 
-/* --- the loop
- * ----------------------------------------------------------------------------------------- */
+/* --- the loop --- */
 
 static void on_bell(uv_async_t *bell)
 {
@@ -142,8 +140,7 @@ static void on_disk_poll(uv_timer_t *timer)
     }
 }
 
-/* --- start
- * ---------------------------------------------------------------------------------------------- */
+/* --- start --- */
 
 static enum status open_store(struct server *server, struct store_checkpoint *checkpoint,
                               struct error *error)

@@ -33,26 +33,32 @@ u128 delta_digest(const struct delta *delta)
 
 /* --- batches ---------------------------------------------------------------------------------- */
 
+/* A run without an event is taken over, so there are never more runs than events and one. */
+static void begin_run(struct delta_generation *live, uint64_t log_index)
+{
+    struct delta_run run = { log_index, live->transfer_count, live->failed_count };
+    uint32_t at = live->run_count;
+    if (at > 0) {
+        const struct delta_run *last = &live->runs[at - 1];
+        if (last->log_index == log_index) {
+            return;
+        }
+        ASSERT(last->log_index < log_index);
+        if (last->first_transfer == run.first_transfer && last->first_failed == run.first_failed) {
+            at--;
+        }
+    }
+    live->runs[at] = run;
+    live->run_count = at + 1;
+}
+
 void delta_batch_begin(struct delta *delta)
 {
     ASSERT(!delta->in_batch);
     ASSERT(delta->changed_count == 0);
     delta->in_batch = true;
     delta->chain = (struct delta_chain){ .number = 1 };
-    struct delta_generation *live = &delta->live;
-    struct delta_run *last = live->run_count > 0 ? &live->runs[live->run_count - 1] : NULL;
-    if (last != NULL && last->log_index == delta->batch_index) {
-        return;
-    }
-    ASSERT_IMPLIES(last != NULL, last->log_index < delta->batch_index);
-    if (last == NULL || last->first_transfer != live->transfer_count ||
-        last->first_failed != live->failed_count) {
-        last = &live->runs[live->run_count];
-        live->run_count++; /* every earlier run has an event: there is room */
-    }
-    last->log_index = delta->batch_index;
-    last->first_transfer = live->transfer_count;
-    last->first_failed = live->failed_count;
+    begin_run(&delta->live, delta->batch_index);
 }
 
 void delta_batch_end(struct delta *delta)

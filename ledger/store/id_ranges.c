@@ -53,6 +53,9 @@ static void close_smallest_gap(struct id_ranges *ranges)
 void id_ranges_add(struct id_ranges *ranges, u128 first, u128 last)
 {
     ASSERT(first <= last);
+    if (ranges->count == ID_RANGES_MAX) { /* also when it would have joined another: no matter */
+        close_smallest_gap(ranges);
+    }
     struct id_range range = { first, last };
     uint32_t from = search(ranges, first);
     uint32_t to = from;
@@ -61,11 +64,6 @@ void id_ranges_add(struct id_ranges *ranges, u128 first, u128 last)
             ranges->ranges[to].first < range.first ? ranges->ranges[to].first : range.first;
         range.last = ranges->ranges[to].last > range.last ? ranges->ranges[to].last : range.last;
         to++;
-    }
-    if (from == to && ranges->count == ID_RANGES_MAX) {
-        close_smallest_gap(ranges);
-        id_ranges_add(ranges, first, last);
-        return;
     }
     replace(ranges, from, to, range);
 }

@@ -75,7 +75,9 @@ static struct record *record_new(struct kv_memory *memory, struct bytes key, str
     record->key_size = key.size;
     record->value_size = value.size;
     record->deleted = value.data == NULL;
-    memcpy(record->bytes, key.data, key.size);
+    for (size_t i = 0; i < key.size; i++) {
+        record->bytes[i] = key.data[i];
+    }
     if (value.size > 0) {
         memcpy(record->bytes + key.size, value.data, value.size);
     }
@@ -125,7 +127,7 @@ static size_t search(const struct state *state, struct bytes key)
 
 static struct state *state_new(size_t capacity)
 {
-    struct state *state = malloc(sizeof *state + capacity * sizeof(struct record *));
+    struct state *state = malloc(sizeof *state + capacity * sizeof(void *));
     ASSERT(state != NULL);
     state->count = 0;
     state->readers = 1;
@@ -260,7 +262,7 @@ static enum status memory_table_add(struct kv_table *table, struct bytes key, st
 {
     if (table->count == table->capacity) {
         size_t capacity = table->capacity == 0 ? 1024 : table->capacity * 2;
-        struct record **grown = realloc(table->records, capacity * sizeof *grown);
+        struct record **grown = realloc((void *)table->records, capacity * sizeof(void *));
         if (grown == NULL) {
             return error_set(error, STATUS_MEMORY, "no memory for table %s", table->name);
         }
@@ -342,14 +344,14 @@ static enum status memory_commit(struct kv *kv, const struct kv_put *puts, size_
                                  struct error *error)
 {
     struct kv_memory *memory = memory_of(kv);
-    struct record **records = malloc((count + 1) * sizeof *records);
+    struct record **records = malloc((count + 1) * sizeof(void *));
     if (records == NULL) {
         return error_set(error, STATUS_MEMORY, "no memory for %zu puts", count);
     }
     for (size_t i = 0; i < count; i++) {
         records[i] = record_new(memory, puts[i].key, puts[i].value);
     }
-    qsort(records, count, sizeof *records, compare_for_sort);
+    qsort((void *)records, count, sizeof(void *), compare_for_sort);
     for (size_t i = 1; i < count; i++) {
         ASSERT(compare_records(records[i - 1], records[i]) < 0); /* each key once */
     }

@@ -34,7 +34,9 @@ enum {
     FILTER_BITS = 10,
     MEMTABLE_BYTES = 64 * 1024 * 1024,
     TABLE_BYTES = 64 * 1024 * 1024,
+    LEVEL_0_FILES = 8, /* tables of random ids that gather before one compaction */
     LEVEL_BASE_BYTES = 256 * 1024 * 1024,
+    SYNC_BYTES = 1024 * 1024, /* written back at once, so that a sync has little left */
     INFO_LOG_BYTES = 1024 * 1024,
     INFO_LOG_WARN = 2,
 };
@@ -431,8 +433,8 @@ static void set_options(struct kv_rocks *rocks, const struct kv_rocks_options *o
     rocksdb_options_set_level_compaction_dynamic_level_bytes(set, 1);
     rocksdb_options_set_max_bytes_for_level_base(set, LEVEL_BASE_BYTES);
     rocksdb_options_set_target_file_size_base(set, TABLE_BYTES);
-    rocksdb_options_set_level0_file_num_compaction_trigger(set, 8);
-    rocksdb_options_set_bytes_per_sync(set, 1024 * 1024);
+    rocksdb_options_set_level0_file_num_compaction_trigger(set, LEVEL_0_FILES);
+    rocksdb_options_set_bytes_per_sync(set, SYNC_BYTES);
     rocksdb_options_set_info_log_level(set, INFO_LOG_WARN);
     rocksdb_options_set_max_log_file_size(set, INFO_LOG_BYTES);
     rocksdb_options_set_keep_log_file_num(set, 2);

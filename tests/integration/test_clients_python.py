@@ -1,10 +1,12 @@
 """The calls of Fenlu through a client that we did not write: grpcio of Debian, on `fenlu dev` and on
 a playground."""
 
+import base64
 import itertools
 import os
 import re
 import signal
+import subprocess
 import tempfile
 
 import grpc
@@ -321,6 +323,7 @@ def test_unknown_methods_are_unimplemented(target):
             error = failure(call, b"", timeout=10)
             assert error.code() is grpc.StatusCode.UNIMPLEMENTED, error
             assert path in error.details(), error.details()
+            assert error_detail(error).outcome == errors_pb2.OUTCOME_NOT_APPLIED, error
 
 
 def test_a_compressed_message_is_unimplemented(target):
@@ -330,8 +333,8 @@ def test_a_compressed_message_is_unimplemented(target):
         error = failure(ledger.create_accounts, [account(id, user_data_128=bytes(16))] * 200,
                         compression=grpc.Compression.Gzip)
         assert error.code() is grpc.StatusCode.UNIMPLEMENTED, error
-        headers = dict(error.initial_metadata() or ()) | dict(error.trailing_metadata() or ())
-        assert headers.get("grpc-accept-encoding", "identity") == "identity", headers
+        assert "identity" in error.details(), error.details()
+        assert error_detail(error).outcome == errors_pb2.OUTCOME_NOT_APPLIED, error
         assert not ledger.lookup_accounts([id])
 
 
@@ -367,6 +370,8 @@ def test_messages_up_to_4_mib_are_taken(target):
         assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED, error
         numbers = re.findall(r"\d+", error.details())
         assert str(MESSAGE_MAX + 1) in numbers and str(MESSAGE_MAX) in numbers, error.details()
+        assert error_detail(error) == errors_pb2.ErrorDetail(
+            reason="TOO_LARGE", outcome=errors_pb2.OUTCOME_NOT_APPLIED)
         assert len(ledger.lookup_accounts([largest, over])) == 1
 
 
@@ -386,25 +391,59 @@ def test_a_deadline_ends_a_call_and_nothing_else(target):
         assert ledger.lookup_accounts([debit])[0].debits_posted == len(items)
 
 
-def test_the_server_answers_at_the_deadline_with_details(target):
-    """Through curl, which sends grpc-timeout but has no deadline of its own."""
+def curl(address, method, message, timeout):
+    """One call through curl, which sends grpc-timeout but has no deadline of its own: what it gets
+    at the deadline is the server's answer. Returns headers and trailers."""
     with tempfile.TemporaryDirectory(dir=ft.SCRATCH) as folder:
-        body = os.path.join(folder, "body")
+        body, headers = os.path.join(folder, "body"), os.path.join(folder, "headers")
+        data = message.SerializeToString()
         with open(body, "wb") as file:
-            file.write(bytes(5))
-        headers = os.path.join(folder, "headers")
-        result = ft.subprocess.run(
+            file.write(b"\0" + len(data).to_bytes(4, "big") + data)
+        result = subprocess.run(
             ["curl", "--silent", "--show-error", "--http2-prior-knowledge", "--max-time", "10",
              "--header", "content-type: application/grpc", "--header", "te: trailers",
-             "--header", "grpc-timeout: 1n", "--data-binary", f"@{body}",
+             "--header", f"grpc-timeout: {timeout}", "--data-binary", f"@{body}",
              "--dump-header", headers, "--output", os.path.join(folder, "answer"),
-             f"http://{target.address}/fenlu.v1.Ledger/LookupAccounts"],
+             f"http://{address}/fenlu.v1.Ledger/{method}"],
             capture_output=True, text=True, check=False)
+        assert result.returncode == 0, result
         with open(headers, encoding="latin-1") as file:
-            lines = file.read().lower().split("\n")
-    assert result.returncode == 0, result
-    assert "grpc-status: 4" in map(str.strip, lines), lines
-    assert any(line.startswith("grpc-message: ") for line in lines), lines
+            return dict(line.rstrip("\r\n").split(": ", 1) for line in file if ": " in line)
+
+
+def curl_detail(headers):
+    data = headers["grpc-status-details-bin"]
+    status = ft.status_pb2.Status.FromString(base64.b64decode(data + "=" * (-len(data) % 4)))
+    detail = errors_pb2.ErrorDetail()
+    assert str(status.code) == headers["grpc-status"] and status.details[0].Unpack(detail), status
+    return detail
+
+
+def test_a_deadline_that_has_passed_means_not_applied(target):
+    headers = curl(target.address, "LookupAccounts", ledger_pb2.LookupAccountsRequest(), "0n")
+    assert headers["grpc-status"] == str(grpc.StatusCode.DEADLINE_EXCEEDED.value[0]), headers
+    assert curl_detail(headers) == errors_pb2.ErrorDetail(
+        reason="TIMEOUT", outcome=errors_pb2.OUTCOME_NOT_APPLIED, retryable=True)
+
+
+def test_the_answer_at_a_deadline_says_that_the_outcome_is_unknown():
+    with ft.Playground() as playground, playground.channel() as channel:
+        ledger = Ledger(channel)
+        debit, credit = make_accounts(ledger, 2)
+        items = [transfer(id, debit, credit, 1) for id in new_ids(3)]
+        request = ledger_pb2.CreateTransfersRequest(transfers=items)
+        for id in playground.pids():
+            playground.kill_node(id, signal.SIGSTOP)
+        headers = curl(playground.address, "CreateTransfers", request, "300m")
+        for id in playground.pids():
+            playground.kill_node(id, signal.SIGCONT)
+        assert headers["grpc-status"] == str(grpc.StatusCode.DEADLINE_EXCEEDED.value[0]), headers
+        assert "deadline" in headers["grpc-message"], headers
+        assert curl_detail(headers) == errors_pb2.ErrorDetail(
+            reason="TIMEOUT_UNKNOWN", outcome=errors_pb2.OUTCOME_UNKNOWN, retryable=True)
+        answer = ledger.create_transfers(items)
+        assert set(statuses(answer)) <= set(transfers_are("CREATED", "EXISTS")), answer
+        assert ledger.lookup_accounts([debit])[0].debits_posted == len(items)
 
 
 def test_cancelled_calls_leave_the_server_well(target):

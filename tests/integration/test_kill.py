@@ -28,9 +28,9 @@ BACK_WITHIN = 3.0  # seconds from a kill to the answer to a write that was sent 
 CALLERS = 4
 ACCOUNTS_PER_LEDGER = 40
 LEDGERS = (1, 2)
-BATCH_SIZES = (1, 1, 1, 2, 7, 50, 300, 2000)
-PAUSES = (0, 0, 0.005, 0.02)
-CALL_SECONDS = (0.4, 10, 10, 10)  # a short deadline now and then leaves an outcome unknown
+BATCH_SIZES = (1, 1, 1, 2, 7, 50, 300, 1500)
+PAUSES = (0, 0.01, 0.03, 0.1)
+CALL_SECONDS = (0.03, 0.4, 10, 10, 10)  # short deadlines leave outcomes unknown
 LOOKUP_ITEMS = 8190
 
 CREATED = ledger_pb2.TRANSFER_STATUS_CREATED

@@ -3,5 +3,5 @@
 
 int main(int argc, char **argv)
 {
-    return tool_script(argc, argv);
+    return argc < 2 ? 2 : script_run_files(argv + 1, argc - 1, false);
 }

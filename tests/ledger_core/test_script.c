@@ -219,30 +219,25 @@ static void a_file_that_is_not_there(void **state)
                      STATUS_NOT_FOUND);
 }
 
-static int tool(const char *argument, const char *file)
+static int exit_code_of(const char *file, bool update)
 {
-    char *arguments[] = { strdup("script"), strdup(argument), strdup(file) };
-    const int code = tool_script(*file != '\0' ? 3 : 2, arguments);
-    for (unsigned i = 0; i < 3; i++) {
-        free(arguments[i]);
-    }
+    char *copy = strdup(file);
+    const int code = script_run_files(&copy, 1, update);
+    free(copy);
     return code;
 }
 
 static void exit_codes(void **state)
 {
     (void)state;
-    assert_int_equal(tool("--help", ""), 0);
-    assert_int_equal(tool("--nonsense", ""), 2);
-    assert_int_equal(tool("--update", ""), 2);
     write_script("accounts\n  id=1 ledger=1 code=1 -> exists\n");
-    assert_int_equal(tool(path, ""), 1);
-    assert_int_equal(tool("/tmp/fenlu-no-such-script", path), 2);
-    assert_int_equal(tool("--update", path), 0);
-    assert_int_equal(tool(path, ""), 0);
+    assert_int_equal(exit_code_of(path, false), 1);
+    assert_int_equal(exit_code_of("/tmp/fenlu-no-such-script", true), 2);
+    assert_int_equal(exit_code_of(path, true), 0);
+    assert_int_equal(exit_code_of(path, false), 0);
     remove_script();
     write_script("changes\n");
-    assert_int_equal(tool(path, ""), 2);
+    assert_int_equal(exit_code_of(path, false), 2);
     remove_script();
 }
 

@@ -1,0 +1,186 @@
+"""Two of three servers down: writes are refused in time and say what is known, health tells, stale
+reads go on; when the servers return nothing is lost."""
+
+import signal
+import time
+
+import grpc
+
+from fenlu_test import (Gateway, Ledger, account, cluster_status, errors_pb2, error_detail,
+                        failure, free_port, health_pb2, id_number, ledger_pb2, main, run_fenlu,
+                        scratch_path, statuses, transfer, unary, wait_until, whole)
+
+CLUSTER = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
+CREATED = ledger_pb2.TRANSFER_STATUS_CREATED
+EXISTS = ledger_pb2.TRANSFER_STATUS_EXISTS
+SERVING = health_pb2.HealthCheckResponse.SERVING
+NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+STALE = (("fenlu-read", "stale"),)
+AMOUNT = 5
+
+
+class Cluster:
+    """Three servers and an API node, each a process of its own that only this test starts."""
+
+    def __init__(self):
+        ports = [free_port() for _ in range(3)]
+        members = ",".join(f"{id}=127.0.0.1:{port}" for id, port in enumerate(ports, 1))
+        self.servers = {}
+        for id in (1, 2, 3):
+            data = scratch_path(f"node{id}")
+            result = run_fenlu("format", "--data", data, "--cluster", CLUSTER, "--id", id,
+                               "--members", members)
+            assert result.returncode == 0, result.stderr
+            self.servers[id] = Gateway("server", "--data", data)
+        self.api = Gateway("api", "--members", members, "--cluster", CLUSTER,
+                           "--grpc", f"127.0.0.1:{free_port()}")
+
+    def __enter__(self):
+        for server in self.servers.values():
+            server.start(wait=False)
+        self.api.start()
+        return self
+
+    def __exit__(self, kind, value, trace):
+        for process in [self.api, *self.servers.values()]:
+            if kind is not None:
+                print(f"--- stderr of fenlu {process.arguments}\n{process.log_tail()}")
+            process.kill()
+
+    def leader(self, channel):
+        def known():
+            return cluster_status(channel).leader
+        return wait_until(known, "a leader")
+
+
+def health(channel):
+    check = unary(channel, "/grpc.health.v1.Health/Check", health_pb2.HealthCheckRequest,
+                  health_pb2.HealthCheckResponse)
+    return check(health_pb2.HealthCheckRequest(), timeout=5).status
+
+
+def wait_health(channel, wanted):
+    wait_until(lambda: health(channel) == wanted, f"health {wanted}", timeout=10)
+
+
+def fill(channel, ledger):
+    """A thousand transfers, applied by all three."""
+    ledger.create_accounts([account(1), account(2)])
+    for first in range(1, 1001, 100):
+        answer = ledger.create_transfers([transfer(id, 1, 2, AMOUNT)
+                                          for id in range(first, first + 100)])
+        assert set(statuses(answer)) == {CREATED}
+
+    def applied():
+        nodes = cluster_status(channel).nodes
+        return all(node.applied_index >= answer.log_index for node in nodes)
+    wait_until(applied, "all servers have applied what was posted")
+
+
+def check_books(ledger, count):
+    """Transfers 1 to `count`, each there once, and nothing else."""
+    found = ledger.lookup_transfers(range(1, count + 2))
+    assert [id_number(entry.id) for entry in found] == list(range(1, count + 1))
+    for entry in ledger.lookup_accounts([1]):
+        assert whole(entry, "debits_posted") == count * AMOUNT, entry
+
+
+def timed_failure(call, *arguments, timeout, **options):
+    begin = time.monotonic()
+    error = failure(call, *arguments, timeout=timeout, **options)
+    seconds = time.monotonic() - begin
+    assert seconds <= timeout + 0.05, f"{seconds:.3f} s, the deadline was {timeout} s"
+    return error
+
+
+def check_refused_writes(ledger, first_id):
+    """No leader has a chance to take these, so each says that nothing was applied."""
+    for number, timeout in enumerate((0.3, 1, 3)):
+        error = timed_failure(ledger.create_transfers,
+                              [transfer(first_id + number, 1, 2, AMOUNT)], timeout=timeout)
+        assert error.code() == grpc.StatusCode.UNAVAILABLE, error
+        detail = error_detail(error)
+        assert detail.reason == "NO_LEADER", detail
+        assert detail.outcome == errors_pb2.OUTCOME_NOT_APPLIED and detail.retryable, detail
+        assert "no leader" in error.details() and "nothing was applied" in error.details(), error
+
+
+def check_reads(ledger):
+    error = timed_failure(ledger.lookup_accounts, [1], timeout=1)
+    assert error.code() == grpc.StatusCode.UNAVAILABLE, error
+    assert error_detail(error).outcome == errors_pb2.OUTCOME_NOT_APPLIED
+    found = ledger.lookup_transfers(range(1, 1001), timeout=5, metadata=STALE)
+    assert len(found) == 1000, len(found)
+    assert len(ledger.lookup_accounts([1, 2], timeout=5, metadata=STALE)) == 2
+
+
+def test_without_a_majority_writes_are_refused_and_nothing_is_lost():
+    with Cluster() as cluster, cluster.api.channel() as channel:
+        ledger = Ledger(channel)
+        fill(channel, ledger)
+        assert health(channel) == SERVING
+        leader = cluster.leader(channel)
+        dead = [leader, leader % 3 + 1]
+        for id in dead:
+            cluster.servers[id].kill()
+        wait_health(channel, NOT_SERVING)
+        check_refused_writes(ledger, 1001)
+        check_reads(ledger)
+        for id in dead:
+            cluster.servers[id].start(wait=False)
+        wait_health(channel, SERVING)
+        check_books(ledger, 1000)
+        assert statuses(ledger.create_transfers([transfer(1001, 1, 2, AMOUNT)])) == [CREATED]
+        check_books(ledger, 1001)
+        for process in [cluster.api, *cluster.servers.values()]:
+            assert process.stop() == 0, process.arguments
+
+
+def test_a_leader_alone_says_that_the_outcome_is_unknown():
+    """The followers die just before the write: the leader has it and cannot commit it. A caller
+    that sends the same ids again when the others are back learns the outcome, applied once."""
+    with Cluster() as cluster, cluster.api.channel() as channel:
+        ledger = Ledger(channel)
+        fill(channel, ledger)
+        leader = cluster.leader(channel)
+        followers = [id for id in (1, 2, 3) if id != leader]
+        for id in followers:
+            cluster.servers[id].signal(signal.SIGKILL)
+        error = timed_failure(ledger.create_transfers, [transfer(1001, 1, 2, AMOUNT)], timeout=3)
+        assert error.code() == grpc.StatusCode.UNAVAILABLE, error
+        detail = error_detail(error)
+        assert detail.reason == "LEADER_LOST", detail
+        assert detail.outcome == errors_pb2.OUTCOME_UNKNOWN, detail
+        assert "same ids" in error.details(), error
+        wait_health(channel, NOT_SERVING)
+        check_refused_writes(ledger, 1002)
+        for id in followers:
+            cluster.servers[id].kill()
+            cluster.servers[id].start(wait=False)
+        wait_health(channel, SERVING)
+        answer = ledger.create_transfers([transfer(1001, 1, 2, AMOUNT)])
+        assert statuses(answer)[0] in (CREATED, EXISTS), answer
+        check_books(ledger, 1001)
+
+
+def test_a_call_under_way_is_answered_when_the_majority_returns():
+    """An API node goes on trying until the deadline, and gives the first answer back."""
+    with Cluster() as cluster, cluster.api.channel() as channel:
+        ledger = Ledger(channel)
+        fill(channel, ledger)
+        leader = cluster.leader(channel)
+        followers = [id for id in (1, 2, 3) if id != leader]
+        for id in followers:
+            cluster.servers[id].kill()
+        calls = [ledger.CreateTransfers.future(ledger_pb2.CreateTransfersRequest(
+            transfers=[transfer(id, 1, 2, AMOUNT)]), timeout=20) for id in range(1001, 1101)]
+        wait_health(channel, NOT_SERVING)
+        for id in followers:
+            cluster.servers[id].start(wait=False)
+        for call in calls:
+            assert statuses(call.result()) == [CREATED], call.result()
+        check_books(ledger, 1100)
+
+
+if __name__ == "__main__":
+    main(globals())
