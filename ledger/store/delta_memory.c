@@ -1,6 +1,5 @@
 /* delta_memory.c — the delta's memory: layout, account slots and their eviction, what prefetch
  * brings in, freezing and dropping a generation. */
-#include "base/arena.h"
 #include "base/assert.h"
 #include "ledger/store/delta_internal.h"
 

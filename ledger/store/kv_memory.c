@@ -69,16 +69,15 @@ static int compare_records(const struct record *a, const struct record *b)
 
 static struct record *record_new(struct kv_memory *memory, struct bytes key, struct bytes value)
 {
-    ASSERT(key.size > 0 && key.size <= KV_KEY_MAX && value.size <= KV_VALUE_MAX);
+    ASSERT(key.data != NULL && key.size > 0 && key.size <= KV_KEY_MAX);
+    ASSERT(value.size <= KV_VALUE_MAX);
     struct record *record = malloc(sizeof *record + key.size + value.size);
     ASSERT(record != NULL);
     record->key_size = key.size;
     record->value_size = value.size;
     record->deleted = value.data == NULL;
-    for (size_t i = 0; i < key.size; i++) {
-        record->bytes[i] = key.data[i];
-    }
-    if (value.size > 0) {
+    memcpy(record->bytes, key.data, key.size);
+    if (value.data != NULL && value.size > 0) {
         memcpy(record->bytes + key.size, value.data, value.size);
     }
     (void)pthread_mutex_lock(&memory->mutex);

@@ -435,7 +435,7 @@ class Skip(Exception):
 
 def _cases(functions, targets):
     """(name, function, target name or None): a function with a parameter `target` runs on each."""
-    for name, function in functions.items():
+    for name, function in list(functions.items()):
         if not name.startswith("test_") or not callable(function):
             continue
         if "target" in inspect.signature(function).parameters:

@@ -3,7 +3,6 @@ a playground."""
 
 import base64
 import itertools
-import os
 import re
 import signal
 import subprocess
@@ -391,27 +390,23 @@ def test_a_deadline_ends_a_call_and_nothing_else(target):
         assert ledger.lookup_accounts([debit])[0].debits_posted == len(items)
 
 
-def curl(address, method, message, timeout):
-    """One call through curl, which sends grpc-timeout but has no deadline of its own: what it gets
-    at the deadline is the server's answer. Returns headers and trailers."""
-    with tempfile.TemporaryDirectory(dir=ft.SCRATCH) as folder:
-        body, headers = os.path.join(folder, "body"), os.path.join(folder, "headers")
+def nghttp(address, method, message, timeout):
+    """One call through nghttp, which sends grpc-timeout but has no such deadline of its own: what
+    comes at the deadline is the server's answer. Returns headers and trailers together."""
+    with tempfile.NamedTemporaryFile(dir=ft.SCRATCH) as body:
         data = message.SerializeToString()
-        with open(body, "wb") as file:
-            file.write(b"\0" + len(data).to_bytes(4, "big") + data)
+        body.write(b"\0" + len(data).to_bytes(4, "big") + data)
+        body.flush()
         result = subprocess.run(
-            ["curl", "--silent", "--show-error", "--http2-prior-knowledge", "--max-time", "10",
-             "--header", "content-type: application/grpc", "--header", "te: trailers",
-             "--header", f"grpc-timeout: {timeout}", "--data-binary", f"@{body}",
-             "--dump-header", headers, "--output", os.path.join(folder, "answer"),
-             f"http://{address}/fenlu.v1.Ledger/{method}"],
+            ["nghttp", "--null-out", "--verbose", "--timeout=10s", f"--data={body.name}",
+             "--header=content-type: application/grpc", "--header=te: trailers",
+             f"--header=grpc-timeout: {timeout}", f"http://{address}/fenlu.v1.Ledger/{method}"],
             capture_output=True, text=True, check=False)
-        assert result.returncode == 0, result
-        with open(headers, encoding="latin-1") as file:
-            return dict(line.rstrip("\r\n").split(": ", 1) for line in file if ": " in line)
+    assert result.returncode == 0, result
+    return dict(re.findall(r"recv \(stream_id=\d+\) (\S+): (.*)", result.stdout))
 
 
-def curl_detail(headers):
+def detail_of(headers):
     data = headers["grpc-status-details-bin"]
     status = ft.status_pb2.Status.FromString(base64.b64decode(data + "=" * (-len(data) % 4)))
     detail = errors_pb2.ErrorDetail()
@@ -420,9 +415,9 @@ def curl_detail(headers):
 
 
 def test_a_deadline_that_has_passed_means_not_applied(target):
-    headers = curl(target.address, "LookupAccounts", ledger_pb2.LookupAccountsRequest(), "0n")
+    headers = nghttp(target.address, "LookupAccounts", ledger_pb2.LookupAccountsRequest(), "0n")
     assert headers["grpc-status"] == str(grpc.StatusCode.DEADLINE_EXCEEDED.value[0]), headers
-    assert curl_detail(headers) == errors_pb2.ErrorDetail(
+    assert detail_of(headers) == errors_pb2.ErrorDetail(
         reason="TIMEOUT", outcome=errors_pb2.OUTCOME_NOT_APPLIED, retryable=True)
 
 
@@ -434,12 +429,12 @@ def test_the_answer_at_a_deadline_says_that_the_outcome_is_unknown():
         request = ledger_pb2.CreateTransfersRequest(transfers=items)
         for id in playground.pids():
             playground.kill_node(id, signal.SIGSTOP)
-        headers = curl(playground.address, "CreateTransfers", request, "300m")
+        headers = nghttp(playground.address, "CreateTransfers", request, "300m")
         for id in playground.pids():
             playground.kill_node(id, signal.SIGCONT)
         assert headers["grpc-status"] == str(grpc.StatusCode.DEADLINE_EXCEEDED.value[0]), headers
         assert "deadline" in headers["grpc-message"], headers
-        assert curl_detail(headers) == errors_pb2.ErrorDetail(
+        assert detail_of(headers) == errors_pb2.ErrorDetail(
             reason="TIMEOUT_UNKNOWN", outcome=errors_pb2.OUTCOME_UNKNOWN, retryable=True)
         answer = ledger.create_transfers(items)
         assert set(statuses(answer)) <= set(transfers_are("CREATED", "EXISTS")), answer

@@ -1,6 +1,7 @@
 /* test_store.c — the store on both key-value implementations: a long random run with many seals
  * and restarts equals a run that never seals; a full disk in a seal; look-ups everywhere. */
 #include "base/random.h"
+#include "base/thread.h"
 #include "ledger/store/keys.h"
 #include "tests/ledger_store/books.h"
 #include "tests/ledger_store/folder.h"
@@ -151,6 +152,45 @@ static void in_rocksdb_a_sealing_run_equals_one_that_never_seals(void **state)
 {
     (void)state;
     run_and_compare(true);
+}
+
+static bool seal_step(void *context)
+{
+    struct books *books = context;
+    struct error error;
+    bool more;
+    enum status status = store_seal_step(books->store, &more, &error);
+    return status == STATUS_OK && more;
+}
+
+static void a_sealer_in_its_own_thread(void **state)
+{
+    (void)state;
+    struct setup setup;
+    struct books books, reference;
+    struct worker sealer;
+    struct error error;
+    setup_begin(&setup, false);
+    open_never_sealing(&reference, 11);
+    books_open(&books, 11, 40, setup_kv(&setup));
+    assert_int_equal(worker_start(&sealer, "sealer", seal_step, &books, &error), STATUS_OK);
+    while (books.entry < 150) {
+        worker_ring(&sealer);
+        if (books_apply(&books)) {
+            assert_true(books_apply(&reference));
+            assert_true(books_digest(&books) == books_digest(&reference));
+        }
+        if (books.entry % 16 == 0) {
+            books_assert_equal(&books, &reference);
+        }
+    }
+    worker_stop(&sealer);
+    seal_all(&books);
+    assert_true(store_checkpoint_index(books.store) > 100);
+    assert_audit(&books);
+    store_close(books.store);
+    store_close(reference.store);
+    setup_end(&setup);
 }
 
 /* Another number of events a seal, after a crash between ingest and commit, is no matter. */
@@ -313,6 +353,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(in_memory_a_sealing_run_equals_one_that_never_seals),
         cmocka_unit_test(in_rocksdb_a_sealing_run_equals_one_that_never_seals),
+        cmocka_unit_test(a_sealer_in_its_own_thread),
         cmocka_unit_test(remnants_of_other_seals_are_ignored),
         cmocka_unit_test(a_full_disk_fails_a_seal_that_later_succeeds),
         cmocka_unit_test(a_store_of_a_newer_format_is_refused),
