@@ -58,6 +58,7 @@ struct bench {
     uint64_t in_flight;
     uint64_t pending;
     uint64_t seed;
+    uint64_t patience_s;
     const char *ids;
     bool json;
 
@@ -74,6 +75,7 @@ struct bench {
     uint64_t answered;
     uint64_t running;
     uint64_t stage_started_ns;
+    uint64_t answered_ns; /* when the last good answer came */
     struct histogram latencies;
     uint64_t rejected[STATUSES_MAX];
     uint64_t retries;
@@ -169,17 +171,19 @@ static void on_retry(uv_timer_t *timer)
     send_request(timer->data);
 }
 
-static bool may_retry(enum grpc_code code)
+static bool may_retry(const struct bench *bench, enum grpc_code code)
 {
-    return code == GRPC_UNAVAILABLE || code == GRPC_DEADLINE_EXCEEDED ||
-           code == GRPC_RESOURCE_EXHAUSTED;
+    bool passing = code == GRPC_UNAVAILABLE || code == GRPC_DEADLINE_EXCEEDED ||
+                   code == GRPC_RESOURCE_EXHAUSTED;
+    return passing && !bench->failed &&
+           clock_mono_ns(&bench->clock) - bench->answered_ns < bench->patience_s * NS_PER_S;
 }
 
 static void on_answer(void *context, const struct remote_answer *answer)
 {
     struct caller *caller = context;
     struct bench *bench = caller->bench;
-    if (may_retry(answer->code) && !bench->failed) {
+    if (may_retry(bench, answer->code)) {
         bench->retries++;
         caller->again = true;
         int result = uv_timer_start(&caller->retry, on_retry, RETRY_MS, 0);
@@ -192,8 +196,11 @@ static void on_answer(void *context, const struct remote_answer *answer)
         char text[ERROR_TEXT_MAX];
         (void)snprintf(text, sizeof text, "%s: %.400s", grpc_code_name(answer->code), answer->text);
         give_up(bench, text);
-    } else if (bench->stage != STAGE_QUERIES) {
-        count_results(caller, answer->message);
+    } else {
+        bench->answered_ns = clock_mono_ns(&bench->clock);
+        if (bench->stage != STAGE_QUERIES) {
+            count_results(caller, answer->message);
+        }
     }
     bench->running--;
     next_request(caller);
@@ -406,6 +413,7 @@ static int run_bench(struct bench *bench)
     bench->stage = STAGE_ACCOUNTS;
     bench->total = bench->load.accounts;
     bench->stage_started_ns = clock_mono_ns(&bench->clock);
+    bench->answered_ns = bench->stage_started_ns;
     for (uint64_t i = 0; i < bench->caller_count; i++) {
         next_request(&bench->callers[i]);
     }
@@ -434,6 +442,7 @@ static int run(const struct tool *tool, int argc, char **argv)
     bench->in_flight = 1;
     bench->seed = 42;
     bench->ids = "time";
+    bench->patience_s = 30;
     const struct flag flags[] = {
         REMOTE_FLAGS(bench->options),
         { .name = "accounts",
@@ -502,6 +511,13 @@ static int run(const struct tool *tool, int argc, char **argv)
           .kind = FLAG_SWITCH,
           .target = &bench->load.limits,
           .help = "Accounts may not overdraw; they are funded before the load." },
+        { .name = "patience",
+          .kind = FLAG_NUMBER,
+          .target = &bench->patience_s,
+          .value = "S",
+          .minimum = 0,
+          .maximum = 86400,
+          .help = "Gives up after so many seconds without an answer; 30." },
         { .name = "seed",
           .kind = FLAG_NUMBER,
           .target = &bench->seed,

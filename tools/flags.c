@@ -21,7 +21,8 @@ struct parse {
     bool failed;
 };
 
-static void say(const struct tool *tool, const char *format, va_list arguments)
+static void __attribute__((format(printf, 2, 0)))
+say(const struct tool *tool, const char *format, va_list arguments)
 {
     (void)fprintf(stderr, "fenlu %s: ", tool->name);
     (void)vfprintf(stderr, format, arguments);

@@ -10,6 +10,8 @@
 #include "base/assert.h"
 #include "base/clock.h"
 #include "ledger/core/result.h"
+#include "tools/import_chains.h"
+#include "tools/import_check.h"
 #include "tools/import_rows.h"
 #include "tools/import_state.h"
 #include "tools/remote_uv.h"
@@ -28,9 +30,10 @@ enum {
     PROGRESS_MS = 200,
     SAVE_EVERY_MS = 1000,
     CALL_TIMEOUT_S = 30,
-    MALFORMED_SHOWN = 20,
     BAR_WIDTH = 30,
 };
+
+static const char NOT_UNDERSTOOD[] = "the server answered with a reply that is not understood";
 
 struct import;
 
@@ -42,6 +45,9 @@ struct slot {
     uint64_t *rows;
     uint32_t count;
     bool busy;
+    struct result *results;
+    uint32_t *doubts; /* rows that must be looked up before the batch is done (import_chains.h) */
+    uint32_t doubt_count;
 };
 
 struct import {
@@ -96,68 +102,7 @@ static void fail(struct import *import, const char *text)
     import->failed = true;
 }
 
-/* --- first pass --- */
-
-/* Every row is well formed and no chain is longer than a batch; counts the rows. */
-static bool check_file(struct import *import, const char *file_path, uint64_t *count)
-{
-    struct import_rows *rows;
-    struct error error;
-    _Alignas(16) uint8_t record[EVENT_SIZE];
-    uint64_t row = 0;
-    uint64_t malformed = 0;
-    uint64_t chain = 0;
-    *count = 0;
-    if (import_rows_open(file_path, &rows, &error) != STATUS_OK) {
-        (void)tool_failed(import->tool, "%s", error.text);
-        return false;
-    }
-    for (;;) {
-        enum status status = import_rows_next(rows, record, &row, &error);
-        if (status == STATUS_NOT_FOUND) {
-            break;
-        }
-        if (status != STATUS_OK) {
-            malformed++;
-            if (malformed <= MALFORMED_SHOWN) {
-                (void)tool_failed(import->tool, "%s", error.text);
-            }
-            if (status != STATUS_INVALID) {
-                break;
-            }
-            continue;
-        }
-        uint16_t flags = import_rows_are_transfers(rows)
-                             ? ((const struct transfer *)(const void *)record)->flags
-                             : ((const struct account *)(const void *)record)->flags;
-        chain = (flags & TRANSFER_LINKED) != 0 ? chain + 1 : 0;
-        if (chain >= import->batch) {
-            (void)tool_failed(import->tool,
-                              "%s:%" PRIu64 ": a linked chain is longer than --batch %" PRIu64,
-                              file_path, row, import->batch);
-            malformed++;
-            break;
-        }
-        (*count)++;
-    }
-    import_rows_close(rows);
-    if (malformed > 0) {
-        (void)tool_failed(import->tool, "%s: %" PRIu64 " malformed rows: nothing was posted",
-                          file_path, malformed);
-    }
-    return malformed == 0;
-}
-
-/* --- second pass --- */
-
-static bool linked(const struct import *import, const uint8_t *record)
-{
-    const void *aligned = record;
-    uint16_t flags = import_rows_are_transfers(import->rows)
-                         ? ((const struct transfer *)aligned)->flags
-                         : ((const struct account *)aligned)->flags;
-    return (flags & TRANSFER_LINKED) != 0;
-}
+/* --- batches --- */
 
 /* The next row that is still to be posted; false at the end. */
 static bool next_row(struct import *import, uint8_t *record, uint64_t *row)
@@ -188,7 +133,8 @@ static void fill(struct slot *slot)
     import->spill_count = 0;
     while (count < import->batch &&
            next_row(import, slot->records + (size_t)count * EVENT_SIZE, &slot->rows[count])) {
-        bool goes_on = linked(import, slot->records + (size_t)count * EVENT_SIZE);
+        bool goes_on =
+            import_chains_linked(import_rows_are_transfers(import->rows), slot->records, count);
         count++;
         complete = goes_on ? complete : count;
     }
@@ -201,11 +147,17 @@ static void fill(struct slot *slot)
 }
 
 static void send_slot(struct slot *slot);
+static void look_up(struct slot *slot);
 static void start_file(struct import *import);
 
 static void on_retry(uv_timer_t *timer)
 {
-    send_slot(timer->data);
+    struct slot *slot = timer->data;
+    if (slot->doubt_count > 0) {
+        look_up(slot);
+    } else {
+        send_slot(slot);
+    }
 }
 
 /* Rows up to here have all been answered. */
@@ -242,22 +194,14 @@ static void report(struct import *import, uint64_t row, const char *status)
     }
 }
 
-static bool take_results(struct slot *slot, struct bytes message)
+static void count_results(const struct slot *slot)
 {
-    static struct result results[BATCH_EVENTS_MAX];
     struct import *import = slot->import;
     bool transfers = import_rows_are_transfers(import->rows);
-    uint32_t count = 0;
-    uint64_t log_index = 0;
-    if (client_decode_results(message, results, BATCH_EVENTS_MAX, &count, &log_index) !=
-            STATUS_OK ||
-        count != slot->count) {
-        return false;
-    }
     uint32_t exists =
         transfers ? (uint32_t)TRANSFER_STATUS_EXISTS : (uint32_t)ACCOUNT_STATUS_EXISTS;
-    for (uint32_t i = 0; i < count; i++) {
-        uint32_t status = results[i].status;
+    for (uint32_t i = 0; i < slot->count; i++) {
+        uint32_t status = slot->results[i].status;
         const char *text = transfers ? transfer_status_text(status) : account_status_text(status);
         if (status == TRANSFER_STATUS_CREATED) {
             import->created++;
@@ -267,7 +211,6 @@ static bool take_results(struct slot *slot, struct bytes message)
             report(import, slot->rows[i], text != NULL ? text : "unknown status");
         }
     }
-    return true;
 }
 
 static bool may_retry(const struct import *import, enum grpc_code code)
@@ -279,30 +222,94 @@ static bool may_retry(const struct import *import, enum grpc_code code)
 
 static void advance(struct import *import);
 
-static void on_answer(void *context, const struct remote_answer *answer)
+/* Not answered: the slot stays busy for done_row, so that its rows are posted again. */
+static void give_up(struct slot *slot, const char *text)
 {
-    struct slot *slot = context;
+    fail(slot->import, text);
+    slot->import->running--;
+    advance(slot->import);
+}
+
+/* False: the call is made again, or the import has failed. */
+static bool answered(struct slot *slot, const struct remote_answer *answer)
+{
     struct import *import = slot->import;
     if (!import->failed && may_retry(import, answer->code)) {
         int result = uv_timer_start(&slot->retry, on_retry, RETRY_MS, 0);
         ASSERT(result == 0);
-        return;
+        return false;
     }
     if (answer->code != GRPC_OK) {
         char text[ERROR_TEXT_MAX];
         (void)snprintf(text, sizeof text, "rows %" PRIu64 " to %" PRIu64 ": %s: %.380s",
                        slot->rows[0], slot->rows[slot->count - 1], grpc_code_name(answer->code),
                        answer->text);
-        fail(import, text);
-        /* Not answered: the slot stays busy for done_row, so that these rows are posted again. */
-    } else if (!take_results(slot, answer->message)) {
-        fail(import, "the server answered with a reply that is not understood");
-    } else {
-        slot->busy = false;
-        import->answered_ms = uv_now(&import->loop);
+        give_up(slot, text);
+        return false;
     }
-    import->running--;
-    advance(import);
+    import->answered_ms = uv_now(&import->loop);
+    return true;
+}
+
+static void finish_slot(struct slot *slot)
+{
+    count_results(slot);
+    slot->busy = false;
+    slot->import->running--;
+    advance(slot->import);
+}
+
+static void on_found(void *context, const struct remote_answer *answer)
+{
+    struct slot *slot = context;
+    bool transfers = import_rows_are_transfers(slot->import->rows);
+    void *found = NULL;
+    uint32_t found_count = 0;
+    if (!answered(slot, answer)) {
+        return;
+    }
+    if (client_decode_records(transfers ? OPERATION_LOOK_UP_TRANSFERS : OPERATION_LOOK_UP_ACCOUNTS,
+                              answer->message, &found, &found_count) != STATUS_OK) {
+        give_up(slot, NOT_UNDERSTOOD);
+        return;
+    }
+    import_chains_settle(transfers, slot->records, slot->results, slot->doubts, slot->doubt_count,
+                         found, found_count);
+    free(found);
+    finish_slot(slot);
+}
+
+static void look_up(struct slot *slot)
+{
+    static u128 ids[BATCH_EVENTS_MAX];
+    bool transfers = import_rows_are_transfers(slot->import->rows);
+    slot->doubt_count = import_chains_doubtful(transfers, slot->records, slot->results, slot->count,
+                                               slot->doubts, ids);
+    if (slot->doubt_count == 0) {
+        finish_slot(slot);
+        return;
+    }
+    remote_call(slot->import->remote,
+                client_path(transfers ? OPERATION_LOOK_UP_TRANSFERS : OPERATION_LOOK_UP_ACCOUNTS),
+                client_encode_look_up(ids, slot->doubt_count), CALL_TIMEOUT_S * NS_PER_S, on_found,
+                slot);
+}
+
+static void on_answer(void *context, const struct remote_answer *answer)
+{
+    struct slot *slot = context;
+    uint32_t count = 0;
+    uint64_t log_index = 0;
+    if (!answered(slot, answer)) {
+        return;
+    }
+    enum status status =
+        client_decode_results(answer->message, slot->results, slot->count, &count, &log_index);
+    if (status == STATUS_OK && count == slot->count) {
+        look_up(slot);
+    } else {
+        give_up(slot, NOT_UNDERSTOOD);
+    }
 }
 
 static void send_slot(struct slot *slot)
@@ -323,14 +330,13 @@ static void start_slot(struct slot *slot)
         return;
     }
     slot->busy = true;
+    slot->doubt_count = 0;
     import->running++;
     import->last_row = slot->rows[slot->count - 1];
     send_slot(slot);
 }
 
-/* --- progress
- * ------------------------------------------------------------------------------------------------
- */
+/* --- progress --- */
 
 static void draw(struct import *import)
 {
@@ -360,9 +366,7 @@ static void on_progress(uv_timer_t *timer)
     }
 }
 
-/* --- files
- * -------------------------------------------------------------------------------------------------
- */
+/* --- files --- */
 
 static void close_all(struct import *import)
 {
@@ -415,7 +419,7 @@ static void advance(struct import *import)
 static void start_file(struct import *import)
 {
     struct error error;
-    if (!check_file(import, path(import), &import->file_rows) ||
+    if (!import_check_file(import->tool, path(import), import->batch, &import->file_rows) ||
         import_state_open(&import->state, path(import), import->cluster, &import->skip_to_row,
                           &error) != STATUS_OK ||
         import_rows_open(path(import), &import->rows, &error) != STATUS_OK) {
@@ -477,7 +481,10 @@ static void open_slots(struct import *import)
         slot->import = import;
         slot->records = aligned_alloc(16, import->batch * EVENT_SIZE);
         slot->rows = malloc(import->batch * sizeof *slot->rows);
-        ASSERT(slot->records != NULL && slot->rows != NULL);
+        slot->results = malloc(import->batch * sizeof *slot->results);
+        slot->doubts = malloc(import->batch * sizeof *slot->doubts);
+        ASSERT(slot->records != NULL && slot->rows != NULL && slot->results != NULL &&
+               slot->doubts != NULL);
         int result = uv_timer_init(&import->loop, &slot->retry);
         ASSERT(result == 0);
         slot->retry.data = slot;
@@ -515,6 +522,8 @@ static int run_import(struct import *import)
     for (uint64_t i = 0; i < import->in_flight; i++) {
         free(import->slots[i].records);
         free(import->slots[i].rows);
+        free(import->slots[i].results);
+        free(import->slots[i].doubts);
     }
     if (import->rejects != NULL && fclose(import->rejects) != 0) {
         return tool_failed(import->tool, "--rejects %s: cannot write the file",

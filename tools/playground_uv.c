@@ -235,7 +235,7 @@ static int spawn(struct child *child, char **arguments)
     struct playground *playground = child->playground;
     uv_stdio_container_t streams[3] = {
         { .flags = UV_IGNORE },
-        { .flags = UV_CREATE_PIPE | UV_WRITABLE_PIPE,
+        { .flags = (uv_stdio_flags)(UV_CREATE_PIPE | UV_WRITABLE_PIPE),
           .data.stream = (uv_stream_t *)&child->output },
         { .flags = UV_INHERIT_FD, .data.fd = STDERR_FILENO },
     };

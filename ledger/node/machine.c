@@ -15,6 +15,8 @@ struct machine {
     uint64_t applied_index;
     uint64_t applied_term;
     uint64_t timestamp;
+    uint64_t freezes;
+    struct result remembered[BATCH_EVENTS_MAX]; /* a first reply, of any length */
     /* ids of the entry under way, for the prefetch */
     uint32_t account_id_count;
     uint32_t transfer_id_count;
@@ -160,13 +162,13 @@ static struct machine_outcome answer_command(struct machine *machine, const stru
     u128 client = command->header.client;
     uint64_t sequence = command->header.sequence;
     uint32_t remembered = 0;
-    if (client != 0 && replies_find(machine->replies, client, sequence, &outcome.log_index, results,
-                                    &remembered)) {
+    if (client != 0 && replies_find(machine->replies, client, sequence, &outcome.log_index,
+                                    machine->remembered, &remembered)) {
         /* One client never gives a sequence to two commands; one that does gets the old answer, cut
          * or filled to the length that its command asks for. */
-        if (remembered < command->header.count) {
-            memset(results + remembered, 0, (command->header.count - remembered) * sizeof *results);
-        }
+        uint32_t kept = remembered < command->header.count ? remembered : command->header.count;
+        memcpy(results, machine->remembered, kept * sizeof *results);
+        memset(results + kept, 0, (command->header.count - kept) * sizeof *results);
         return outcome;
     }
     apply_command(machine, command, first_timestamp, results);
@@ -216,6 +218,7 @@ static enum status freeze(struct machine *machine, struct error *error)
         .extra = { .data = extra, .size = writer_size(&writer) },
     };
     store_freeze(machine->store, &checkpoint);
+    machine->freezes++;
     free(extra);
     return STATUS_OK;
 }
@@ -249,6 +252,11 @@ enum status machine_apply(struct machine *machine, const struct entry *entry,
         return freeze(machine, error);
     }
     return STATUS_OK;
+}
+
+uint64_t machine_freezes(const struct machine *machine)
+{
+    return machine->freezes;
 }
 
 enum status machine_read(struct machine *machine, const struct command *command, uint8_t *records,

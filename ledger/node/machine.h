@@ -42,6 +42,8 @@ struct machine_outcomes {
 /* Applies one entry; `entry->header.index` is one more than that of the entry before. */
 STATUS_MUST_USE enum status machine_apply(struct machine *machine, const struct entry *entry,
                                           struct machine_outcomes *outcomes, struct error *error);
+/* Seals begun since the open: the sealer has work when it grew. */
+uint64_t machine_freezes(const struct machine *machine);
 /* Answers a look-up command from the state after the last applied entry: `records` has room for
  * `count` of the command times EVENT_SIZE bytes; *found tells how many records lie there. */
 STATUS_MUST_USE enum status machine_read(struct machine *machine, const struct command *command,

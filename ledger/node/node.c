@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+static const uint64_t FULL_RETRY_NS = 500 * NS_PER_MS;
+
 static void open_rings(struct node *node, void *memory)
 {
     uint8_t *at = memory;
@@ -162,8 +164,8 @@ void node_close(struct node *node)
         free(group);
     }
     free_batches(node->making);
-    free_batches(node->ready_head);
-    free_batches(node->flying_head);
+    free_batches(node->ready.head);
+    free_batches(node->flying.head);
     entry_cache_close(&node->cache);
     machine_close(node->machine_stage.machine);
     free(node->machine_stage.scratch.results);
@@ -240,11 +242,13 @@ static void take_entries(struct node *node, const struct raft_update *update,
                          struct entry *const *entries, bool own, struct write_job *job)
 {
     ASSERT(update->append_count <= RAFT_MESSAGE_ENTRIES_MAX);
+    entry_cache_trim(&node->cache, node->raft_now.durable_index); /* room for a message's */
     for (uint32_t i = 0; i < update->append_count; i++) {
         uint64_t index = update->append_first + i;
         struct entry *entry;
         if (update->append_noop) {
             entry = noop_entry(node, index, node->raft_now.term);
+            node->term_first_index = index;
         } else {
             entry = entry_keep(entries[update->append_skip + i]);
         }
@@ -336,9 +340,27 @@ void node_step(struct node *node, const struct raft_event *event, struct entry *
     node_feed(node);
 }
 
+bool node_disk_full(const struct node *node)
+{
+    return __atomic_load_n(&node->log_full, __ATOMIC_ACQUIRE) ||
+           __atomic_load_n(&node->seal_full, __ATOMIC_ACQUIRE);
+}
+
 uint64_t node_deadline_ns(const struct node *node)
 {
-    return raft_deadline_ns(node->raft);
+    uint64_t deadline_ns = raft_deadline_ns(node->raft);
+    bool retry_first = node_disk_full(node) && node->full_retry_ns < deadline_ns;
+    return retry_first ? node->full_retry_ns : deadline_ns;
+}
+
+/* Is there room again? */
+static void retry_full_stages(struct node *node, uint64_t now_ns)
+{
+    if (node_disk_full(node) && now_ns >= node->full_retry_ns) {
+        node->full_retry_ns = now_ns + FULL_RETRY_NS;
+        node->options.host.ring_writer(node->options.host.context);
+        node->options.host.ring_sealer(node->options.host.context);
+    }
 }
 
 void node_tick(struct node *node)
@@ -348,20 +370,18 @@ void node_tick(struct node *node)
     enum status status;
     node_step(node, &event, NULL, &status);
     ASSERT(status == STATUS_OK);
-    if (__atomic_load_n(&node->disk_full, __ATOMIC_ACQUIRE)) {
-        /* Is there room again? */
-        node->options.host.ring_writer(node->options.host.context);
-        node->options.host.ring_sealer(node->options.host.context);
-    }
+    retry_full_stages(node, event.now_ns);
 }
 
 void node_collect(struct node *node)
 {
+    /* In this order: what Raft is told to be written has left the ring, so there is room in it for
+     * as many writes as Raft may have under way. */
+    uint64_t written = __atomic_load_n(&node->written_sequence, __ATOMIC_ACQUIRE);
     struct write_job *done;
     while ((done = ring_take(&node->writes_done)) != NULL) {
         free_write(done);
     }
-    uint64_t written = __atomic_load_n(&node->written_sequence, __ATOMIC_ACQUIRE);
     if (written > node->collected_sequence) {
         node->collected_sequence = written;
         struct raft_event event = { .kind = RAFT_EVENT_WRITTEN,
@@ -397,16 +417,14 @@ bool node_idle(const struct node *node)
 {
     bool leads = node->raft_now.role == RAFT_LEADER;
     bool others = node->identity.member_count > 1;
-    return node->jobs_under_way == 0 && !(leads && others) &&
-           (!leads ||
-            (node->flying_head == NULL && node->ready_head == NULL && node->making == NULL));
+    return node->queued_count == 0 && !(leads && others);
 }
 
 bool node_serving(const struct node *node)
 {
     const struct raft_status *now = &node->raft_now;
     if (now->role == RAFT_LEADER) {
-        return now->reads_ready && node->view.applied_index >= now->commit_index;
+        return now->reads_ready && node->view.applied_index >= node->term_first_index;
     }
     return now->leader != 0;
 }

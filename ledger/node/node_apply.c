@@ -5,6 +5,28 @@
 #include <stdlib.h>
 #include <string.h>
 
+void batch_push(struct batch_list *list, struct batch *batch)
+{
+    batch->next = NULL;
+    if (list->tail != NULL) {
+        list->tail->next = batch;
+    } else {
+        list->head = batch;
+    }
+    list->tail = batch;
+}
+
+struct batch *batch_pop(struct batch_list *list)
+{
+    struct batch *batch = list->head;
+    if (batch != NULL) {
+        list->head = batch->next;
+        list->tail = list->head != NULL ? list->tail : NULL;
+        batch->next = NULL;
+    }
+    return batch;
+}
+
 void batch_free(struct batch *batch)
 {
     if (batch->entry != NULL) {
@@ -58,17 +80,12 @@ static struct entry *take_entry(struct node *node, uint64_t index)
 /* The batch that this leader proposed at the index, if it did and the entry is still its own. */
 static struct batch *take_batch(struct node *node, const struct entry *entry)
 {
-    struct batch *batch = node->flying_head;
+    struct batch *batch = node->flying.head;
     if (batch == NULL || batch->entry->header.index != entry->header.index) {
         return NULL;
     }
     ASSERT(batch->entry->header.term == entry->header.term);
-    node->flying_head = batch->next;
-    if (node->flying_head == NULL) {
-        node->flying_tail = NULL;
-    }
-    batch->next = NULL;
-    return batch;
+    return batch_pop(&node->flying);
 }
 
 static struct machine_outcomes *outcomes_new(uint32_t events)

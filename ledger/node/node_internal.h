@@ -16,11 +16,13 @@ enum {
     JOBS_MAX = 32768, /* jobs of the machine under way; a power of two */
     APPLY_JOBS_MAX = JOBS_MAX - REQUESTS_QUEUED_MAX, /* the rest has room for every read */
     APPLY_BYTES_MAX = 32 << 20,     /* entries fed to the machine and not applied yet */
-    UNAPPLIED_BYTES_MAX = 64 << 20, /* appended and not applied: proposals pause beyond */
+    UNAPPLIED_BYTES_MAX = 48 << 20, /* appended and not applied: proposals pause beyond */
     HELD_MESSAGES_MAX = 4096,       /* messages waiting for a write; a power of two */
     WRITES_MAX = LOG_WRITES_QUEUED_MAX,
 };
 _Static_assert(APPLY_JOBS_MAX > 0, "reads never wait for room among the jobs");
+_Static_assert((int)UNAPPLIED_BYTES_MAX < (int)ENTRY_CACHE_BYTES,
+               "what the cache has let go of does not hide that proposals have to pause");
 
 /* Who waits for the answer to one command. */
 struct waiter {
@@ -60,6 +62,11 @@ struct job {
     struct machine_view view;
 };
 
+/* First in, first out. */
+struct batch_list {
+    struct batch *head, *tail;
+};
+
 /* Look-ups that share one read index. */
 struct read_group {
     struct read_group *next;
@@ -97,8 +104,10 @@ struct node {
     uint64_t write_submitted;
     uint64_t collected_sequence; /* the last written_sequence that Raft was told */
     bool leading;                /* as of the last step: tells when leadership is lost */
+    uint64_t term_first_index;   /* of the entry that began this node's last term as leader */
     bool draining;
     uint64_t disk_free_bytes;
+    uint64_t full_retry_ns; /* when stages that met a full disk try again */
     int64_t clock_offset_ns[RAFT_MEMBERS_MAX];
     bool clock_known[RAFT_MEMBERS_MAX];
     bool clock_warned;
@@ -109,9 +118,8 @@ struct node {
 
     /* requests */
     struct batch *making;
-    struct batch *ready_head, *ready_tail;
-    uint32_t ready_count;
-    struct batch *flying_head, *flying_tail; /* proposed, by index */
+    struct batch_list ready;  /* to be proposed */
+    struct batch_list flying; /* proposed, by index */
     struct job *new_reads, *new_reads_tail;
     struct read_group *groups_head, *groups_tail;
     uint64_t next_read_id;
@@ -127,7 +135,8 @@ struct node {
     /* shared: rings and flags between stages */
     struct ring writes, writes_done, jobs, jobs_done;
     uint64_t written_sequence; /* atomic, by the writer */
-    bool disk_full;            /* atomic, by the writer */
+    bool log_full;             /* atomic, by the writer: its last write found no room */
+    bool seal_full;            /* atomic, by the sealer: likewise */
     struct writer_stage writer_stage;
     struct machine_stage machine_stage;
 };
@@ -136,6 +145,8 @@ struct node {
 void node_step(struct node *node, const struct raft_event *event, struct entry *const *entries,
                enum status *status);
 void node_fatal(struct node *node, const struct error *error);
+/* A stage waits for room on the disk. */
+bool node_disk_full(const struct node *node);
 /* node_messages.c */
 void node_send(struct node *node, const struct raft_message *message);
 void node_send_held(struct node *node);
@@ -146,6 +157,8 @@ void node_reply_error(struct node *node, const struct waiter *waiter, enum statu
                       const char *text);
 void node_leadership_lost(struct node *node);
 void node_reads_confirmed(struct node *node, const struct raft_read *reads, uint32_t count);
+void batch_push(struct batch_list *list, struct batch *batch);
+struct batch *batch_pop(struct batch_list *list); /* NULL: empty */
 void batch_free(struct batch *batch);
 void job_free(struct job *job);
 /* node_apply.c */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 enum { CLOCK_WARN_MS = 500, CLOCK_LEAD_MAX_MS = 10000 };
+static const int64_t CLOCK_OFFSET_MAX_NS = INT64_MAX / 2; /* a peer may say anything */
 
 /* --- out --- */
 
@@ -156,7 +157,7 @@ void node_receive_raft(struct node *node, uint32_t from, struct bytes head, stru
     }
     /* The cache keeps what is not durable: a disk this far behind makes the leader wait. */
     uint64_t behind = node->cache.last - node->raft_now.durable_index;
-    if (node->cache.last > node->raft_now.durable_index &&
+    if (message.entry_count > 0 &&
         behind + message.entry_count > ENTRY_CACHE_MAX - RAFT_MESSAGE_ENTRIES_MAX) {
         metric_add(&node_metric_dropped_messages, 1);
         return;
@@ -200,7 +201,12 @@ static int64_t clock_error_ns(const struct node *node)
         }
     }
     qsort(offsets, count, sizeof offsets[0], compare_offsets);
-    return -offsets[count / 2];
+    int64_t low = offsets[(count - 1) / 2];
+    int64_t high = offsets[count / 2];
+    if (low <= 0 && high >= 0) {
+        return 0; /* between the two in the middle */
+    }
+    return low > 0 ? -low : -high;
 }
 
 static void judge_clock(struct node *node)
@@ -237,6 +243,8 @@ static void on_peer_clock(void *context, uint32_t peer, int64_t offset_ns, uint6
     if (round_trip_ns > NS_PER_S) {
         return; /* too coarse to judge by */
     }
+    offset_ns = offset_ns > -CLOCK_OFFSET_MAX_NS ? offset_ns : -CLOCK_OFFSET_MAX_NS;
+    offset_ns = offset_ns < CLOCK_OFFSET_MAX_NS ? offset_ns : CLOCK_OFFSET_MAX_NS;
     for (uint32_t i = 0; i < node->identity.member_count; i++) {
         if (node->identity.members[i].id == peer) {
             node->clock_offset_ns[i] = offset_ns;

@@ -50,17 +50,12 @@ static void fail_batch(struct node *node, struct batch *batch, enum status statu
 void node_leadership_lost(struct node *node)
 {
     struct batch *batch;
-    while ((batch = node->flying_head) != NULL) {
-        node->flying_head = batch->next;
+    while ((batch = batch_pop(&node->flying)) != NULL) {
         fail_batch(node, batch, STATUS_LEADER_LOST, "this node ceased to lead");
     }
-    node->flying_tail = NULL;
-    while ((batch = node->ready_head) != NULL) {
-        node->ready_head = batch->next;
+    while ((batch = batch_pop(&node->ready)) != NULL) {
         fail_batch(node, batch, STATUS_NOT_LEADER, "");
     }
-    node->ready_tail = NULL;
-    node->ready_count = 0;
     if (node->making != NULL) {
         fail_batch(node, node->making, STATUS_NOT_LEADER, "");
         node->making = NULL;
@@ -94,8 +89,7 @@ static void answer_status(struct node *node, uint64_t client, uint64_t request)
 
 static bool disk_low(const struct node *node)
 {
-    return __atomic_load_n(&node->disk_full, __ATOMIC_ACQUIRE) ||
-           node->disk_free_bytes < node->options.disk_reserve_bytes;
+    return node_disk_full(node) || node->disk_free_bytes < node->options.disk_reserve_bytes;
 }
 
 /* STATUS_OK, or why a request is not taken; the text names value, limit and remedy. */
@@ -114,9 +108,10 @@ static enum status admit(const struct node *node, const struct request *request,
     if (write && disk_low(node)) {
         (void)snprintf(text, ERROR_TEXT_MAX,
                        "node %u has %llu MiB of disk left, its reserve is %llu MiB "
-                       "(--disk-reserve-mib): free space or grow the disk",
+                       "(--disk-reserve-mib)%s: free space or grow the disk",
                        node->identity.node, (unsigned long long)(node->disk_free_bytes >> 20),
-                       (unsigned long long)(node->options.disk_reserve_bytes >> 20));
+                       (unsigned long long)(node->options.disk_reserve_bytes >> 20),
+                       node_disk_full(node) ? ", and a write has met a full disk" : "");
         return STATUS_NO_SPACE;
     }
     if (node->queued_count >= REQUESTS_QUEUED_MAX ||
@@ -156,15 +151,8 @@ static bool batch_has_room(const struct batch *batch, uint32_t size)
 
 static void make_ready(struct node *node)
 {
-    struct batch *batch = node->making;
+    batch_push(&node->ready, node->making);
     node->making = NULL;
-    if (node->ready_tail != NULL) {
-        node->ready_tail->next = batch;
-    } else {
-        node->ready_head = batch;
-    }
-    node->ready_tail = batch;
-    node->ready_count++;
 }
 
 /* The one copy of a command on its way into the log. */
@@ -233,10 +221,12 @@ void node_on_request(struct node *node, uint64_t client, struct bytes head, stru
     }
     char text[ERROR_TEXT_MAX];
     bool write = operation_is_write(command.header.operation);
+    uint64_t now_ns = clock_mono_ns(&node->options.clock);
     struct waiter waiter = {
         .client = client,
         .request = request.id,
-        .expires_ns = clock_mono_ns(&node->options.clock) + request.timeout_ns,
+        .expires_ns =
+            request.timeout_ns < UINT64_MAX - now_ns ? now_ns + request.timeout_ns : UINT64_MAX,
         .bytes = write ? (uint32_t)payload.size : command.header.count * EVENT_SIZE,
     };
     enum status status = admit(node, &request, &command, waiter.bytes, text);
@@ -262,7 +252,7 @@ static struct entry *stamp(struct node *node, struct batch *batch)
 {
     struct entry *entry = batch->entry;
     uint32_t size = entry->header.body_size;
-    if (size < COPY_BELOW) {
+    if (size < COPY_BELOW && entry->body_capacity > size) { /* not yet: it may have been busy */
         struct entry *small = entry_new(size);
         small->header = entry->header;
         memcpy(small->body, entry->body, size);
@@ -276,7 +266,9 @@ static struct entry *stamp(struct node *node, struct batch *batch)
     return entry;
 }
 
-static enum status propose(struct node *node, struct batch *batch)
+/* True when it was taken. It flies before the step: should the step find that this node leads no
+ * more, the batch is answered with the others that do. */
+static bool propose(struct node *node, struct batch *batch)
 {
     struct entry *entry = stamp(node, batch);
     struct raft_entry_info info = { .size = entry_size(&entry->header) };
@@ -284,26 +276,25 @@ static enum status propose(struct node *node, struct batch *batch)
                                 .now_ns = clock_mono_ns(&node->options.clock),
                                 .entries = &info,
                                 .entry_count = 1 };
-    /* In flight before the step: a cluster of one may feed it at once. */
-    struct batch *tail = node->flying_tail;
-    if (tail != NULL) {
-        tail->next = batch;
-    } else {
-        node->flying_head = batch;
-    }
-    node->flying_tail = batch;
+    struct batch *before = node->flying.tail;
+    batch_push(&node->flying, batch);
     enum status status;
     node_step(node, &event, &entry, &status);
-    if (status != STATUS_OK) { /* refused, and nothing changed: take it out again */
-        ASSERT(node->flying_tail == batch);
-        node->flying_tail = tail;
-        if (tail != NULL) {
-            tail->next = NULL;
-        } else {
-            node->flying_head = NULL;
-        }
+    if (status == STATUS_OK) {
+        return true;
     }
-    return status;
+    /* Refused, and nothing changed: it is the first of the ready ones again. */
+    ASSERT(node->flying.tail == batch);
+    node->flying.tail = before;
+    if (before != NULL) {
+        before->next = NULL;
+    } else {
+        node->flying.head = NULL;
+    }
+    batch->next = node->ready.head;
+    node->ready.head = batch;
+    node->ready.tail = node->ready.tail != NULL ? node->ready.tail : batch;
+    return false;
 }
 
 /* Self-clocking: while this node's own flush is under way, small batches wait for it and grow. */
@@ -318,72 +309,73 @@ static bool may_propose(const struct node *node, bool full)
 
 static bool propose_ready(struct node *node)
 {
-    struct batch *batch = node->ready_head;
-    if (batch == NULL || !may_propose(node, true)) {
+    if (node->ready.head == NULL || !may_propose(node, true)) {
         return false;
     }
-    struct batch *next = batch->next;
-    batch->next = NULL;
-    if (propose(node, batch) != STATUS_OK) {
-        batch->next = next;
-        return false;
-    }
-    node->ready_head = next;
-    if (next == NULL) {
-        node->ready_tail = NULL;
-    }
-    node->ready_count--;
-    return true;
+    return propose(node, batch_pop(&node->ready));
 }
 
+static void refuse_group(struct node *node, struct read_group *group)
+{
+    struct job *job;
+    while ((job = group->jobs) != NULL) {
+        group->jobs = job->next;
+        node_reply_error(node, &job->waiter, STATUS_NOT_LEADER, "");
+        job_free(job);
+    }
+    free(group);
+}
+
+static void remove_group(struct node *node, struct read_group *group, struct read_group *previous)
+{
+    if (previous != NULL) {
+        previous->next = group->next;
+    } else {
+        node->groups_head = group->next;
+    }
+    if (node->groups_tail == group) {
+        node->groups_tail = previous;
+    }
+}
+
+/* The reads that queued since the last flush become one group; it stands in the list before the
+ * step, which may confirm or refuse it at once. */
 static void flush_reads(struct node *node)
 {
     if (node->new_reads == NULL) {
         return;
     }
-    struct raft_event event = { .kind = RAFT_EVENT_READ,
-                                .now_ns = clock_mono_ns(&node->options.clock),
-                                .read_id = node->next_read_id + 1 };
     struct read_group *group = calloc(1, sizeof *group);
     ASSERT(group != NULL);
-    group->read_id = event.read_id;
+    group->read_id = node->next_read_id + 1;
     group->jobs = node->new_reads;
-    if (node->groups_tail != NULL) {
-        node->groups_tail->next = group;
+    struct read_group *before = node->groups_tail;
+    if (before != NULL) {
+        before->next = group;
     } else {
         node->groups_head = group;
     }
-    struct read_group *tail = node->groups_tail;
     node->groups_tail = group;
+    struct job *jobs = node->new_reads;
+    struct job *jobs_tail = node->new_reads_tail;
     node->new_reads = NULL;
-    struct job *new_tail = node->new_reads_tail;
     node->new_reads_tail = NULL;
+    struct raft_event event = { .kind = RAFT_EVENT_READ,
+                                .now_ns = clock_mono_ns(&node->options.clock),
+                                .read_id = group->read_id };
     enum status status;
     node_step(node, &event, NULL, &status);
     if (status == STATUS_OK) {
         node->next_read_id++;
         return;
     }
-    /* Refused: take the group out again; when busy the reads wait for the next flush. */
-    ASSERT(node->groups_tail == group);
-    node->groups_tail = tail;
-    if (tail != NULL) {
-        tail->next = NULL;
-    } else {
-        node->groups_head = NULL;
+    remove_group(node, group, before);
+    if (status == STATUS_BUSY) { /* they wait for the next flush */
+        node->new_reads = jobs;
+        node->new_reads_tail = jobs_tail;
+        group->jobs = NULL;
     }
-    if (status == STATUS_BUSY) {
-        node->new_reads = group->jobs;
-        node->new_reads_tail = new_tail;
-    } else {
-        struct job *job;
-        while ((job = group->jobs) != NULL) {
-            group->jobs = job->next;
-            node_reply_error(node, &job->waiter, STATUS_NOT_LEADER, "");
-            job_free(job);
-        }
-    }
-    free(group);
+    refuse_group(node, group);
 }
 
 void node_flush(struct node *node)
@@ -391,7 +383,7 @@ void node_flush(struct node *node)
     flush_reads(node);
     while (propose_ready(node)) {
     }
-    if (node->making != NULL && node->ready_head == NULL && may_propose(node, false)) {
+    if (node->making != NULL && node->ready.head == NULL && may_propose(node, false)) {
         make_ready(node);
         (void)propose_ready(node);
     }
@@ -412,20 +404,7 @@ void node_reads_confirmed(struct node *node, const struct raft_read *reads, uint
             group->index = reads[i].index;
             continue;
         }
-        if (previous != NULL) {
-            previous->next = group->next;
-        } else {
-            node->groups_head = group->next;
-        }
-        if (node->groups_tail == group) {
-            node->groups_tail = previous;
-        }
-        struct job *job;
-        while ((job = group->jobs) != NULL) {
-            group->jobs = job->next;
-            node_reply_error(node, &job->waiter, STATUS_NOT_LEADER, "");
-            job_free(job);
-        }
-        free(group);
+        remove_group(node, group, previous);
+        refuse_group(node, group);
     }
 }

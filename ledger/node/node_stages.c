@@ -32,17 +32,41 @@ static void return_writes(struct node *node)
     node->options.host.ring_loop(node->options.host.context);
 }
 
-static void note_disk_full(struct node *node, bool full, const struct error *error)
+/* Each stage has a flag of its own: room for one need not be room for the other. The loop is told,
+ * because it sets the time of the next attempt. */
+static void note_full(struct node *node, bool *flag, const struct error *error)
 {
-    if (__atomic_exchange_n(&node->disk_full, full, __ATOMIC_ACQ_REL) == full) {
-        return;
-    }
-    if (full) {
-        log_line(LOG_ERROR, "log_disk_full", LOG_TEXT("reason", error->text),
+    if (!__atomic_exchange_n(flag, true, __ATOMIC_ACQ_REL)) {
+        log_line(LOG_ERROR, "write_met_full_disk", LOG_UINT("node", node->identity.node),
+                 LOG_TEXT("reason", error->text),
                  LOG_TEXT("effect", "writes are refused until there is room"), LOG_END);
-    } else {
-        log_line(LOG_INFO, "log_disk_freed", LOG_END);
+        node->options.host.ring_loop(node->options.host.context);
     }
+}
+
+static void note_room(struct node *node, bool *flag)
+{
+    if (__atomic_load_n(flag, __ATOMIC_ACQUIRE)) {
+        __atomic_store_n(flag, false, __ATOMIC_RELEASE);
+        log_line(LOG_INFO, "write_has_room", LOG_UINT("node", node->identity.node), LOG_END);
+    }
+}
+
+/* Nothing to write: the next segment is made ahead of need. */
+static bool prepare_log(struct node *node)
+{
+    struct error error;
+    bool did = false;
+    enum status status = log_prepare(node->options.log, &did, &error);
+    if (status == STATUS_NO_SPACE) {
+        note_full(node, &node->log_full, &error);
+        return false;
+    }
+    if (status != STATUS_OK) {
+        node_fatal(node, &error);
+    }
+    note_room(node, &node->log_full);
+    return did;
 }
 
 /* Everything queued becomes durable with one flush. */
@@ -52,19 +76,7 @@ bool node_writer_step(struct node *node)
     struct error error;
     take_writes(node);
     if (stage->taken_count == 0) {
-        bool did = false;
-        enum status status = log_prepare(node->options.log, &did, &error);
-        if (status == STATUS_NO_SPACE) {
-            note_disk_full(node, true, &error);
-            return false;
-        }
-        if (status != STATUS_OK) {
-            node_fatal(node, &error);
-        }
-        if (__atomic_load_n(&node->disk_full, __ATOMIC_ACQUIRE)) {
-            note_disk_full(node, false, NULL);
-        }
-        return did;
+        return prepare_log(node);
     }
     struct log_write writes[WRITES_MAX];
     for (uint32_t i = 0; i < stage->taken_count; i++) {
@@ -73,13 +85,13 @@ bool node_writer_step(struct node *node)
     uint64_t start_ns = clock_mono_ns(&node->options.clock);
     enum status status = log_write(node->options.log, writes, stage->taken_count, &error);
     if (status == STATUS_NO_SPACE) {
-        note_disk_full(node, true, &error);
+        note_full(node, &node->log_full, &error);
         return false; /* kept; the loop rings again */
     }
     if (status != STATUS_OK) {
         node_fatal(node, &error);
     }
-    note_disk_full(node, false, NULL);
+    note_room(node, &node->log_full);
     metric_observe(&node_metric_flush, clock_mono_ns(&node->options.clock) - start_ns);
     return_writes(node);
     return true;
@@ -123,12 +135,12 @@ bool node_machine_step(struct node *node)
     if (job == NULL) {
         return false;
     }
-    bool busy = store_seal_busy(node->options.store);
+    uint64_t freezes = machine_freezes(stage->machine);
     if (!run_job(node, job)) {
         stage->current = job;
         return false; /* the sealer rings when it is done */
     }
-    if (!busy && store_seal_busy(node->options.store)) {
+    if (machine_freezes(stage->machine) != freezes) {
         node->options.host.ring_sealer(node->options.host.context);
     }
     bool put = ring_put(&node->jobs_done, job);
@@ -145,12 +157,13 @@ bool node_sealer_step(struct node *node)
     bool more = false;
     enum status status = store_seal_step(node->options.store, &more, &error);
     if (status == STATUS_NO_SPACE) {
-        note_disk_full(node, true, &error);
+        note_full(node, &node->seal_full, &error);
         return false;
     }
     if (status != STATUS_OK) {
         node_fatal(node, &error);
     }
+    note_room(node, &node->seal_full);
     if (!more) {
         node->options.host.ring_machine(node->options.host.context);
     }

@@ -58,12 +58,12 @@ class Cluster:
 
     def lookup_transfers(self, ids):
         """Those of at most IDS_MAX ids that exist, in the order asked."""
-        request = ledger_pb2.LookupTransfersRequest(ids=[number.to_bytes(16, "big") for number in ids])
+        request = ledger_pb2.LookupTransfersRequest(ids=map(id_bytes, ids))
         return self._read("/fenlu.v1.Ledger/LookupTransfers", request,
                           ledger_pb2.LookupTransfersResponse).transfers
 
     def lookup_accounts(self, ids):
-        request = ledger_pb2.LookupAccountsRequest(ids=[number.to_bytes(16, "big") for number in ids])
+        request = ledger_pb2.LookupAccountsRequest(ids=map(id_bytes, ids))
         return self._read("/fenlu.v1.Ledger/LookupAccounts", request,
                           ledger_pb2.LookupAccountsResponse).accounts
 
@@ -76,6 +76,11 @@ class Cluster:
             if error.code() not in PASSING:
                 raise
             return None
+
+
+def id_bytes(number):
+    """A 128-bit number as an id: 16 bytes, big-endian."""
+    return number.to_bytes(16, "big")
 
 
 def whole(message, field):

@@ -118,7 +118,8 @@ class Day:
         return (self.time_ms << 80) | (self.serial << 48) | self.random.getrandbits(48)
 
     def amount(self, currency):
-        low, high = self.one_of([((low, high), weight) for weight, low, high in currency.amounts], 100)
+        bands = [((low, high), weight) for weight, low, high in currency.amounts]
+        low, high = self.one_of(bands, 100)
         return low + self.below(high - low)
 
     def row(self, currency, debit, credit, amount, code, linked=False, order=0):
@@ -150,7 +151,8 @@ class Day:
         return rows
 
     def payment(self, currency, wallet, amount):
-        rows = self.pay(currency, wallet, currency.merchant(self.skewed(currency.merchants)), amount)
+        merchant = currency.merchant(self.skewed(currency.merchants))
+        rows = self.pay(currency, wallet, merchant, amount)
         currency.refundable.append(rows)
         return rows
 

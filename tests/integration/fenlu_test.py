@@ -23,6 +23,7 @@ health_pb2, reflection_pb2, reflection_alpha_pb2 and status_pb2 are its attribut
 import atexit
 import importlib
 import inspect
+import itertools
 import json
 import os
 import pathlib
@@ -52,6 +53,7 @@ U64_MAX = 2**64 - 1
 U128_MAX = 2**128 - 1
 
 _processes = []
+_ids = itertools.count(1 << 80)
 
 
 def _clean_up():
@@ -181,6 +183,34 @@ def cluster_status(channel, timeout=CALL_TIMEOUT):
 def statuses(answer):
     """The statuses of an answer to a create call, as numbers."""
     return [result.status for result in answer.results]
+
+
+def _numbers(enum, prefix, names):
+    values = ledger_pb2.DESCRIPTOR.enum_types_by_name[enum].values_by_name
+    return [values[prefix + name].number for name in names]
+
+
+def accounts_are(*names):
+    """AccountStatus numbers: accounts_are("CREATED", "EXISTS") == statuses(answer)."""
+    return _numbers("AccountStatus", "ACCOUNT_STATUS_", names)
+
+
+def transfers_are(*names):
+    """TransferStatus numbers."""
+    return _numbers("TransferStatus", "TRANSFER_STATUS_", names)
+
+
+def new_ids(count):
+    """Ids, as numbers, that nothing else in this run uses."""
+    return [next(_ids) for _ in range(count)]
+
+
+def make_accounts(ledger, count, **fields):
+    """Creates accounts under new ids and returns these."""
+    ids = new_ids(count)
+    answer = ledger.create_accounts([account(id, **fields) for id in ids])
+    assert statuses(answer) == accounts_are("CREATED") * count, answer
+    return ids
 
 
 def failure(call, *arguments, **options):
@@ -324,7 +354,7 @@ class Process:
         return self if self.process is not None else self.start()
 
     def __exit__(self, kind, value, trace):
-        if kind is not None and self.process.poll() is None:
+        if kind is not None and self in _processes:
             sys.stdout.write(f"--- stderr of fenlu {' '.join(self.arguments)}\n{self.log_tail()}")
         self.kill()
 

@@ -164,7 +164,7 @@ def check_books(ledger, customers, posted):
         assert whole(each, "credits_posted") == credits.get(each.id, 0), each
     total = sum(whole(each, "debits_posted") for each in accounts)
     assert total == sum(whole(each, "credits_posted") for each in accounts)
-    print(f"{len(posted)} transfers, debits = credits = {total // 100:,}.{total % 100:02} CZK", flush=True)
+    print(f"{len(posted)} transfers, debits = credits = {total // 100:,}.{total % 100:02} CZK")
 
 
 def test_every_balance_is_the_banks_own():

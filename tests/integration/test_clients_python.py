@@ -1,50 +1,19 @@
-"""The calls of Fenlu through a client that we did not write: grpcio of Debian, on `fenlu dev` and on
-a playground."""
+"""The calls of Fenlu through a client that we did not write: grpcio of Debian, on `fenlu dev` and
+on a playground."""
 
-import base64
-import itertools
 import re
-import signal
-import subprocess
-import tempfile
 
 import grpc
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
 import fenlu_test as ft
-from fenlu_test import (Ledger, account, error_detail, failure, health_pb2, id_bytes, ledger_pb2,
-                        statuses, transfer, whole)
-from fenlu_test import errors_pb2, reflection_alpha_pb2, reflection_pb2
+from fenlu_test import (Ledger, account, accounts_are, error_detail, errors_pb2, failure,
+                        health_pb2, id_bytes, ledger_pb2, make_accounts, new_ids,
+                        reflection_alpha_pb2, reflection_pb2, statuses, transfer, transfers_are,
+                        whole)
 
 BATCH_MAX = 8190
 MESSAGE_MAX = 4 * 1024 * 1024
-_ids = itertools.count(1 << 80)
-
-
-def new_ids(count):
-    """Ids that no other test of this run uses."""
-    return [next(_ids) for _ in range(count)]
-
-
-def code_of(prefix, *names):
-    return [ledger_pb2.DESCRIPTOR.enum_types_by_name[
-        {"ACCOUNT": "AccountStatus", "TRANSFER": "TransferStatus"}[prefix]
-    ].values_by_name[f"{prefix}_STATUS_{name}"].number for name in names]
-
-
-def accounts_are(*names):
-    return code_of("ACCOUNT", *names)
-
-
-def transfers_are(*names):
-    return code_of("TRANSFER", *names)
-
-
-def make_accounts(ledger, count, **fields):
-    ids = new_ids(count)
-    answer = ledger.create_accounts([account(id, **fields) for id in ids])
-    assert statuses(answer) == accounts_are("CREATED") * count, answer
-    return ids
 
 
 def expect_invalid(error, field, text):
@@ -247,7 +216,8 @@ def test_an_id_of_another_length_is_refused_by_name(target):
             for value in (b"x", b"y" * 15, b"z" * 17):
                 refused = transfer(bad, debit, credit, 1)
                 setattr(refused, field, value)
-                error = failure(ledger.create_transfers, [transfer(good, debit, credit, 1), refused])
+                error = failure(ledger.create_transfers,
+                                [transfer(good, debit, credit, 1), refused])
                 expect_invalid(error, f"transfers[1].{field}", str(len(value)))
         for field in ("id", "user_data_128"):
             refused = account(bad)
@@ -390,57 +360,6 @@ def test_a_deadline_ends_a_call_and_nothing_else(target):
         assert ledger.lookup_accounts([debit])[0].debits_posted == len(items)
 
 
-def nghttp(address, method, message, timeout):
-    """One call through nghttp, which sends grpc-timeout but has no such deadline of its own: what
-    comes at the deadline is the server's answer. Returns headers and trailers together."""
-    with tempfile.NamedTemporaryFile(dir=ft.SCRATCH) as body:
-        data = message.SerializeToString()
-        body.write(b"\0" + len(data).to_bytes(4, "big") + data)
-        body.flush()
-        result = subprocess.run(
-            ["nghttp", "--null-out", "--verbose", "--timeout=10s", f"--data={body.name}",
-             "--header=content-type: application/grpc", "--header=te: trailers",
-             f"--header=grpc-timeout: {timeout}", f"http://{address}/fenlu.v1.Ledger/{method}"],
-            capture_output=True, text=True, check=False)
-    assert result.returncode == 0, result
-    return dict(re.findall(r"recv \(stream_id=\d+\) (\S+): (.*)", result.stdout))
-
-
-def detail_of(headers):
-    data = headers["grpc-status-details-bin"]
-    status = ft.status_pb2.Status.FromString(base64.b64decode(data + "=" * (-len(data) % 4)))
-    detail = errors_pb2.ErrorDetail()
-    assert str(status.code) == headers["grpc-status"] and status.details[0].Unpack(detail), status
-    return detail
-
-
-def test_a_deadline_that_has_passed_means_not_applied(target):
-    headers = nghttp(target.address, "LookupAccounts", ledger_pb2.LookupAccountsRequest(), "0n")
-    assert headers["grpc-status"] == str(grpc.StatusCode.DEADLINE_EXCEEDED.value[0]), headers
-    assert detail_of(headers) == errors_pb2.ErrorDetail(
-        reason="TIMEOUT", outcome=errors_pb2.OUTCOME_NOT_APPLIED, retryable=True)
-
-
-def test_the_answer_at_a_deadline_says_that_the_outcome_is_unknown():
-    with ft.Playground() as playground, playground.channel() as channel:
-        ledger = Ledger(channel)
-        debit, credit = make_accounts(ledger, 2)
-        items = [transfer(id, debit, credit, 1) for id in new_ids(3)]
-        request = ledger_pb2.CreateTransfersRequest(transfers=items)
-        for id in playground.pids():
-            playground.kill_node(id, signal.SIGSTOP)
-        headers = nghttp(playground.address, "CreateTransfers", request, "300m")
-        for id in playground.pids():
-            playground.kill_node(id, signal.SIGCONT)
-        assert headers["grpc-status"] == str(grpc.StatusCode.DEADLINE_EXCEEDED.value[0]), headers
-        assert "deadline" in headers["grpc-message"], headers
-        assert detail_of(headers) == errors_pb2.ErrorDetail(
-            reason="TIMEOUT_UNKNOWN", outcome=errors_pb2.OUTCOME_UNKNOWN, retryable=True)
-        answer = ledger.create_transfers(items)
-        assert set(statuses(answer)) <= set(transfers_are("CREATED", "EXISTS")), answer
-        assert ledger.lookup_accounts([debit])[0].debits_posted == len(items)
-
-
 def test_cancelled_calls_leave_the_server_well(target):
     with target.channel() as channel:
         ledger = Ledger(channel)
@@ -470,20 +389,6 @@ def test_1000_calls_at_once_on_one_connection(target):
         timestamps = {answer.results[0].timestamp for answer in answers}
         assert len(timestamps) == len(answers)
         assert ledger.lookup_accounts([debit])[0].debits_posted == 3000
-
-
-def test_a_stopped_server_is_a_deadline_and_a_continued_one_answers():
-    with ft.Dev() as dev, dev.channel() as channel:
-        ledger = Ledger(channel)
-        debit, credit = make_accounts(ledger, 2)
-        dev.signal(signal.SIGSTOP)
-        items = [transfer(new_ids(1)[0], debit, credit, 1)]
-        error = failure(ledger.create_transfers, items, timeout=0.5)
-        assert error.code() is grpc.StatusCode.DEADLINE_EXCEEDED, error
-        dev.signal(signal.SIGCONT)
-        answer = ledger.create_transfers(items, timeout=10)
-        assert set(statuses(answer)) <= set(transfers_are("CREATED", "EXISTS")), answer
-        assert ledger.lookup_accounts([debit])[0].debits_posted == 1
 
 
 # --- services beside the ledger

@@ -1,6 +1,5 @@
 """`fenlu dev` as a process: TLS, metrics, draining at SIGTERM, and data that outlives it."""
 
-import itertools
 import os
 import re
 import signal
@@ -15,22 +14,16 @@ import urllib.request
 import grpc
 
 import fenlu_test as ft
-from fenlu_test import Dev, Ledger, account, failure, health_pb2, ledger_pb2, statuses, transfer
+from fenlu_test import (Dev, Ledger, account, failure, health_pb2, ledger_pb2, make_accounts,
+                        new_ids, statuses, transfer)
 
-_ids = itertools.count(1000)
-
-CREATED = [ledger_pb2.TRANSFER_STATUS_CREATED]
-
-
-def new_ids(count):
-    return [next(_ids) for _ in range(count)]
+CREATED = ft.transfers_are("CREATED")
 
 
 def post_one(ledger):
     """Two accounts and a transfer; returns the transfer's id."""
-    debit, credit, id = new_ids(3)
-    answer = ledger.create_accounts([account(debit), account(credit)])
-    assert statuses(answer) == [ledger_pb2.ACCOUNT_STATUS_CREATED] * 2, answer
+    debit, credit = make_accounts(ledger, 2)
+    [id] = new_ids(1)
     assert statuses(ledger.create_transfers([transfer(id, debit, credit, 5)])) == CREATED
     return id
 
@@ -248,8 +241,7 @@ class Load(threading.Thread):
 def test_sigterm_drains():
     with Dev() as dev:
         with dev.channel() as channel:
-            debit, credit = new_ids(2)
-            Ledger(channel).create_accounts([account(debit), account(credit)])
+            debit, credit = make_accounts(Ledger(channel), 2)
             watch = channel.unary_stream(
                 "/grpc.health.v1.Health/Watch",
                 request_serializer=health_pb2.HealthCheckRequest.SerializeToString,

@@ -59,32 +59,6 @@ static u128 account_id(uint32_t number)
     return u128_make(hash_u128(number), number + 1);
 }
 
-static void create_accounts(struct bench *bench)
-{
-    struct delta *delta = store_delta(bench->store);
-    uint32_t at = 0;
-    while (at < bench->accounts) {
-        u128 ids[BATCH];
-        struct error error;
-        uint32_t count = bench->accounts - at < BATCH ? bench->accounts - at : BATCH;
-        for (uint32_t i = 0; i < count; i++) {
-            ids[i] = account_id(at + i);
-        }
-        if (store_prefetch(bench->store, ids, count, NULL, 0, &error) != STATUS_OK) {
-            die(&error);
-        }
-        bench->log_index++;
-        store_batch_index(bench->store, bench->log_index);
-        delta_batch_begin(delta);
-        for (uint32_t i = 0; i < count; i++) {
-            struct account account = { .id = ids[i], .ledger = 1, .code = 1, .timestamp = at + i };
-            (void)delta_account_insert(delta, &account);
-        }
-        delta_batch_end(delta);
-        at += count;
-    }
-}
-
 static void make_batch(struct bench *bench, struct transfer *batch, uint32_t count)
 {
     uint64_t now = bench->log_index * BATCH + 1;
@@ -171,6 +145,33 @@ static void freeze_when_due(struct bench *bench)
                                            .digest = delta_digest(store_delta(bench->store)) };
     store_freeze(bench->store, &checkpoint);
     worker_ring(&bench->sealer);
+}
+
+static void create_accounts(struct bench *bench)
+{
+    struct delta *delta = store_delta(bench->store);
+    uint32_t at = 0;
+    while (at < bench->accounts) {
+        u128 ids[BATCH];
+        struct error error;
+        freeze_when_due(bench);
+        uint32_t count = bench->accounts - at < BATCH ? bench->accounts - at : BATCH;
+        for (uint32_t i = 0; i < count; i++) {
+            ids[i] = account_id(at + i);
+        }
+        if (store_prefetch(bench->store, ids, count, NULL, 0, &error) != STATUS_OK) {
+            die(&error);
+        }
+        bench->log_index++;
+        store_batch_index(bench->store, bench->log_index);
+        delta_batch_begin(delta);
+        for (uint32_t i = 0; i < count; i++) {
+            struct account account = { .id = ids[i], .ledger = 1, .code = 1, .timestamp = at + i };
+            (void)delta_account_insert(delta, &account);
+        }
+        delta_batch_end(delta);
+        at += count;
+    }
 }
 
 /* CPU of this thread, which others on the machine do not change much. */

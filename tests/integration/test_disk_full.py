@@ -1,0 +1,240 @@
+"""A full disk: a small tmpfs, and a limit on the size of files. Writes are refused with a text that
+says what to do, reads go on, nothing is lost, and with room again writes are taken, all without a
+restart. Mounting needs root: skipped where that is not allowed."""
+
+import contextlib
+import pathlib
+import resource
+import subprocess
+import time
+
+import grpc
+
+from fenlu_test import (Dev, Ledger, Skip, account, errors_pb2, error_detail, failure, health_pb2,
+                        id_bytes, id_number, ledger_pb2, main, run_fenlu, scratch_path, statuses, transfer,
+                        unary, wait_until, whole)
+
+MIB = 2**20
+SEGMENT_MIB = 64  # of the log: one in use, one in reserve
+BATCH = 8190
+CREATED = ledger_pb2.TRANSFER_STATUS_CREATED
+EXISTS = ledger_pb2.TRANSFER_STATUS_EXISTS
+
+
+@contextlib.contextmanager
+def small_disk(mib):
+    folder = pathlib.Path(scratch_path("disk"))
+    folder.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={mib}m", "fenlu", str(folder)],
+                             capture_output=True, text=True, check=False)
+    if mounted.returncode != 0:
+        raise Skip(f"cannot mount a tmpfs: {mounted.stderr.strip()}")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def grow(folder, mib):
+    subprocess.run(["mount", "-o", f"remount,size={mib}m", str(folder)], check=True)
+
+
+def id_of(number):
+    """Ids that do not compress, each number its own."""
+    return number * 0x9E3779B97F4A7C15F39CC0605CEDC835 % 2**128
+
+
+def post(ledger, first, count, timeout=30):
+    """The transfers with numbers from `first`; returns the set of their statuses."""
+    answer = ledger.create_transfers(
+        [transfer(id_of(number), 1 + number % 2, 2 - number % 2, 1,
+                  user_data_128=id_bytes(id_of(~number))) for number in range(first, first + count)],
+        timeout=timeout)
+    return set(statuses(answer))
+
+
+def make_accounts(ledger):
+    ledger.create_accounts([account(1), account(2)])
+
+
+def fill(ledger, most, first=1):
+    """Posts from number `first` until refused; returns the last number that was acknowledged, and
+    the refusal. What is under way when the disk fills may wait for room until its deadline, its outcome unknown."""
+    for first in range(first, most, BATCH):
+        try:
+            assert post(ledger, first, BATCH, timeout=5) <= {CREATED}
+        except grpc.RpcError as error:
+            if error.code() == grpc.StatusCode.DEADLINE_EXCEEDED:
+                error = failure(post, ledger, first, BATCH)
+            return first - 1, error
+    raise AssertionError(f"{most} transfers and the disk is not full")
+
+
+def check_refused(error, words):
+    assert error.code() == grpc.StatusCode.RESOURCE_EXHAUSTED, error
+    detail = error_detail(error)
+    assert detail.reason == "NO_SPACE", detail
+    assert detail.outcome == errors_pb2.OUTCOME_NOT_APPLIED, detail
+    for word in words:
+        assert word in error.details(), error
+
+
+def health(channel):
+    check = unary(channel, "/grpc.health.v1.Health/Check", health_pb2.HealthCheckRequest,
+                  health_pb2.HealthCheckResponse)
+    return check(health_pb2.HealthCheckRequest(), timeout=5).status
+
+
+def check_reads(channel, ledger, last):
+    assert len(ledger.lookup_accounts([1, 2])) == 2
+    if last > 0:
+        ids = [id_of(number) for number in (1, last // 2, last)]
+        assert [id_number(entry.id) for entry in ledger.lookup_transfers(ids)] == ids
+    assert health(channel) == health_pb2.HealthCheckResponse.SERVING
+
+
+def check_all(ledger, last):
+    for first in range(1, last + 1, BATCH):
+        ids = [id_of(number) for number in range(first, min(first + BATCH, last + 1))]
+        found = ledger.lookup_transfers(ids, timeout=30)
+        assert [id_number(entry.id) for entry in found] == ids
+    one, two = ledger.lookup_accounts([1, 2])
+    assert whole(one, "debits_posted") == whole(two, "credits_posted") == last // 2, (one, two)
+    assert whole(two, "debits_posted") == whole(one, "credits_posted") == (last + 1) // 2
+
+
+def wait_writable(ledger, number):
+    def taken():
+        try:
+            return post(ledger, number, 1, timeout=2) <= {CREATED, EXISTS}
+        except grpc.RpcError:
+            return False
+    wait_until(taken, "writes are taken again", timeout=15, pause=0.2)
+
+
+def restart_and_check(dev, last):
+    """Books after a restart, and the seals and logs that it reads, are whole."""
+    assert dev.stop() == 0
+    with Dev("--disk-reserve-mib", 0, data=dev.data) as again, again.channel() as channel:
+        check_all(Ledger(channel), last)
+        assert again.stop() == 0
+
+
+def test_below_the_reserve_writes_are_refused_in_time():
+    with small_disk(4 * SEGMENT_MIB) as disk:
+        with Dev("--log-level", "info", data=str(disk / "data")) as dev, dev.channel() as channel:
+            ledger = Ledger(channel)
+            # On a disk that is too small from the start, nothing is taken, and nothing breaks.
+            wait_until(lambda: "disk_full" in dev.log_tail(), "the log tells of it")
+            check_refused(failure(ledger.create_accounts, [account(1)]),
+                          ["MiB of disk left", "--disk-reserve-mib", "free space"])
+            grow(disk, 1024)
+            wait_until(lambda: "disk_freed" in dev.log_tail(), "the log tells of it")
+            make_accounts(ledger)
+            assert post(ledger, 1, 10) == {CREATED}
+            (disk / "other").write_bytes(bytes(700 * MIB))
+            wait_until(lambda: dev.log_tail().count("event=disk_full") == 2, "the log tells of it")
+            check_refused(failure(post, ledger, 11, 10), ["MiB of disk left", "free space"])
+            check_reads(channel, ledger, 10)
+            (disk / "other").unlink()
+            wait_writable(ledger, 11)
+            check_all(ledger, 11)
+            restart_and_check(dev, 11)
+
+
+def test_no_room_for_the_log():
+    """The reserve is off, so the log meets the end of the disk itself."""
+    with small_disk(2 * SEGMENT_MIB + 100) as disk:
+        (disk / "other").write_bytes(bytes(120 * MIB))
+        with Dev("--log-level", "info", "--disk-reserve-mib", 0,
+                 data=str(disk / "data")) as dev, \
+                dev.channel() as channel:
+            ledger = Ledger(channel)
+            wait_until(lambda: "event=no_space for=log" in dev.log_tail(), "the log tells of it")
+            check_refused(failure(ledger.create_accounts, [account(1)]),
+                          ["no room for its log", "free space"])
+            assert health(channel) == health_pb2.HealthCheckResponse.SERVING
+            (disk / "other").unlink()
+            wait_until(lambda: "event=space_again for=log" in dev.log_tail(), "the log tells of it")
+            make_accounts(ledger)
+            (disk / "other").write_bytes(bytes(80 * MIB))
+            last, error = fill(ledger, 2_000_000)
+            check_refused(error, ["no room for its", "free space"])
+            check_reads(channel, ledger, last)
+            time.sleep(2.5)  # it tries again each second: still alive, still refusing
+            check_refused(failure(post, ledger, last + 1, 1), ["no room for its"])
+            (disk / "other").unlink()
+            grow(disk, 1024)
+            wait_writable(ledger, last + 1)
+            assert post(ledger, last + 2, BATCH) <= {CREATED, EXISTS}
+            check_all(ledger, last + 1 + BATCH)
+            restart_and_check(dev, last + 1 + BATCH)
+
+
+def test_no_room_for_the_store():
+    """The log has room and what is sealed has none: RocksDB meets the end of the disk."""
+    with small_disk(2 * SEGMENT_MIB + 10) as disk:
+        with Dev("--log-level", "info", "--disk-reserve-mib", 0,
+                 data=str(disk / "data")) as dev, \
+                dev.channel() as channel:
+            ledger = Ledger(channel)
+            make_accounts(ledger)
+            last, error = fill(ledger, 500_000)
+            check_refused(error, ["no room for its store", "free space"])
+            assert last > 250_000, last
+            check_reads(channel, ledger, last)
+            time.sleep(2.5)
+            check_refused(failure(post, ledger, last + 1, 1), ["no room for its store"])
+            grow(disk, 1024)
+            wait_writable(ledger, last + 1)
+            first = last + 2
+            while first < 900_000:  # and seals go on
+                assert post(ledger, first, BATCH) <= {CREATED, EXISTS}
+                first += BATCH
+            wait_until(lambda: dev.status()["nodes"][0]["checkpoint_index"] > 0, "a seal")
+            check_all(ledger, first - 1)
+            restart_and_check(dev, first - 1)
+
+
+def test_a_start_on_a_full_disk_says_so_and_loses_nothing():
+    with small_disk(2 * SEGMENT_MIB + 20) as disk:
+        data = str(disk / "data")
+        with Dev("--disk-reserve-mib", 0, data=data) as dev, dev.channel() as channel:
+            ledger = Ledger(channel)
+            make_accounts(ledger)
+            assert post(ledger, 1, 1000) == {CREATED}
+            dev.kill()
+        with contextlib.suppress(OSError), open(disk / "other", "wb", buffering=0) as other:
+            while True:
+                other.write(bytes(4096))
+        result = run_fenlu("dev", "--data", data, "--grpc", "127.0.0.1:0", timeout=20)
+        assert result.returncode == 1 and "No space left" in result.stderr, result
+        (disk / "other").unlink()
+        with Dev("--disk-reserve-mib", 0, data=data) as dev, dev.channel() as channel:
+            check_all(Ledger(channel), 1000)
+            assert dev.stop() == 0
+
+
+def set_file_limit(pid, limit):
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+
+
+def test_a_limit_on_the_size_of_files():
+    """EFBIG instead of ENOSPC, and no signal ends the process."""
+    with Dev("--disk-reserve-mib", 0) as dev, dev.channel() as channel:
+        ledger = Ledger(channel)
+        make_accounts(ledger)
+        assert post(ledger, 1, 1000) == {CREATED}
+        set_file_limit(dev.pid, 4 * MIB)
+        last, error = fill(ledger, 900_000, 1001)
+        check_refused(error, ["no room for its", "raise the limit"])
+        check_reads(channel, ledger, last)
+        set_file_limit(dev.pid, resource.RLIM_INFINITY)
+        wait_writable(ledger, last + 1)
+        assert post(ledger, last + 2, BATCH) <= {CREATED, EXISTS}
+        check_all(ledger, last + 1 + BATCH)
+        restart_and_check(dev, last + 1 + BATCH)
+
+
+if __name__ == "__main__":
+    main(globals())

@@ -1,0 +1,13 @@
+/* import_check.h — the first pass of `fenlu import`: nothing of a file is posted when a row of it
+ * is malformed.
+ */
+#pragma once
+
+#include "tools/flags.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Every row is well formed and no chain is longer than `batch`; counts the rows. Otherwise says why
+ * on standard error, row by row up to a bound, and returns false. */
+bool import_check_file(const struct tool *tool, const char *path, uint64_t batch, uint64_t *count);
