@@ -13,6 +13,7 @@
 #include "base/metrics.h"
 #include "ledger/core/result.h"
 #include "tools/bench_load.h"
+#include "tools/progress.h"
 #include "tools/remote_uv.h"
 #include "tools/tools.h"
 
@@ -20,7 +21,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include <uv.h>
 
 enum {
@@ -312,6 +312,7 @@ static void end_stage(struct bench *bench)
         bench->batch_latencies = bench->latencies;
     }
     if (bench->stage == STAGE_QUERIES && !bench->failed) {
+        progress_end();
         print_report(bench, took_ns);
     }
 }
@@ -340,16 +341,12 @@ static void start_stage(struct bench *bench)
 
 static void on_progress(uv_timer_t *timer)
 {
-    static const char *const NAMES[] = { "accounts", "funding", "transfers", "queries", "" };
+    static const char *const NAMES[] = { "accounts", "fundings", "transfers", "queries", "" };
     struct bench *bench = timer->data;
-    if (bench->stage == STAGE_DONE || bench->total == 0 || bench->json || !isatty(STDERR_FILENO)) {
-        return;
-    }
-    (void)fprintf(stderr, "\r%-10s %3" PRIu64 " %%  %" PRIu64 " of %" PRIu64 "   ",
-                  NAMES[bench->stage], bench->answered * 100 / bench->total, bench->answered,
-                  bench->total);
-    if (bench->answered == bench->total) {
-        (void)fputc('\n', stderr);
+    uint64_t elapsed_ns = clock_mono_ns(&bench->clock) - bench->stage_started_ns;
+    if (bench->stage != STAGE_DONE && !bench->json) {
+        progress_draw(NAMES[bench->stage], bench->answered, bench->total, bench->answered,
+                      elapsed_ns / NS_PER_MS);
     }
 }
 
@@ -380,6 +377,7 @@ static enum status open_all(struct bench *bench, struct error *error)
         TRY(remote_open(&bench->options, &bench->remotes[i], error));
     }
     bench->caller_count = bench->clients * bench->in_flight;
+    ASSERT(bench->caller_count > 0);
     bench->callers = calloc(bench->caller_count, sizeof *bench->callers);
     ASSERT(bench->callers != NULL);
     for (uint64_t i = 0; i < bench->caller_count; i++) {
@@ -428,125 +426,128 @@ static int run_bench(struct bench *bench)
     return report_rejections(bench);
 }
 
+static struct bench the_bench = {
+    .load.accounts = 10000,
+    .transfers = 10000000,
+    .queries = 10000,
+    .batch = 8189,
+    .clients = 1,
+    .in_flight = 1,
+    .seed = 42,
+    .ids = "time",
+    .patience_s = 30,
+};
+
+static const char *const IDS[] = { "time", "random", NULL };
+
+static const struct flag FLAGS[] = {
+    REMOTE_FLAGS(the_bench.options),
+    { .name = "accounts",
+      .kind = FLAG_NUMBER,
+      .target = &the_bench.load.accounts,
+      .value = "N",
+      .minimum = 2,
+      .maximum = 1000000000,
+      .help = "Accounts to create; 10000." },
+    { .name = "transfers",
+      .kind = FLAG_NUMBER,
+      .target = &the_bench.transfers,
+      .value = "N",
+      .minimum = 1,
+      .maximum = 1000000000000,
+      .help = "Transfers to post; 10000000." },
+    { .name = "queries",
+      .kind = FLAG_NUMBER,
+      .target = &the_bench.queries,
+      .value = "N",
+      .minimum = 1,
+      .maximum = 1000000000,
+      .help = "Look-ups of one account each; 10000." },
+    { .name = "batch",
+      .kind = FLAG_NUMBER,
+      .target = &the_bench.batch,
+      .value = "N",
+      .minimum = 1,
+      .maximum = BATCH_EVENTS_MAX,
+      .help = "Items in a call; 8189." },
+    { .name = "clients",
+      .kind = FLAG_NUMBER,
+      .target = &the_bench.clients,
+      .value = "N",
+      .minimum = 1,
+      .maximum = CLIENTS_MAX,
+      .help = "Connections; 1." },
+    { .name = "in-flight",
+      .kind = FLAG_NUMBER,
+      .target = &the_bench.in_flight,
+      .value = "N",
+      .minimum = 1,
+      .maximum = IN_FLIGHT_MAX,
+      .help = "Calls under way on each; 1." },
+    { .name = "pending",
+      .kind = FLAG_NUMBER,
+      .target = &the_bench.pending,
+      .value = "PCT",
+      .minimum = 0,
+      .maximum = 100,
+      .help = "Percentage of pending transfers; 0." },
+    { .name = "hot-accounts",
+      .kind = FLAG_NUMBER,
+      .target = &the_bench.load.hot_accounts,
+      .value = "N",
+      .minimum = 0,
+      .maximum = 1000000000,
+      .help = "Transfers stay among the first N accounts; 0: all of them." },
+    { .name = "ids",
+      .kind = FLAG_TEXT,
+      .target = &the_bench.ids,
+      .value = "time|random",
+      .choices = IDS,
+      .help = "Order of transfer ids; time." },
+    { .name = "limits",
+      .kind = FLAG_SWITCH,
+      .target = &the_bench.load.limits,
+      .help = "Accounts may not overdraw; they are funded before the load." },
+    { .name = "patience",
+      .kind = FLAG_NUMBER,
+      .target = &the_bench.patience_s,
+      .value = "S",
+      .minimum = 0,
+      .maximum = 86400,
+      .help = "Gives up after so many seconds without an answer; 30." },
+    { .name = "seed",
+      .kind = FLAG_NUMBER,
+      .target = &the_bench.seed,
+      .value = "N",
+      .minimum = 0,
+      .maximum = UINT64_MAX,
+      .help = "Of amounts and accounts; 42." },
+    { .name = "json",
+      .kind = FLAG_SWITCH,
+      .target = &the_bench.json,
+      .help = "One JSON object instead of lines." },
+};
+
 static int run(const struct tool *tool, int argc, char **argv)
 {
-    static const char *const IDS[] = { "time", "random", NULL };
-    struct bench *bench = calloc(1, sizeof *bench);
-    ASSERT(bench != NULL);
-    bench->tool = tool;
-    bench->load.accounts = 10000;
-    bench->transfers = 10000000;
-    bench->queries = 10000;
-    bench->batch = 8189;
-    bench->clients = 1;
-    bench->in_flight = 1;
-    bench->seed = 42;
-    bench->ids = "time";
-    bench->patience_s = 30;
-    const struct flag flags[] = {
-        REMOTE_FLAGS(bench->options),
-        { .name = "accounts",
-          .kind = FLAG_NUMBER,
-          .target = &bench->load.accounts,
-          .value = "N",
-          .minimum = 2,
-          .maximum = 1000000000,
-          .help = "Accounts to create; 10000." },
-        { .name = "transfers",
-          .kind = FLAG_NUMBER,
-          .target = &bench->transfers,
-          .value = "N",
-          .minimum = 1,
-          .maximum = 1000000000000,
-          .help = "Transfers to post; 10000000." },
-        { .name = "queries",
-          .kind = FLAG_NUMBER,
-          .target = &bench->queries,
-          .value = "N",
-          .minimum = 1,
-          .maximum = 1000000000,
-          .help = "Look-ups of one account each; 10000." },
-        { .name = "batch",
-          .kind = FLAG_NUMBER,
-          .target = &bench->batch,
-          .value = "N",
-          .minimum = 1,
-          .maximum = BATCH_EVENTS_MAX,
-          .help = "Items in a call; 8189." },
-        { .name = "clients",
-          .kind = FLAG_NUMBER,
-          .target = &bench->clients,
-          .value = "N",
-          .minimum = 1,
-          .maximum = CLIENTS_MAX,
-          .help = "Connections; 1." },
-        { .name = "in-flight",
-          .kind = FLAG_NUMBER,
-          .target = &bench->in_flight,
-          .value = "N",
-          .minimum = 1,
-          .maximum = IN_FLIGHT_MAX,
-          .help = "Calls under way on each; 1." },
-        { .name = "pending",
-          .kind = FLAG_NUMBER,
-          .target = &bench->pending,
-          .value = "PCT",
-          .minimum = 0,
-          .maximum = 100,
-          .help = "Percentage of pending transfers; 0." },
-        { .name = "hot-accounts",
-          .kind = FLAG_NUMBER,
-          .target = &bench->load.hot_accounts,
-          .value = "N",
-          .minimum = 0,
-          .maximum = 1000000000,
-          .help = "Transfers stay among the first N accounts; 0: all of them." },
-        { .name = "ids",
-          .kind = FLAG_TEXT,
-          .target = &bench->ids,
-          .value = "time|random",
-          .choices = IDS,
-          .help = "Order of transfer ids; time." },
-        { .name = "limits",
-          .kind = FLAG_SWITCH,
-          .target = &bench->load.limits,
-          .help = "Accounts may not overdraw; they are funded before the load." },
-        { .name = "patience",
-          .kind = FLAG_NUMBER,
-          .target = &bench->patience_s,
-          .value = "S",
-          .minimum = 0,
-          .maximum = 86400,
-          .help = "Gives up after so many seconds without an answer; 30." },
-        { .name = "seed",
-          .kind = FLAG_NUMBER,
-          .target = &bench->seed,
-          .value = "N",
-          .minimum = 0,
-          .maximum = UINT64_MAX,
-          .help = "Of amounts and accounts; 42." },
-        { .name = "json",
-          .kind = FLAG_SWITCH,
-          .target = &bench->json,
-          .help = "One JSON object instead of lines." },
-    };
+    struct bench *bench = &the_bench;
     struct arguments arguments;
     int exit_code;
-    if (flags_parse(tool, flags, sizeof flags / sizeof flags[0], argc, argv, &arguments,
-                    &exit_code)) {
-        if (bench->pending > 0) {
-            exit_code = tool_usage(
-                tool, "--pending %" PRIu64 ": this release has no pending transfers, only 0",
-                bench->pending);
-        } else if (bench->load.hot_accounts > bench->load.accounts) {
-            exit_code = tool_usage(tool, "--hot-accounts %" PRIu64 ": only --accounts %" PRIu64,
-                                   bench->load.hot_accounts, bench->load.accounts);
-        } else {
-            exit_code = run_bench(bench);
-        }
+    if (!flags_parse(tool, FLAGS, sizeof FLAGS / sizeof FLAGS[0], argc, argv, &arguments,
+                     &exit_code)) {
+        return exit_code;
     }
-    free(bench);
-    return exit_code;
+    bench->tool = tool;
+    if (bench->pending > 0) {
+        return tool_usage(tool,
+                          "--pending %" PRIu64 ": this release has no pending transfers, only 0",
+                          bench->pending);
+    }
+    if (bench->load.hot_accounts > bench->load.accounts) {
+        return tool_usage(tool, "--hot-accounts %" PRIu64 ": only --accounts %" PRIu64,
+                          bench->load.hot_accounts, bench->load.accounts);
+    }
+    return run_bench(bench);
 }
 
 const struct tool TOOL_BENCH = {

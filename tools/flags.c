@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FLAGS_MAX = 48, OPTION_HELP = 1000, OPTION_CONFIG = 1001 };
+enum { CONFIG_BYTES_MAX = 64 * 1024, FLAGS_MAX = 48, OPTION_HELP = 1000, OPTION_CONFIG = 1001 };
 
 struct parse {
     const struct tool *tool;
@@ -125,6 +125,19 @@ static bool set_flag(struct parse *parse, size_t i, const char *text)
     UNREACHABLE();
 }
 
+/* A copy that lives as long as the process, as argv does. */
+static const char *keep_text(const char *text)
+{
+    static char kept[CONFIG_BYTES_MAX];
+    static size_t used;
+    size_t size = strlen(text) + 1;
+    ASSERT(used + size <= sizeof kept); /* ini.h bounds the lines; FLAGS_MAX of them count */
+    char *copy = kept + used;
+    memcpy(copy, text, size);
+    used += size;
+    return copy;
+}
+
 /* One `name = value` of the file; texts live as long as the process, like those of argv. */
 static int on_config(void *context, const char *section, const char *name, const char *value)
 {
@@ -141,9 +154,7 @@ static int on_config(void *context, const char *section, const char *name, const
         if (parse->seen[i]) {
             return 1; /* the command line wins */
         }
-        char *kept = strdup(value);
-        ASSERT(kept != NULL);
-        parse->failed = !set_flag(parse, i, kept);
+        parse->failed = !set_flag(parse, i, keep_text(value));
         return parse->failed ? 0 : 1;
     }
     (void)tool_usage(parse->tool, "--config: unknown name %s (fenlu help %s lists them)", name,

@@ -277,7 +277,7 @@ static void push_row(struct import_rows *rows)
     }
     if (rows->queue_count == rows->queue_room) {
         rows->queue_room = rows->queue_room == 0 ? 1024 : rows->queue_room * 2;
-        ASSERT(rows->queue_room <= 2 * ROWS_PER_CHUNK_MAX);
+        ASSERT(rows->queue_room <= (size_t)2 * ROWS_PER_CHUNK_MAX);
         struct row *grown = aligned_alloc(16, rows->queue_room * sizeof *grown);
         ASSERT(grown != NULL);
         if (rows->queue_count > 0) {

@@ -5,11 +5,36 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define STATE_FORMAT "fenlu-import 1 cluster=%36s size=%" SCNu64 " time=%" SCNd64 " row=%" SCNu64
+enum { LINE_SIZE = 256 };
+
+/* All of the line but its last number. */
+static void print_head(const struct import_state *state, char *text, size_t size)
+{
+    char uuid[UUID_TEXT_SIZE];
+    uuid_print(state->cluster, uuid);
+    (void)snprintf(text, size,
+                   "fenlu-import 1 cluster=%s size=%" PRIu64 " time=%" PRId64 " row=", uuid,
+                   state->file_size, state->file_time_ns);
+}
+
+/* The row of a line that belongs to this file and cluster; 0 for any other. */
+static uint64_t parse_line(const struct import_state *state, const char *line)
+{
+    char head[LINE_SIZE];
+    char *end = NULL;
+    print_head(state, head, sizeof head);
+    if (strncmp(line, head, strlen(head)) != 0) {
+        return 0;
+    }
+    const char *number = line + strlen(head);
+    unsigned long long row = strtoull(number, &end, 10);
+    return end != number && *end == '\n' ? row : 0;
+}
 
 enum status import_state_open(struct import_state *state, const char *csv_path, u128 cluster,
                               uint64_t *done_row, struct error *error)
@@ -30,18 +55,11 @@ enum status import_state_open(struct import_state *state, const char *csv_path, 
     if (file == NULL) {
         return STATUS_OK; /* never begun, or complete */
     }
-    char uuid[UUID_TEXT_SIZE] = "";
-    char expected[UUID_TEXT_SIZE];
-    uint64_t file_size = 0;
-    int64_t file_time_ns = 0;
-    uint64_t row = 0;
-    int fields = fscanf(file, STATE_FORMAT, uuid, &file_size, &file_time_ns, &row);
-    (void)fclose(file);
-    uuid_print(cluster, expected);
-    if (fields == 4 && strcmp(uuid, expected) == 0 && file_size == state->file_size &&
-        file_time_ns == state->file_time_ns) {
-        *done_row = row;
+    char line[LINE_SIZE];
+    if (fgets(line, sizeof line, file) != NULL) {
+        *done_row = parse_line(state, line);
     }
+    (void)fclose(file);
     return STATUS_OK;
 }
 
@@ -49,16 +67,14 @@ enum status import_state_save(const struct import_state *state, uint64_t done_ro
                               struct error *error)
 {
     char fresh[sizeof state->path + 8];
-    char uuid[UUID_TEXT_SIZE];
-    uuid_print(state->cluster, uuid);
+    char head[LINE_SIZE];
+    print_head(state, head, sizeof head);
     (void)snprintf(fresh, sizeof fresh, "%s.new", state->path);
     FILE *file = fopen(fresh, "w");
     if (file == NULL) {
         return error_set_errno(error, errno, "cannot write %s", fresh);
     }
-    int size = fprintf(
-        file, "fenlu-import 1 cluster=%s size=%" PRIu64 " time=%" PRId64 " row=%" PRIu64 "\n", uuid,
-        state->file_size, state->file_time_ns, done_row);
+    int size = fprintf(file, "%s%" PRIu64 "\n", head, done_row);
     if (fclose(file) != 0 || size < 0 || rename(fresh, state->path) != 0) {
         return error_set_errno(error, errno, "cannot write %s", state->path);
     }

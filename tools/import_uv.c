@@ -14,6 +14,7 @@
 #include "tools/import_check.h"
 #include "tools/import_rows.h"
 #include "tools/import_state.h"
+#include "tools/progress.h"
 #include "tools/remote_uv.h"
 #include "tools/tools.h"
 
@@ -30,7 +31,6 @@ enum {
     PROGRESS_MS = 200,
     SAVE_EVERY_MS = 1000,
     CALL_TIMEOUT_S = 30,
-    BAR_WIDTH = 30,
 };
 
 static const char NOT_UNDERSTOOD[] = "the server answered with a reply that is not understood";
@@ -63,6 +63,7 @@ struct import {
     struct clock clock;
     struct remote *remote;
     uv_timer_t progress;
+    uv_timer_t next_file;
     u128 cluster;
     const struct arguments *files;
     int file;
@@ -148,7 +149,7 @@ static void fill(struct slot *slot)
 
 static void send_slot(struct slot *slot);
 static void look_up(struct slot *slot);
-static void start_file(struct import *import);
+static void start_file(uv_timer_t *timer);
 
 static void on_retry(uv_timer_t *timer)
 {
@@ -338,30 +339,21 @@ static void start_slot(struct slot *slot)
 
 /* --- progress --- */
 
-static void draw(struct import *import)
+static void draw(const struct import *import)
 {
-    if (!isatty(STDERR_FILENO) || import->file_rows == 0 || import->rows == NULL) {
-        return;
-    }
     uint64_t posted = import->created + import->exists + import->rejected;
-    uint64_t done = posted + import->skip_to_row;
-    done = done < import->file_rows ? done : import->file_rows;
-    uint64_t filled = done * BAR_WIDTH / import->file_rows;
-    uint64_t ms = uv_now(&import->loop) - import->started_ms + 1;
-    char bar[BAR_WIDTH + 1];
-    memset(bar, ' ', BAR_WIDTH);
-    memset(bar, '#', filled);
-    bar[BAR_WIDTH] = '\0';
-    (void)fprintf(stderr,
-                  "\r[%s] %3" PRIu64 " %%  %" PRIu64 " of %" PRIu64 " rows  %" PRIu64 " rows/s  ",
-                  bar, done * 100 / import->file_rows, done, import->file_rows, posted * 1000 / ms);
+    progress_draw("rows", posted + import->skip_to_row, import->file_rows, posted,
+                  uv_now(&import->loop) - import->started_ms);
 }
 
 static void on_progress(uv_timer_t *timer)
 {
     struct import *import = timer->data;
+    if (import->rows == NULL) {
+        return;
+    }
     draw(import);
-    if (import->rows != NULL && uv_now(&import->loop) - import->saved_ms >= SAVE_EVERY_MS) {
+    if (uv_now(&import->loop) - import->saved_ms >= SAVE_EVERY_MS) {
         save(import);
     }
 }
@@ -374,15 +366,14 @@ static void close_all(struct import *import)
         uv_close((uv_handle_t *)&import->slots[i].retry, NULL);
     }
     uv_close((uv_handle_t *)&import->progress, NULL);
+    uv_close((uv_handle_t *)&import->next_file, NULL);
     remote_close(import->remote);
 }
 
 static void end_file(struct import *import)
 {
     draw(import);
-    if (isatty(STDERR_FILENO)) {
-        (void)fputc('\n', stderr);
-    }
+    progress_end();
     printf("import: %s rows=%" PRIu64 " created=%" PRIu64 " exists=%" PRIu64 " rejected=%" PRIu64
            " resumed_after_row=%" PRIu64 "%s\n",
            path(import), import->file_rows, import->created, import->exists, import->rejected,
@@ -399,7 +390,8 @@ static void end_file(struct import *import)
     if (import->failed || import->file == import->files->count) {
         close_all(import);
     } else {
-        start_file(import);
+        int result = uv_timer_start(&import->next_file, start_file, 0, 0);
+        ASSERT(result == 0);
     }
 }
 
@@ -416,8 +408,9 @@ static void advance(struct import *import)
     }
 }
 
-static void start_file(struct import *import)
+static void start_file(uv_timer_t *timer)
 {
+    struct import *import = timer->data;
     struct error error;
     if (!import_check_file(import->tool, path(import), import->batch, &import->file_rows) ||
         import_state_open(&import->state, path(import), import->cluster, &import->skip_to_row,
@@ -471,7 +464,7 @@ static void on_cluster(void *context, const struct remote_answer *answer)
     import->cluster = status.cluster;
     int result = uv_timer_start(&import->progress, on_progress, PROGRESS_MS, PROGRESS_MS);
     ASSERT(result == 0);
-    start_file(import);
+    start_file(&import->next_file);
 }
 
 static void open_slots(struct import *import)
@@ -513,6 +506,9 @@ static int run_import(struct import *import)
     result = uv_timer_init(&import->loop, &import->progress);
     ASSERT(result == 0);
     import->progress.data = import;
+    result = uv_timer_init(&import->loop, &import->next_file);
+    ASSERT(result == 0);
+    import->next_file.data = import;
     import->answered_ms = uv_now(&import->loop);
     ask_cluster(&import->progress);
     result = uv_run(&import->loop, UV_RUN_DEFAULT);

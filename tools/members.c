@@ -55,6 +55,7 @@ enum status members_parse(const char *text, struct superblock_member *members, u
                           struct error *error)
 {
     *count = 0;
+    memset(members, 0, RAFT_MEMBERS_MAX * sizeof *members);
     while (*text != '\0') {
         size_t size = strcspn(text, ",");
         struct superblock_member member;

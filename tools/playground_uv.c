@@ -38,6 +38,7 @@ struct child {
     uv_pipe_t output;
     uv_timer_t restart;
     bool alive;
+    char chunk[LINE_MAX_BYTES]; /* of its output, as libuv reads it */
     char line[LINE_MAX_BYTES];
     size_t line_size;
 };
@@ -111,6 +112,26 @@ static enum status format_all(const struct playground *playground, struct error 
     return STATUS_OK;
 }
 
+/* The folder of a node is its own, not a copy of another's or of another cluster's. */
+static enum status check_folder(const char *path, uint32_t id, u128 cluster, struct error *error)
+{
+    struct disk disk = disk_os();
+    struct superblock superblock;
+    uint32_t repaired = 0;
+    TRY(superblock_load(&disk, path, &superblock, &repaired, error));
+    if (superblock.cluster != cluster) {
+        return error_set(error, STATUS_WRONG_CLUSTER, "%s belongs to another cluster than node 1",
+                         path);
+    }
+    if (superblock.node != id) {
+        return error_set(error, STATUS_WRONG_NODE,
+                         "%s belongs to node %u, expected node %u: bring back the folder that node "
+                         "%u had",
+                         path, superblock.node, id, id);
+    }
+    return STATUS_OK;
+}
+
 static enum status load_members(struct playground *playground, struct error *error)
 {
     struct disk disk = disk_os();
@@ -132,6 +153,7 @@ static enum status load_members(struct playground *playground, struct error *err
         struct child *child = &playground->children[i];
         child->id = member->id;
         TRY(node_folder(playground, member->id, child->data, error));
+        TRY(check_folder(child->data, member->id, superblock.cluster, error));
         (void)snprintf(child->address, sizeof child->address, "%s", member->address);
         int size = snprintf(playground->members + used, MEMBERS_TEXT_MAX - used, "%s%u=%s",
                             i > 0 ? "," : "", member->id, member->address);
@@ -215,19 +237,16 @@ static void on_output(uv_stream_t *stream, ssize_t size, const uv_buf_t *buffer)
             child->line[child->line_size++] = byte;
         }
     }
-    free(buffer->base);
     if (size < 0) {
         uv_close((uv_handle_t *)stream, NULL);
     }
 }
 
-static void allocate(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
+static void give_chunk(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
 {
-    (void)handle;
     (void)suggested;
-    enum { OUTPUT_CHUNK = 4096 };
-    *buffer = uv_buf_init(malloc(OUTPUT_CHUNK), OUTPUT_CHUNK);
-    ASSERT(buffer->base != NULL);
+    struct child *child = handle->data;
+    *buffer = uv_buf_init(child->chunk, sizeof child->chunk);
 }
 
 static int spawn(struct child *child, char **arguments)
@@ -272,7 +291,7 @@ static void start_child(struct child *child)
         exit(EXIT_FAILED); /* children end with this process */
     }
     child->alive = true;
-    result = uv_read_start((uv_stream_t *)&child->output, allocate, on_output);
+    result = uv_read_start((uv_stream_t *)&child->output, give_chunk, on_output);
     ASSERT(result == 0);
     if (child->id != 0) {
         printf("node %u pid=%d peer=%s data=%s\n", child->id, child->process.pid, child->address,

@@ -297,6 +297,15 @@ static void start_handles(struct serving *serving)
 
 static int check_options(const struct tool *tool, const struct serve_options *options)
 {
+    struct address address;
+    struct error error;
+    if (options->grpc != NULL && address_parse(options->grpc, &address, &error) != STATUS_OK) {
+        return tool_usage(tool, "--grpc: %s", error.text);
+    }
+    if (options->metrics != NULL &&
+        address_parse(options->metrics, &address, &error) != STATUS_OK) {
+        return tool_usage(tool, "--metrics: %s", error.text);
+    }
     if ((options->tls_certificate_file == NULL) != (options->tls_key_file == NULL)) {
         return tool_usage(tool, "--tls-cert and --tls-key go together");
     }

@@ -37,8 +37,9 @@ enum {
     LEVEL_0_FILES = 8, /* tables of random ids that gather before one compaction */
     LEVEL_BASE_BYTES = 256 * 1024 * 1024,
     SYNC_BYTES = 1024 * 1024, /* written back at once, so that a sync has little left */
+    OPEN_FREE_BYTES = 4 * 1024 * 1024,
     INFO_LOG_BYTES = 1024 * 1024,
-    INFO_LOG_WARN = 2,
+    INFO_LOG_HEADER = 5,
 };
 
 struct kv_rocks {
@@ -259,6 +260,13 @@ static enum status rocks_table_open(struct kv *kv, const char *name, struct kv_t
         free(opened);
         return status;
     }
+    /* An ingest links a table's file before it is known whether it counts: the same name written
+     * again must not go into a file that the database has. */
+    if (unlink(opened->path) != 0 && errno != ENOENT) {
+        status = error_set_errno(error, errno, "remove the old table %s", opened->path);
+        free(opened);
+        return status;
+    }
     char *text = NULL;
     opened->rocks = rocks;
     opened->writer = rocksdb_sstfilewriter_create(rocks->file_options, rocks->options);
@@ -435,7 +443,7 @@ static void set_options(struct kv_rocks *rocks, const struct kv_rocks_options *o
     rocksdb_options_set_target_file_size_base(set, TABLE_BYTES);
     rocksdb_options_set_level0_file_num_compaction_trigger(set, LEVEL_0_FILES);
     rocksdb_options_set_bytes_per_sync(set, SYNC_BYTES);
-    rocksdb_options_set_info_log_level(set, INFO_LOG_WARN);
+    rocksdb_options_set_info_log_level(set, INFO_LOG_HEADER);
     rocksdb_options_set_max_log_file_size(set, INFO_LOG_BYTES);
     rocksdb_options_set_keep_log_file_num(set, 2);
     rocksdb_options_set_stats_dump_period_sec(set, 0);
@@ -484,6 +492,21 @@ static enum status remove_tables(const char *folder, struct error *error)
     return status;
 }
 
+/* See "Full disk" above. */
+static enum status check_free(const char *folder, struct error *error)
+{
+    struct disk disk = disk_os();
+    uint64_t bytes = 0;
+    TRY(disk_free_bytes(&disk, folder, &bytes, error));
+    if (bytes < OPEN_FREE_BYTES) {
+        return error_set(error, STATUS_NO_SPACE,
+                         "No space left on the disk of %s: %llu KiB, and %d are wanted to open it; "
+                         "free space or grow the disk",
+                         folder, (unsigned long long)(bytes >> 10), OPEN_FREE_BYTES >> 10);
+    }
+    return STATUS_OK;
+}
+
 static enum status open_database(struct kv_rocks *rocks, const char *folder, struct error *error)
 {
     size_t size = strlen(folder);
@@ -493,6 +516,7 @@ static enum status open_database(struct kv_rocks *rocks, const char *folder, str
     memcpy(rocks->folder, folder, size + 1);
     TRY(disk_join(rocks->tables, folder, "tables", error));
     TRY(make_folder(rocks->folder, error));
+    TRY(check_free(rocks->folder, error));
     char *text = NULL;
     static const char *const families[1] = { "default" };
     const rocksdb_options_t *const family_options[1] = { rocks->options };

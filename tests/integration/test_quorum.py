@@ -6,51 +6,17 @@ import time
 
 import grpc
 
-from fenlu_test import (Gateway, Ledger, account, cluster_status, errors_pb2, error_detail,
-                        failure, free_port, health_pb2, id_number, ledger_pb2, main, run_fenlu,
-                        scratch_path, statuses, transfer, unary, wait_until, whole)
+from fenlu_test import (Ledger, account, cluster_status, errors_pb2, error_detail, failure,
+                        health_pb2, id_number, ledger_pb2, main, statuses, transfer, unary,
+                        wait_until, whole)
+from own_cluster import Cluster
 
-CLUSTER = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
 CREATED = ledger_pb2.TRANSFER_STATUS_CREATED
 EXISTS = ledger_pb2.TRANSFER_STATUS_EXISTS
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 STALE = (("fenlu-read", "stale"),)
 AMOUNT = 5
-
-
-class Cluster:
-    """Three servers and an API node, each a process of its own that only this test starts."""
-
-    def __init__(self):
-        ports = [free_port() for _ in range(3)]
-        members = ",".join(f"{id}=127.0.0.1:{port}" for id, port in enumerate(ports, 1))
-        self.servers = {}
-        for id in (1, 2, 3):
-            data = scratch_path(f"node{id}")
-            result = run_fenlu("format", "--data", data, "--cluster", CLUSTER, "--id", id,
-                               "--members", members)
-            assert result.returncode == 0, result.stderr
-            self.servers[id] = Gateway("server", "--data", data)
-        self.api = Gateway("api", "--members", members, "--cluster", CLUSTER,
-                           "--grpc", f"127.0.0.1:{free_port()}")
-
-    def __enter__(self):
-        for server in self.servers.values():
-            server.start(wait=False)
-        self.api.start()
-        return self
-
-    def __exit__(self, kind, value, trace):
-        for process in [self.api, *self.servers.values()]:
-            if kind is not None:
-                print(f"--- stderr of fenlu {process.arguments}\n{process.log_tail()}")
-            process.kill()
-
-    def leader(self, channel):
-        def known():
-            return cluster_status(channel).leader
-        return wait_until(known, "a leader")
 
 
 def health(channel):
@@ -132,8 +98,7 @@ def test_without_a_majority_writes_are_refused_and_nothing_is_lost():
         check_books(ledger, 1000)
         assert statuses(ledger.create_transfers([transfer(1001, 1, 2, AMOUNT)])) == [CREATED]
         check_books(ledger, 1001)
-        for process in [cluster.api, *cluster.servers.values()]:
-            assert process.stop() == 0, process.arguments
+        cluster.stop()
 
 
 def test_a_leader_alone_says_that_the_outcome_is_unknown():

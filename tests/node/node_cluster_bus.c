@@ -65,7 +65,7 @@ static void post(struct node_cluster *cluster, struct packet *packet, uint32_t f
 
 static struct sim_node *node_of(struct bus *bus)
 {
-    return (struct sim_node *)bus; /* bus is its first member */
+    return (void *)bus; /* bus is its first member */
 }
 
 static enum status send_peer(struct bus *bus, uint32_t to_id, enum frame_kind kind,

@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-enum { SEEDS = 60, FAULT_SECONDS = 4, CALM_SECONDS_MAX = 30 };
+enum { SEEDS = 120, FAULT_SECONDS = 4, CALM_SECONDS_MAX = 30 };
 
 /* How often each thing happened in all seeds: a run where nothing did would prove nothing. */
 static struct {
@@ -126,7 +126,7 @@ static void trouble(struct node_cluster *cluster)
     default:
         node_cluster_heal(cluster);
     }
-    node_cluster_run(cluster, random_between(&cluster->random, 20, 250) * NS_PER_MS);
+    node_cluster_run(cluster, random_between(&cluster->random, 5, 150) * NS_PER_MS);
 }
 
 /* --- runs --------------------------------------------------------------------------------------
