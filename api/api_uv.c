@@ -7,12 +7,15 @@
 #include <stdlib.h>
 #include <uv.h>
 
+enum { COUNTERS_MS = 1000 }; /* how old the metrics of api/grpc may be */
+
 struct api_server {
     struct service *service;
     struct grpc_server *grpc;
     struct tls_context *tls;
     struct cluster_client *client;
     struct grpc_listener *listener;
+    uv_timer_t counters_timer;
     void (*done)(void *context);
     void *done_context;
 };
@@ -44,10 +47,16 @@ static void on_client_closed(void *context)
     }
 }
 
+static void on_timer_closed(uv_handle_t *handle)
+{
+    struct api_server *server = handle->data;
+    cluster_client_close(server->client, on_client_closed, server);
+}
+
 static void on_listener_closed(void *context)
 {
     struct api_server *server = context;
-    cluster_client_close(server->client, on_client_closed, server);
+    uv_close((uv_handle_t *)&server->counters_timer, on_timer_closed);
 }
 
 static void on_drained(void *context)
@@ -117,6 +126,22 @@ static enum status open_listener(struct api_server *server,
     return grpc_listener_open(options->loop, &config, &server->listener, error);
 }
 
+static void on_counters_timer(uv_timer_t *timer)
+{
+    const struct api_server *server = timer->data;
+    struct grpc_server_counters counters = grpc_server_counters(server->grpc);
+    service_show_counters(&counters);
+}
+
+static void start_counters(struct api_server *server, uv_loop_t *loop)
+{
+    int result = uv_timer_init(loop, &server->counters_timer);
+    ASSERT(result == 0);
+    server->counters_timer.data = server;
+    result = uv_timer_start(&server->counters_timer, on_counters_timer, COUNTERS_MS, COUNTERS_MS);
+    ASSERT(result == 0);
+}
+
 enum status api_server_start(const struct api_server_options *options, struct api_server **server,
                              struct error *error)
 {
@@ -144,6 +169,7 @@ enum status api_server_start(const struct api_server_options *options, struct ap
         cluster_client_close(made->client, on_client_closed, made);
         return status;
     }
+    start_counters(made, options->loop);
     *server = made;
     return STATUS_OK;
 }

@@ -406,7 +406,7 @@ static int run_bench(struct bench *bench)
     bench->load.random_ids = strcmp(bench->ids, "random") == 0;
     bench_load_start(&bench->load, bench->clock, bench->seed, entropy_u128(&entropy));
     if (open_all(bench, &error) != STATUS_OK) {
-        return tool_failed(bench->tool, "%s", error.text);
+        return tool_usage(bench->tool, "--target: %s", error.text);
     }
     bench->stage = STAGE_ACCOUNTS;
     bench->total = bench->load.accounts;

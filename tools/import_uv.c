@@ -492,7 +492,7 @@ static int run_import(struct import *import)
     ASSERT(result == 0);
     import->options.loop = &import->loop;
     if (remote_open(&import->options, &import->remote, &error) != STATUS_OK) {
-        return tool_failed(import->tool, "%s", error.text);
+        return tool_usage(import->tool, "--target: %s", error.text);
     }
     if (import->rejects_path != NULL) {
         import->rejects = fopen(import->rejects_path, "w");

@@ -36,8 +36,7 @@ static enum status parse_targets(struct remote *remote, struct error *error)
         char text[ADDRESS_HOST_MAX + 16];
         size_t size = strcspn(at, ",");
         if (size >= sizeof text || remote->target_count == TARGETS_MAX) {
-            return error_set(error, STATUS_TOO_LARGE, "--target: at most %d addresses",
-                             TARGETS_MAX);
+            return error_set(error, STATUS_TOO_LARGE, "at most %d addresses", TARGETS_MAX);
         }
         memcpy(text, at, size);
         text[size] = '\0';
@@ -45,8 +44,7 @@ static enum status parse_targets(struct remote *remote, struct error *error)
         at += size;
         at += *at == ',' ? 1 : 0;
     }
-    return remote->target_count > 0 ? STATUS_OK
-                                    : error_set(error, STATUS_INVALID, "--target is empty");
+    return remote->target_count > 0 ? STATUS_OK : error_set(error, STATUS_INVALID, "no address");
 }
 
 static void on_reconnect(uv_timer_t *timer);

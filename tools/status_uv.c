@@ -154,7 +154,7 @@ static int run(const struct tool *tool, int argc, char **argv)
     struct error error;
     status_tool.options.loop = &status_tool.loop;
     if (remote_open(&status_tool.options, &status_tool.remote, &error) != STATUS_OK) {
-        return tool_failed(tool, "%s", error.text);
+        return tool_usage(tool, "--target: %s", error.text);
     }
     result = uv_timer_init(&status_tool.loop, &status_tool.retry);
     ASSERT(result == 0);

@@ -8,7 +8,8 @@
  * How the leader is found: every open member is asked for its state, each CLIENT_POLL_MS while a
  * leader is reachable and each CLIENT_SEARCH_MS while none is. A request is sent only to a member
  * that is known to lead; when another one leads, what the former has not answered is sent again
- * there.
+ * there. A leader that has not heard from a majority says that it leads no more: what it has stays
+ * with it, for it may still answer, and ends at its deadline as lost and not as merely late.
  */
 #pragma once
 
@@ -17,10 +18,12 @@
 #include "raft/net/frame.h"
 
 enum {
-    CLIENT_POLL_MS = 500,
+    CLIENT_POLL_MS = 200,
     CLIENT_SEARCH_MS = 50,
-    CLIENT_SILENT_MS = 1500, /* a leader that leaves a poll unanswered so long is not reachable */
-    CLIENT_HOLD_MS = 20,     /* after a refusal that a moment may cure */
+    /* A leader that says nothing for so long, with a poll unanswered, is not reachable; the poll is
+     * repeated, for a server may have had no room for the answer. */
+    CLIENT_SILENT_MS = 1500,
+    CLIENT_HOLD_MS = 20, /* after a refusal that a moment may cure */
     CLIENT_MARGIN_MS_MAX = 100,
     CLIENT_TEXT_MAX = 256,
     CLIENT_STATUS_QUERIES_MAX = 16,
@@ -35,8 +38,9 @@ struct client_member {
     struct superblock_member member;
     struct link *link;
     bool open;
-    bool logged;           /* that it cannot be reached: once until it is */
-    uint64_t poll_sent_ns; /* of the poll that is not answered yet; 0: none */
+    bool logged;              /* that it cannot be reached: once until it is */
+    uint64_t silent_since_ns; /* a poll is not answered, and nothing else came; 0: none waits */
+    uint64_t poll_repeat_ns;  /* when that poll is sent again */
 };
 
 struct status_query {
@@ -93,9 +97,10 @@ void client_on_close(struct client_member *member);
 /* --- client_route.c --------------------------------------------------------------------------- */
 
 /* Sends what can be sent. */
-void client_route(struct cluster_client *client);
+void client_route(struct cluster_client *client, uint64_t now_ns);
 /* The same after a request was added; does not look at all that wait while no leader is known. */
-void client_route_new(struct cluster_client *client, struct client_request *request);
+void client_route_new(struct cluster_client *client, struct client_request *request,
+                      uint64_t now_ns);
 /* What `member` has not answered is to be sent again. */
 void client_recall(struct client_member *member);
 void client_on_answer(struct client_member *member, const struct reply *reply,
@@ -116,6 +121,8 @@ void client_poll_member(struct client_member *member, uint64_t now_ns);
 void client_poll(struct cluster_client *client, uint64_t now_ns);
 /* The member has left a poll unanswered for too long. */
 bool client_member_silent(const struct client_member *member, uint64_t now_ns);
+/* A reply came: whatever it is about, the member is there. */
+void client_member_heard(struct client_member *member);
 void client_on_status(struct client_member *member, const struct reply *reply,
                       struct bytes payload);
 /* The member is gone: queries do not wait for it. */

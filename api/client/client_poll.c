@@ -35,12 +35,14 @@ static enum status ask(struct client_member *member, uint64_t id, uint64_t timeo
 
 void client_poll_member(struct client_member *member, uint64_t now_ns)
 {
-    if (!member->open || member->poll_sent_ns != 0) {
+    bool waits = member->silent_since_ns != 0;
+    if (!member->open || (waits && now_ns < member->poll_repeat_ns)) {
         return;
     }
     /* A full queue or a connection that is just closing: the next poll will tell. */
     if (ask(member, status_id(0, POLL_SLOT), CLIENT_SILENT_MS * NS_PER_MS) == STATUS_OK) {
-        member->poll_sent_ns = now_ns;
+        member->silent_since_ns = waits ? member->silent_since_ns : now_ns;
+        member->poll_repeat_ns = now_ns + CLIENT_SILENT_MS * NS_PER_MS;
     }
 }
 
@@ -58,8 +60,15 @@ void client_poll(struct cluster_client *client, uint64_t now_ns)
 
 bool client_member_silent(const struct client_member *member, uint64_t now_ns)
 {
-    return member->poll_sent_ns != 0 &&
-           now_ns - member->poll_sent_ns >= CLIENT_SILENT_MS * NS_PER_MS;
+    return member->silent_since_ns != 0 &&
+           now_ns - member->silent_since_ns >= CLIENT_SILENT_MS * NS_PER_MS;
+}
+
+void client_member_heard(struct client_member *member)
+{
+    if (member->silent_since_ns != 0) {
+        member->silent_since_ns = clock_mono_ns(&member->client->clock);
+    }
 }
 
 /* --- queries for callers ---------------------------------------------------------------------- */
@@ -89,7 +98,7 @@ void client_on_status(struct client_member *member, const struct reply *reply, s
     struct cluster_client *client = member->client;
     uint32_t slot = reply->id & POLL_SLOT;
     if (slot == POLL_SLOT) {
-        member->poll_sent_ns = 0;
+        member->silent_since_ns = 0;
         return;
     }
     struct status_query *query = slot < CLIENT_STATUS_QUERIES_MAX ? &client->queries[slot] : NULL;

@@ -142,21 +142,21 @@ static void hold(struct cluster_client *client)
     client->hold_until_ns = clock_mono_ns(&client->clock) + CLIENT_HOLD_MS * NS_PER_MS;
 }
 
-void client_route_new(struct cluster_client *client, struct client_request *request)
+void client_route_new(struct cluster_client *client, struct client_request *request,
+                      uint64_t now_ns)
 {
     if (client->serving) {
-        client_route(client);
+        client_route(client, now_ns);
         return;
     }
     struct client_member *member = target_of(client, request);
-    if (member != NULL && !attempt(request, member, clock_mono_ns(&client->clock))) {
+    if (member != NULL && !attempt(request, member, now_ns)) {
         hold(client);
     }
 }
 
-void client_route(struct cluster_client *client)
+void client_route(struct cluster_client *client, uint64_t now_ns)
 {
-    uint64_t now_ns = clock_mono_ns(&client->clock);
     if (client->closing || now_ns < client->hold_until_ns || client_open_count(client) == 0) {
         return;
     }
@@ -282,19 +282,21 @@ static void refused(struct client_request *request, enum status status, struct b
     fail(request, status, size > 0 ? text : status_text(status));
 }
 
-/* What the server says about this attempt. An earlier attempt may still have taken effect, so a
- * refusal ends a request only when there was none that got no answer. */
+/* What the server says about this attempt. An earlier attempt may still have taken effect, so "not
+ * applied" ends a request only when there was none that got no answer. */
 static void judge(struct client_member *member, struct client_request *request,
                   const struct reply *reply, struct bytes payload)
 {
     struct cluster_client *client = member->client;
     enum status status = reply->status;
     bool may_have_moved = status == STATUS_NOT_LEADER || status == STATUS_SHUTTING_DOWN;
-    bool refusal = status == STATUS_BUSY || status == STATUS_NO_SPACE || status == STATUS_TIMEOUT;
+    bool refusal = status_outcome(status) == OUTCOME_NOT_APPLIED;
     if (status == STATUS_OK) {
         answered(request, reply, payload);
     } else if (status == STATUS_LEADER_LOST) {
         retry(request, true);
+    } else if (status == STATUS_TIMEOUT && !client->serving) {
+        expire(client, request); /* the server's clock was first; we know why it took so long */
     } else if (may_have_moved || (refusal && request->uncertain)) {
         retry(request, false);
         if (!may_have_moved || request->submitted.stale ||
@@ -306,13 +308,25 @@ static void judge(struct client_member *member, struct client_request *request,
     }
 }
 
+/* Every reply names who leads, as Raft has it; only one about status says whether that leader can
+ * serve. So a leader's other replies do not undo what it said there about the same term. */
+static void learn(struct client_member *member, const struct reply *reply)
+{
+    struct leader_view *view = &member->client->view;
+    bool claims = reply->leader == member->member.id && !client_is_status_id(reply->id);
+    if (!claims || view->denied_term != reply->term) {
+        leader_view_learn(view, member->member.id, reply->leader, reply->term);
+    }
+    if (reply->status == STATUS_SHUTTING_DOWN) {
+        leader_view_deny(view, member->member.id);
+    }
+}
+
 void client_on_answer(struct client_member *member, const struct reply *reply, struct bytes payload)
 {
     struct cluster_client *client = member->client;
-    leader_view_learn(&client->view, member->member.id, reply->leader, reply->term);
-    if (reply->status == STATUS_SHUTTING_DOWN) {
-        leader_view_deny(&client->view, member->member.id);
-    }
+    client_member_heard(member);
+    learn(member, reply);
     if (client_is_status_id(reply->id)) {
         client_on_status(member, reply, payload);
     } else {
@@ -344,6 +358,6 @@ void client_refresh(struct cluster_client *client)
         }
     }
     client_poll(client, now_ns);
-    client_route(client);
+    client_route(client, now_ns);
     client_arm(client);
 }

@@ -41,7 +41,7 @@ enum status cluster_client_submit(struct cluster_client *client,
     };
     memcpy(submitted->bytes, &header, sizeof header);
     *handle = request->handle;
-    client_route_new(client, request);
+    client_route_new(client, request, now_ns);
     client_arm(client);
     return STATUS_OK;
 }

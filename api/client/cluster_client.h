@@ -7,16 +7,21 @@
  *
  * Status of a completed request
  *   OK               the reply is the answer
- *   INVALID, TOO_LARGE, UNIMPLEMENTED, NO_SPACE   from the server, final, not applied
+ *   INVALID, TOO_LARGE, UNIMPLEMENTED, NO_SPACE
+ *                    from the server, final, not applied
  *   BUSY             a bound here or at the server is reached; not applied
- *   NO_LEADER        no leader was reachable until (nearly) the deadline; the outcome is known to
- * be "not applied" when the request never left this process LEADER_LOST      the same, but a server
- * may have it: unknown TIMEOUT          a leader was there but the deadline passed before the
- * request was sent TIMEOUT_UNKNOWN  a leader had it and did not answer in time SHUTTING_DOWN    the
- * client was closed (LEADER_LOST when a server may have the write) A read changes nothing, so its
- * outcome is never unknown: NO_LEADER or TIMEOUT. A stale read goes to any server when no leader is
- * reachable. The deadline that counts is the caller's less a margin (a tenth, at most 100 ms), so
- * that the answer still reaches the caller.
+ *   NO_LEADER        no leader could serve when the deadline came; not applied: no server has it
+ *   LEADER_LOST      the same, but a server may have it: unknown
+ *   TIMEOUT          a leader was there, but the deadline passed before the request was sent
+ *   TIMEOUT_UNKNOWN  a leader had it and did not answer in time
+ *   SHUTTING_DOWN    the client was closed (LEADER_LOST when a server may have the write)
+ * "Not applied" is said only of a write that no server can have; a retry that is refused goes on
+ * until its deadline, since the attempt before it may be applied.
+ * A read changes nothing, so its outcome is never unknown: NO_LEADER or TIMEOUT. A stale read goes
+ * to any server when no leader is reachable.
+ *
+ * The deadline that counts is the caller's less a margin (a tenth, at most 100 ms), so that the
+ * answer still reaches the caller.
  *
  * Bounds   CLIENT_REQUESTS_MAX and CLIENT_BYTES_MAX under way; beyond: BUSY at once.
  * Memory   the command's bytes are the client's from an OK of submit on (freed with free()).

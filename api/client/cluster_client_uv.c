@@ -85,7 +85,7 @@ void client_on_open(struct client_member *member, const struct hello *hello)
     client->cluster = hello->cluster;
     member->open = true;
     member->logged = false;
-    member->poll_sent_ns = 0;
+    member->silent_since_ns = 0;
     client_poll_member(member, clock_mono_ns(&client->clock));
     client_refresh(client);
 }
@@ -96,7 +96,7 @@ void client_on_close(struct client_member *member)
         return;
     }
     member->open = false;
-    member->poll_sent_ns = 0;
+    member->silent_since_ns = 0;
     client_recall(member);
     client_status_gone(member);
     client_refresh(member->client);

@@ -333,14 +333,11 @@ void grpc_call_fail(struct grpc_call *call, enum grpc_code code, const char *tex
     grpc_call_finish(call, &answer);
 }
 
-void grpc_call_reply(struct grpc_call *call, struct grpc_buffer *message)
+enum status grpc_call_reply(struct grpc_call *call, struct grpc_buffer *message)
 {
-    if (grpc_call_send(call, message) == STATUS_OK) {
-        grpc_call_finish(call, &(struct grpc_answer){ .code = GRPC_OK });
-    } else {
-        grpc_call_fail(call, GRPC_RESOURCE_EXHAUSTED,
-                       "too many bytes of replies are unread on this connection");
-    }
+    TRY(grpc_call_send(call, message));
+    grpc_call_finish(call, &(struct grpc_answer){ .code = GRPC_OK });
+    return STATUS_OK;
 }
 
 void grpc_stream_fail(struct grpc_stream *stream, unsigned http_status, enum status why,
@@ -351,6 +348,7 @@ void grpc_stream_fail(struct grpc_stream *stream, unsigned http_status, enum sta
     const struct grpc_server_config *config = &conn->server->config;
     enum grpc_code code = status_grpc(why);
     ASSERT(call != NULL && code != GRPC_OK);
+    const struct grpc_method *method = call->method;
     conn->server->counters.requests_failed++;
     if (call->given) {
         grpc_call_cancel(call, code == GRPC_DEADLINE_EXCEEDED ? GRPC_CANCEL_DEADLINE
@@ -373,7 +371,7 @@ void grpc_stream_fail(struct grpc_stream *stream, unsigned http_status, enum sta
     uint8_t details[GRPC_STATUS_DETAILS_MAX];
     if (config->ops->details != NULL) {
         answer.details.data = details;
-        answer.details.size = config->ops->details(config->context, why, text, details);
+        answer.details.size = config->ops->details(config->context, method, why, text, details);
     }
     submit_answer(stream, http_status, &answer);
 }

@@ -65,9 +65,10 @@ struct grpc_server_ops {
     /* All messages of a streaming call have been sent: a good time for more. May be NULL. */
     void (*on_writable)(void *context, struct grpc_call *call);
     /* Writes grpc-status-details-bin for a request that is answered here and not by the service,
-     * and returns its size. May be NULL: no details. */
-    size_t (*details)(void *context, enum status why, const char *text,
-                      uint8_t out[GRPC_STATUS_DETAILS_MAX]);
+     * and returns its size; `method` is NULL when the request names none. May be NULL: no
+     * details. */
+    size_t (*details)(void *context, const struct grpc_method *method, enum status why,
+                      const char *text, uint8_t out[GRPC_STATUS_DETAILS_MAX]);
 };
 
 /* --- the server ------------------------------------------------------------------------------ */
@@ -137,8 +138,9 @@ struct grpc_answer {
 void grpc_call_finish(struct grpc_call *call, const struct grpc_answer *answer);
 /* With a code and a zero-terminated text (NULL: none). */
 void grpc_call_fail(struct grpc_call *call, enum grpc_code code, const char *text);
-/* With one message and OK; RESOURCE_EXHAUSTED where grpc_call_send would have been BUSY. */
-void grpc_call_reply(struct grpc_call *call, struct grpc_buffer *message);
+/* With one message and OK. BUSY as grpc_call_send: the message is gone, the call still to be
+ * finished, and only the service knows whether the request has had an effect. */
+enum status grpc_call_reply(struct grpc_call *call, struct grpc_buffer *message) STATUS_MUST_USE;
 
 /* --- a connection ---------------------------------------------------------------------------- */
 

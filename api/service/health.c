@@ -42,8 +42,9 @@ void health_check_call(struct service_call *call, struct bytes message)
         return;
     }
     if (name_find(request.service) == NAME_UNKNOWN) {
-        service_call_end(call, GRPC_NOT_FOUND,
-                         "unknown service; known are \"\", fenlu.v1.Ledger, fenlu.v1.Cluster");
+        service_call_fail(call, STATUS_NOT_FOUND,
+                          "unknown service; known are \"\", fenlu.v1.Ledger, fenlu.v1.Cluster",
+                          "service");
         return;
     }
     service_call_reply(call, encode(status_now(call->service)));
@@ -86,7 +87,7 @@ void health_watch_call(struct service_call *call, struct bytes message)
     }
     call->health = name_find(request.service);
     if (tell(call) && call->service->draining) {
-        service_call_end(call, GRPC_UNAVAILABLE, "shutting down; use another node");
+        service_call_fail(call, STATUS_SHUTTING_DOWN, NULL, NULL);
     }
 }
 

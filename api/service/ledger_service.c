@@ -75,8 +75,8 @@ void ledger_call(struct service_call *call, struct bytes message)
     }
 }
 
-void ledger_cancel(struct service_call *call)
+bool ledger_cancel(struct service_call *call)
 {
     cluster_client_cancel(call->service->client, call->handle);
-    service_call_end(call, GRPC_CANCELLED, NULL);
+    return true;
 }

@@ -23,8 +23,7 @@ enum {
 #define OTHER(full_path, method_kind, metrics_row, on_message, on_cancel)                          \
     {                                                                                              \
         .path = (full_path), .grpc = { (method_kind), SMALL_REQUEST_MAX, NULL },                   \
-        .operation = OPERATION_CREATE_ACCOUNTS, .metrics = (metrics_row), .message = (on_message), \
-        .cancel = (on_cancel)                                                                      \
+        .metrics = (metrics_row), .message = (on_message), .cancel = (on_cancel)                   \
     }
 
 /* The most called first: a look-up compares one after the other. */
@@ -57,9 +56,8 @@ static const struct grpc_method *on_route(void *context, struct bytes path)
     return NULL;
 }
 
-static const struct service_method *method_of(const struct grpc_call *call)
+static const struct service_method *method_of_grpc(const struct grpc_method *grpc)
 {
-    const struct grpc_method *grpc = grpc_call_method(call);
     const void *row = (const char *)grpc - offsetof(struct service_method, grpc);
     return row;
 }
@@ -79,7 +77,7 @@ static struct service_call *call_new(struct service *service, struct grpc_call *
     *call = (struct service_call){
         .service = service,
         .call = grpc,
-        .method = method_of(grpc),
+        .method = method_of_grpc(grpc_call_method(grpc)),
         .started_ns = clock_mono_ns(&service->options.clock),
     };
     grpc_call_set_context(grpc, call);
@@ -108,11 +106,31 @@ static void call_ended(struct service_call *call, enum grpc_code code)
     service->free_calls_count++;
 }
 
+/* A write has very likely been applied when its reply turns out to have no room; a read changed
+ * nothing. */
+static void reply_lost(struct service_call *call)
+{
+    if (operation_is_write(call->method->operation)) {
+        service_call_fail(call, STATUS_REPLY_LOST,
+                          "too many bytes of replies are unread on this connection, so this reply "
+                          "is lost; the request may have been applied: read the replies, then send "
+                          "the same ids again, or look them up",
+                          NULL);
+    } else {
+        service_call_fail(call, STATUS_BUSY,
+                          "too many bytes of replies are unread on this connection: read them, "
+                          "then ask again",
+                          NULL);
+    }
+}
+
 void service_call_reply(struct service_call *call, struct grpc_buffer *message)
 {
-    struct grpc_call *grpc = call->call;
-    call_ended(call, GRPC_OK);
-    grpc_call_reply(grpc, message);
+    if (grpc_call_reply(call->call, message) == STATUS_OK) {
+        call_ended(call, GRPC_OK);
+    } else {
+        reply_lost(call);
+    }
 }
 
 void service_call_fail(struct service_call *call, enum status status, const char *text,
@@ -123,11 +141,11 @@ void service_call_fail(struct service_call *call, enum status status, const char
     service_fail(grpc, status, text, field);
 }
 
-void service_call_end(struct service_call *call, enum grpc_code code, const char *text)
+void service_call_end(struct service_call *call, enum grpc_code code)
 {
     struct grpc_call *grpc = call->call;
     call_ended(call, code);
-    grpc_call_fail(grpc, code, text);
+    grpc_call_fail(grpc, code, NULL);
 }
 
 void service_call_list_stream(struct service_call *call)
@@ -157,27 +175,29 @@ static void on_half_close(void *context, struct grpc_call *grpc)
     if (call == NULL) { /* not one message came */
         call = call_new(context, grpc);
     }
-    service_call_end(call, GRPC_OK, NULL);
+    service_call_end(call, GRPC_OK);
 }
 
 static void on_cancelled(void *context, struct grpc_call *grpc, enum grpc_cancel reason)
 {
+    (void)context;
     struct service_call *call = grpc_call_context(grpc);
-    if (call == NULL) {
-        call = call_new(context, grpc);
+    ASSERT(call != NULL); /* a call is given together with its first message or its end */
+    call->cancelled = reason == GRPC_CANCEL_CLIENT ? GRPC_CANCELLED : GRPC_DEADLINE_EXCEEDED;
+    if (call->method->cancel == NULL || call->method->cancel(call)) {
+        service_call_end(call, call->cancelled);
     }
-    if (call->method->cancel != NULL) {
-        call->method->cancel(call);
-        return;
-    }
-    service_call_end(call, reason == GRPC_CANCEL_CLIENT ? GRPC_CANCELLED : GRPC_DEADLINE_EXCEEDED,
-                     NULL);
 }
 
-static size_t details(void *context, enum status why, const char *text,
-                      uint8_t out[GRPC_STATUS_DETAILS_MAX])
+/* Only a write leaves a doubt when its deadline passes under way. */
+static size_t details(void *context, const struct grpc_method *grpc, enum status why,
+                      const char *text, uint8_t out[GRPC_STATUS_DETAILS_MAX])
 {
     (void)context;
+    bool write = grpc != NULL && operation_is_write(method_of_grpc(grpc)->operation);
+    if (why == STATUS_TIMEOUT_UNKNOWN && !write) {
+        why = STATUS_TIMEOUT;
+    }
     return error_details_encode(why, text, "", out);
 }
 
@@ -226,8 +246,13 @@ void service_drain(struct service *service)
     health_changed(service);
     for (struct service_call *call = TAILQ_FIRST(&service->streams); call != NULL; call = next) {
         next = TAILQ_NEXT(call, link);
-        service_call_end(call, GRPC_UNAVAILABLE, "shutting down; use another node");
+        service_call_fail(call, STATUS_SHUTTING_DOWN, NULL, NULL);
     }
+}
+
+void service_show_counters(const struct grpc_server_counters *counters)
+{
+    service_metrics_grpc(counters);
 }
 
 uint32_t service_calls_open(const struct service *service)

@@ -34,5 +34,7 @@ const struct grpc_server_ops *service_ops(void);
 void service_drain(struct service *service);
 /* All calls are finished. */
 void service_free(struct service *service);
+/* Shows what api/grpc has counted in the metrics; to be called now and then. */
+void service_show_counters(const struct grpc_server_counters *counters);
 /* Calls that are open. */
 uint32_t service_calls_open(const struct service *service);

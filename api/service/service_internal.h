@@ -18,13 +18,14 @@ TAILQ_HEAD(service_call_list, service_call);
 
 struct service_method {
     const char *path;
-    struct grpc_method grpc; /* what api/grpc hands back is inside its row */
-    enum operation operation;
-    int metrics; /* row of service_metrics.c, or METRICS_NONE */
+    struct grpc_method grpc;  /* what api/grpc hands back is inside its row */
+    enum operation operation; /* of fenlu.v1.Ledger; 0 for the others, which write nothing */
+    int metrics;              /* row of service_metrics.c, or METRICS_NONE */
     /* A message: the only one, or for GRPC_BIDI any. */
     void (*message)(struct service_call *call, struct bytes message);
-    /* NULL: nothing is under way that could be stopped; the call ends as cancelled. */
-    void (*cancel)(struct service_call *call);
+    /* The client is gone or its deadline has passed: stops what is under way. True when the call
+     * can end now; else it ends when what is under way has. NULL: there is nothing to stop. */
+    bool (*cancel)(struct service_call *call);
 };
 
 struct service_call {
@@ -35,8 +36,9 @@ struct service_call {
     uint64_t started_ns;
     uint64_t handle; /* of the cluster client */
     bool listed;     /* in service->streams */
-    bool cancelled;  /* Status: ends when its answer comes */
-    int health;      /* Watch: index of the name; -1 for one that nobody knows */
+    /* Status: OK, or what it ends with when its answer comes, which nobody waits for. */
+    enum grpc_code cancelled;
+    int health; /* Watch: index of the name; -1 for one that nobody knows */
 };
 
 struct service {
@@ -55,22 +57,23 @@ struct service {
 extern const struct service_method SERVICE_METHODS[];
 extern const uint32_t SERVICE_METHODS_COUNT;
 
-/* Ends the call with one message; `message` is moved. */
+/* Ends the call with one message; `message` is moved. A client that leaves so much unread that the
+ * message has no room gets an error, which says what became of the request. */
 void service_call_reply(struct service_call *call, struct grpc_buffer *message);
 /* Ends it with an error (errors.h). */
 void service_call_fail(struct service_call *call, enum status status, const char *text,
                        const char *field);
-/* Ends it with a code and a text, without details. */
-void service_call_end(struct service_call *call, enum grpc_code code, const char *text);
+/* Ends it without a message: a stream that is complete, or one that nobody waits for. */
+void service_call_end(struct service_call *call, enum grpc_code code);
 /* Keeps a stream where service_drain finds it. */
 void service_call_list_stream(struct service_call *call);
 
 /* --- one file a service ----------------------------------------------------------------------- */
 
 void ledger_call(struct service_call *call, struct bytes message);
-void ledger_cancel(struct service_call *call);
+bool ledger_cancel(struct service_call *call);
 void cluster_status_call(struct service_call *call, struct bytes message);
-void cluster_status_cancel(struct service_call *call);
+bool cluster_status_cancel(struct service_call *call);
 void health_check_call(struct service_call *call, struct bytes message);
 void health_list_call(struct service_call *call, struct bytes message);
 void health_watch_call(struct service_call *call, struct bytes message);
@@ -93,6 +96,7 @@ enum {
 void service_metrics_register(void);
 void service_metrics_open(uint32_t calls_open);
 void service_metrics_ended(int method, enum grpc_code code, uint64_t elapsed_ns);
+void service_metrics_grpc(const struct grpc_server_counters *counters);
 
 /* --- nanopb helpers, service_messages.c ------------------------------------------------------- */
 

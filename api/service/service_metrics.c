@@ -53,6 +53,37 @@ static struct metric in_flight = {
     .kind = METRIC_GAUGE,
 };
 
+/* What api/grpc counts, in the order of struct grpc_server_counters. */
+#define GRPC_METRIC(metric_name, metric_kind, text)                                                \
+    {                                                                                              \
+        .name = (metric_name), .help = (text), .kind = (metric_kind)                               \
+    }
+static struct metric grpc_connections =
+    GRPC_METRIC("fenlu_grpc_connections", METRIC_GAUGE, "Open connections of gRPC clients.");
+static struct metric grpc_calls_total =
+    GRPC_METRIC("fenlu_grpc_calls_total", METRIC_COUNTER, "Calls begun, of all services.");
+static struct metric grpc_calls_open =
+    GRPC_METRIC("fenlu_grpc_calls_open", METRIC_GAUGE, "Calls begun and not finished.");
+static struct metric grpc_calls_cancelled = GRPC_METRIC(
+    "fenlu_grpc_calls_cancelled_total", METRIC_COUNTER,
+    "Calls whose client went away, or whose deadline passed, before they were finished.");
+static struct metric grpc_streams_refused =
+    GRPC_METRIC("fenlu_grpc_streams_refused_total", METRIC_COUNTER,
+                "Requests refused for a bound: streams, bytes received, replies unread.");
+static struct metric grpc_requests_failed =
+    GRPC_METRIC("fenlu_grpc_requests_failed_total", METRIC_COUNTER,
+                "Requests answered with an error before a service had them or their answer.");
+
+void service_metrics_grpc(const struct grpc_server_counters *counters)
+{
+    metric_set(&grpc_connections, counters->connections_open);
+    metric_set(&grpc_calls_total, counters->calls_total);
+    metric_set(&grpc_calls_open, counters->calls_open);
+    metric_set(&grpc_calls_cancelled, counters->calls_cancelled);
+    metric_set(&grpc_streams_refused, counters->streams_refused);
+    metric_set(&grpc_requests_failed, counters->requests_failed);
+}
+
 void service_metrics_register(void)
 {
     for (int method = 0; method < METRICS_METHODS; method++) {
@@ -64,6 +95,12 @@ void service_metrics_register(void)
         metrics_register(&request_seconds[method]);
     }
     metrics_register(&in_flight);
+    metrics_register(&grpc_connections);
+    metrics_register(&grpc_calls_total);
+    metrics_register(&grpc_calls_open);
+    metrics_register(&grpc_calls_cancelled);
+    metrics_register(&grpc_streams_refused);
+    metrics_register(&grpc_requests_failed);
 }
 
 static int code_column(enum grpc_code code)

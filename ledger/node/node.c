@@ -250,6 +250,7 @@ static void take_entries(struct node *node, const struct raft_update *update,
             entry = noop_entry(node, index, node->raft_now.term);
             node->term_first_index = index;
         } else {
+            ASSERT(entries != NULL);
             entry = entry_keep(entries[update->append_skip + i]);
         }
         if (own && !update->append_noop) {
@@ -420,11 +421,27 @@ bool node_idle(const struct node *node)
     return node->queued_count == 0 && !(leads && others);
 }
 
+/* A majority, this leader among it, was heard within the last heartbeats: sooner than CheckQuorum
+ * steps down, API nodes learn that nothing can be committed here now. */
+static bool hears_majority(const struct node *node)
+{
+    const struct raft_status *now = &node->raft_now;
+    uint64_t now_ns = clock_mono_ns(&node->options.clock);
+    uint64_t silence_ns = SILENT_HEARTBEATS * node->options.heartbeat_interval_ns;
+    uint32_t heard = 0;
+    for (uint32_t i = 0; i < now->member_count; i++) {
+        bool self = now->members[i].id == node->identity.node;
+        heard += self || now->members[i].last_heard_ns + silence_ns >= now_ns ? 1 : 0;
+    }
+    return heard > now->member_count / 2;
+}
+
 bool node_serving(const struct node *node)
 {
     const struct raft_status *now = &node->raft_now;
     if (now->role == RAFT_LEADER) {
-        return now->reads_ready && node->view.applied_index >= node->term_first_index;
+        return now->reads_ready && node->view.applied_index >= node->term_first_index &&
+               hears_majority(node);
     }
     return now->leader != 0;
 }

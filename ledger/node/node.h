@@ -77,8 +77,8 @@ void node_drain(struct node *node);
 /* Nothing is under way any more (or this node does not lead). */
 bool node_idle(const struct node *node);
 void node_status(struct node *node, struct node_status *status);
-/* A leader is known and, if it is this node, it has committed an entry of its term and applied it.
- */
+/* A leader is known and, if it is this node, it has committed and applied an entry of its term and
+ * hears a majority. */
 bool node_serving(const struct node *node);
 
 /* --- the other stages: true while there is more to do ------------------------------------------

@@ -17,6 +17,7 @@ enum {
     APPLY_JOBS_MAX = JOBS_MAX - REQUESTS_QUEUED_MAX, /* the rest has room for every read */
     APPLY_BYTES_MAX = 32 << 20,     /* entries fed to the machine and not applied yet */
     UNAPPLIED_BYTES_MAX = 48 << 20, /* appended and not applied: proposals pause beyond */
+    SILENT_HEARTBEATS = 4,          /* a follower that missed as many is not counted on */
     HELD_MESSAGES_MAX = 4096,       /* messages waiting for a write; a power of two */
     WRITES_MAX = LOG_WRITES_QUEUED_MAX,
 };

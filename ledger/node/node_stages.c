@@ -34,21 +34,21 @@ static void return_writes(struct node *node)
 
 /* Each stage has a flag of its own: room for one need not be room for the other. The loop is told,
  * because it sets the time of the next attempt. */
-static void note_full(struct node *node, bool *flag, const struct error *error)
+static void note_full(struct node *node, bool *flag, const char *event, const struct error *error)
 {
     if (!__atomic_exchange_n(flag, true, __ATOMIC_ACQ_REL)) {
-        log_line(LOG_ERROR, "write_met_full_disk", LOG_UINT("node", node->identity.node),
+        log_line(LOG_ERROR, event, LOG_UINT("node", node->identity.node),
                  LOG_TEXT("reason", error->text),
                  LOG_TEXT("effect", "writes are refused until there is room"), LOG_END);
         node->options.host.ring_loop(node->options.host.context);
     }
 }
 
-static void note_room(struct node *node, bool *flag)
+static void note_room(struct node *node, bool *flag, const char *event)
 {
     if (__atomic_load_n(flag, __ATOMIC_ACQUIRE)) {
         __atomic_store_n(flag, false, __ATOMIC_RELEASE);
-        log_line(LOG_INFO, "write_has_room", LOG_UINT("node", node->identity.node), LOG_END);
+        log_line(LOG_INFO, event, LOG_UINT("node", node->identity.node), LOG_END);
     }
 }
 
@@ -59,13 +59,13 @@ static bool prepare_log(struct node *node)
     bool did = false;
     enum status status = log_prepare(node->options.log, &did, &error);
     if (status == STATUS_NO_SPACE) {
-        note_full(node, &node->log_full, &error);
+        note_full(node, &node->log_full, "log_disk_full", &error);
         return false;
     }
     if (status != STATUS_OK) {
         node_fatal(node, &error);
     }
-    note_room(node, &node->log_full);
+    note_room(node, &node->log_full, "log_disk_freed");
     return did;
 }
 
@@ -85,13 +85,13 @@ bool node_writer_step(struct node *node)
     uint64_t start_ns = clock_mono_ns(&node->options.clock);
     enum status status = log_write(node->options.log, writes, stage->taken_count, &error);
     if (status == STATUS_NO_SPACE) {
-        note_full(node, &node->log_full, &error);
+        note_full(node, &node->log_full, "log_disk_full", &error);
         return false; /* kept; the loop rings again */
     }
     if (status != STATUS_OK) {
         node_fatal(node, &error);
     }
-    note_room(node, &node->log_full);
+    note_room(node, &node->log_full, "log_disk_freed");
     metric_observe(&node_metric_flush, clock_mono_ns(&node->options.clock) - start_ns);
     return_writes(node);
     return true;
@@ -157,13 +157,13 @@ bool node_sealer_step(struct node *node)
     bool more = false;
     enum status status = store_seal_step(node->options.store, &more, &error);
     if (status == STATUS_NO_SPACE) {
-        note_full(node, &node->seal_full, &error);
+        note_full(node, &node->seal_full, "seal_disk_full", &error);
         return false;
     }
     if (status != STATUS_OK) {
         node_fatal(node, &error);
     }
-    note_room(node, &node->seal_full);
+    note_room(node, &node->seal_full, "seal_disk_freed");
     if (!more) {
         node->options.host.ring_machine(node->options.host.context);
     }

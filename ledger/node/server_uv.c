@@ -310,12 +310,12 @@ enum status server_start(const struct server_options *options, struct server **s
     if (status != STATUS_OK) {
         goto close_data;
     }
+    start_handles(server); /* before the workers, which may ring the loop at once */
     status = start_workers(server, error);
     if (status != STATUS_OK) {
         /* The loop never runs again: the process ends with this error. */
         return status;
     }
-    start_handles(server);
     *server_out = server;
     return STATUS_OK;
 

@@ -28,7 +28,8 @@ struct reply {
     uint32_t leader;    /* the leader as the server knows it; 0: unknown */
     uint64_t term;      /* of the server: a hint of a higher term is the better one */
     uint64_t log_index; /* writes: of the entry; reads: applied index that was read */
-    uint64_t timestamp; /* cluster time of that entry */
+    uint64_t timestamp; /* cluster time of that entry; for a retried command, which gives back the
+                           first log_index and results, of the entry that brought the retry */
     uint32_t count;     /* results or records in the payload */
 };
 

@@ -2,6 +2,7 @@
  * cluster port (raft/net). From start to a graceful stop. */
 #include "api/api_uv.h"
 #include "api/grpc/grpc_channel_uv.h"
+#include "base/metrics.h"
 #include "ledger/node/wire.h"
 #include "ledger/store/records.h"
 #include "raft/net/net_uv.h"
@@ -275,6 +276,23 @@ static void test_a_transfer_before_the_leader_is_known(void **state)
     expect_result();
 }
 
+static bool has_counted(void)
+{
+    static char text[256 * 1024];
+    assert_true(metrics_print(text, sizeof text) < sizeof text);
+    return strstr(text, "\nfenlu_grpc_connections 1\n") != NULL &&
+           strstr(text, "\nfenlu_grpc_calls_total 1\n") != NULL &&
+           strstr(text, "\nfenlu_grpc_calls_open 0\n") != NULL;
+}
+
+static void test_counters_become_metrics(void **state)
+{
+    (void)state;
+    post_transfer();
+    run_until(has_reply);
+    run_until(has_counted);
+}
+
 static void test_a_call_under_way_ends_before_the_stop(void **state)
 {
     (void)state;
@@ -334,6 +352,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(test_a_transfer),
         CASE(test_a_transfer_before_the_leader_is_known),
+        CASE(test_counters_become_metrics),
         CASE(test_a_call_under_way_ends_before_the_stop),
         CASE(test_a_call_that_is_never_answered_does_not_stop_the_stop),
         CASE(test_a_port_in_use),

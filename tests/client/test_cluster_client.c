@@ -144,6 +144,98 @@ static void test_a_leader_that_steps_down(void **state)
     assert_int_equal(seen.status, STATUS_LEADER_LOST);
 }
 
+/* Two of three servers are gone. The one that is left still leads its term, but says that it has
+ * not heard from a majority: what it has stays there, and nothing new is sent. */
+static void test_a_leader_without_a_majority(void **state)
+{
+    (void)state;
+    static struct seen sent;
+    static struct seen read;
+    static struct seen held;
+    lead(1, 5);
+    fake_down(1);
+    fake_down(2);
+    submit(&sent);
+    submit_for(OPERATION_LOOK_UP_ACCOUNTS, false, 1000, &read);
+    pass_ms(CLIENT_POLL_MS);
+    assert_true(world.serving);
+    fake_answer_status(0, 0, 5);
+    assert_false(world.serving);
+    submit_for(OPERATION_CREATE_TRANSFERS, false, 700, &held);
+    pass_ms(CLIENT_SEARCH_MS);
+    fake_answer_status(0, 0, 5);
+    assert_int_equal(fake_commands_count(0), 2);
+    pass_ms(900 - CLIENT_POLL_MS - CLIENT_SEARCH_MS);
+    assert_int_equal(sent.status, STATUS_LEADER_LOST);
+    assert_non_null(strstr(sent.text, "may have taken"));
+    assert_int_equal(read.status, STATUS_NO_LEADER);
+    assert_int_equal(held.status, STATUS_NO_LEADER); /* never sent: known not to be applied */
+    assert_non_null(strstr(held.text, "nothing was applied"));
+}
+
+static void test_a_leader_that_finds_its_majority_again(void **state)
+{
+    (void)state;
+    static struct seen first;
+    static struct seen second;
+    static struct seen held;
+    lead(1, 5);
+    submit(&second);
+    submit(&first);
+    pass_ms(CLIENT_POLL_MS);
+    fake_answer_status(0, 0, 5);
+    fake_answer_status(1, 1, 5); /* hearsay of the same term */
+    assert_false(world.serving);
+    submit(&held);
+    /* It answers what it has, and names itself there: that is no claim to serve. */
+    answer(0, (struct reply){ .status = STATUS_OK, .leader = 1, .term = 5 });
+    assert_int_equal(first.status, STATUS_OK);
+    assert_int_equal(first.count, 1);
+    assert_false(world.serving);
+    assert_int_equal(fake_commands_count(0), 2);
+    pass_ms(CLIENT_SEARCH_MS);
+    fake_answer_status(0, 1, 5);
+    assert_true(world.serving);
+    assert_int_equal(fake_commands_count(0), 3); /* the held one; nothing is sent twice */
+    assert_int_equal(fake_command(0)->command.sequence, 3);
+    assert_int_equal(second.count, 0);
+}
+
+/* The next leader gets what the one without a majority has not answered. */
+static void test_a_leader_without_a_majority_is_followed_by_another(void **state)
+{
+    (void)state;
+    static struct seen seen;
+    lead(1, 5);
+    submit(&seen);
+    struct command_header first = fake_command(0)->command;
+    pass_ms(CLIENT_POLL_MS);
+    fake_answer_status(0, 0, 5);
+    pass_ms(CLIENT_SEARCH_MS);
+    fake_answer_status(1, 2, 6);
+    assert_true(world.serving);
+    assert_memory_equal(&fake_command(1)->command, &first, sizeof first);
+    answer(1, (struct reply){ .status = STATUS_OK, .leader = 2, .term = 6 });
+    assert_int_equal(seen.status, STATUS_OK);
+    assert_int_equal(seen.count, 1);
+}
+
+/* A read's deadline passes at the server first. */
+static void test_a_read_that_the_server_gives_up(void **state)
+{
+    (void)state;
+    static struct seen seen;
+    lead(1, 5);
+    submit_for(OPERATION_LOOK_UP_ACCOUNTS, false, 1000, &seen);
+    answer(0, (struct reply){ .status = STATUS_TIMEOUT, .leader = 1, .term = 5 });
+    assert_int_equal(seen.status, STATUS_TIMEOUT);
+    submit_for(OPERATION_LOOK_UP_ACCOUNTS, false, 1000, &seen);
+    pass_ms(CLIENT_POLL_MS);
+    fake_answer_status(0, 0, 5);
+    answer(0, (struct reply){ .status = STATUS_TIMEOUT, .leader = 1, .term = 5 });
+    assert_int_equal(seen.status, STATUS_NO_LEADER);
+}
+
 static void test_hearsay_about_a_leader_that_stepped_down(void **state)
 {
     (void)state;
@@ -196,6 +288,45 @@ static void test_a_silent_leader_is_left_for_the_next(void **state)
     assert_int_equal(seen.status, STATUS_OK);
 }
 
+/* The server had no room for its answer to a poll: the next poll mends it. */
+static void test_a_poll_whose_answer_is_lost(void **state)
+{
+    (void)state;
+    lead(1, 5);
+    pass_ms(CLIENT_POLL_MS);
+    fake_links[0].sent[fake_links[0].sent_count - 1].answered = true; /* never comes */
+    uint32_t sent_count = fake_links[0].sent_count;
+    pass_ms(CLIENT_SILENT_MS - 1);
+    assert_true(world.serving);
+    assert_int_equal(fake_links[0].sent_count, sent_count);
+    pass_ms(1);
+    assert_false(world.serving);
+    pass_ms(CLIENT_SEARCH_MS);
+    assert_int_equal(fake_links[0].sent_count, sent_count + 1);
+    fake_answer_status(0, 1, 5);
+    assert_true(world.serving);
+}
+
+/* Answers to commands fill the connection, the one to the poll is behind them: that is no silence.
+ */
+static void test_a_busy_leader_is_not_silent(void **state)
+{
+    (void)state;
+    static struct seen seen[4];
+    lead(1, 5);
+    for (uint32_t i = 0; i < 4; i++) {
+        submit_for(OPERATION_CREATE_TRANSFERS, false, 9000, &seen[i]);
+    }
+    pass_ms(CLIENT_POLL_MS);
+    for (uint32_t i = 0; i < 4; i++) {
+        pass_ms(CLIENT_SILENT_MS - 1);
+        answer(0, (struct reply){ .status = STATUS_OK, .leader = 1, .term = 5 });
+        assert_true(world.serving);
+    }
+    pass_ms(CLIENT_SILENT_MS);
+    assert_false(world.serving);
+}
+
 static void test_refusals(void **state)
 {
     (void)state;
@@ -227,6 +358,9 @@ static void test_a_refusal_of_a_retry_is_not_final(void **state)
     assert_int_equal(seen.count, 0);
     pass_ms(CLIENT_HOLD_MS);
     answer(1, (struct reply){ .status = STATUS_NO_SPACE, .leader = 2, .term = 6 });
+    assert_int_equal(seen.count, 0);
+    pass_ms(CLIENT_HOLD_MS); /* an older release does not know what the former leader took */
+    answer(1, (struct reply){ .status = STATUS_UNIMPLEMENTED, .leader = 2, .term = 6 });
     assert_int_equal(seen.count, 0);
     pass_ms(1000);
     assert_int_equal(seen.status, STATUS_TIMEOUT_UNKNOWN);
@@ -293,9 +427,15 @@ int main(void)
         CASE(test_no_leader_is_known_not_applied),
         CASE(test_a_lost_leader_leaves_the_outcome_unknown),
         CASE(test_a_leader_that_steps_down),
+        CASE(test_a_leader_without_a_majority),
+        CASE(test_a_leader_that_finds_its_majority_again),
+        CASE(test_a_leader_without_a_majority_is_followed_by_another),
+        CASE(test_a_read_that_the_server_gives_up),
         CASE(test_hearsay_about_a_leader_that_stepped_down),
         CASE(test_a_leader_that_does_not_answer),
         CASE(test_a_silent_leader_is_left_for_the_next),
+        CASE(test_a_poll_whose_answer_is_lost),
+        CASE(test_a_busy_leader_is_not_silent),
         CASE(test_refusals),
         CASE(test_a_refusal_of_a_retry_is_not_final),
         CASE(test_a_server_that_shuts_down),

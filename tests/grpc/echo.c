@@ -67,6 +67,14 @@ static void stream(struct echo *echo, struct grpc_call *call, struct bytes messa
     grpc_call_fail(call, GRPC_OK, NULL);
 }
 
+static void reply(struct echo *echo, struct grpc_call *call, struct grpc_buffer *message)
+{
+    if (grpc_call_reply(call, message) != STATUS_OK) {
+        echo->busy++;
+        grpc_call_fail(call, GRPC_RESOURCE_EXHAUSTED, "unread");
+    }
+}
+
 static void on_message(void *context, struct grpc_call *call, struct bytes message)
 {
     struct echo *echo = context;
@@ -83,11 +91,11 @@ static void on_message(void *context, struct grpc_call *call, struct bytes messa
     switch (row->kind) {
     case ECHO_RELEASE:
         echo_release(echo);
-        grpc_call_reply(call, grpc_buffer_new(0));
+        reply(echo, call, grpc_buffer_new(0));
         return;
     case ECHO_UNARY:
     case ECHO_SMALL:
-        grpc_call_reply(call, grpc_buffer_copy(message.data, message.size));
+        reply(echo, call, grpc_buffer_copy(message.data, message.size));
         return;
     case ECHO_STREAM:
         stream(echo, call, message);
@@ -160,7 +168,7 @@ void echo_init(struct echo *echo)
 void echo_release(struct echo *echo)
 {
     for (uint32_t i = 0; i < echo->held_count; i++) {
-        grpc_call_reply(echo->held[i], grpc_buffer_copy("late", 4));
+        reply(echo, echo->held[i], grpc_buffer_copy("late", 4));
     }
     echo->held_count = 0;
 }

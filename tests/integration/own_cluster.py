@@ -19,15 +19,16 @@ def format_node(data, id, members, cluster=CLUSTER):
 
 
 class Cluster:
-    """Three servers and an API node. servers[ID] is a Process with `data`; what was killed is
-    started again with start(wait=False)."""
+    """Three servers and an API node. servers[ID] is a Process with `data`; one that was killed is
+    started again with start(wait=False). `folders` names data folders by id; the others are new."""
 
-    def __init__(self, *flags):
+    def __init__(self, *flags, folders=None):
         self.ports = [free_port() for _ in range(3)]
         self.members = member_list(self.ports)
         self.servers = {}
         for id in (1, 2, 3):
-            data = format_node(scratch_path(f"node{id}"), id, self.members)
+            data = (folders or {}).get(id) or scratch_path(f"node{id}")
+            format_node(data, id, self.members)
             self.servers[id] = Gateway("server", "--data", data, *flags)
             self.servers[id].data = data
         self.api = Gateway("api", "--members", self.members, "--cluster", CLUSTER,

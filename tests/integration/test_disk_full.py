@@ -13,6 +13,7 @@ import grpc
 from fenlu_test import (Dev, Ledger, Skip, account, errors_pb2, error_detail, failure, health_pb2,
                         id_bytes, id_number, ledger_pb2, main, run_fenlu, scratch_path, statuses, transfer,
                         unary, wait_until, whole)
+from own_cluster import Cluster
 
 MIB = 2**20
 SEGMENT_MIB = 64  # of the log: one in use, one in reserve
@@ -182,6 +183,7 @@ def test_no_room_for_the_store():
             last, error = fill(ledger, 500_000)
             check_refused(error, ["a write has met a full disk", "free space"])
             assert last > 250_000, last
+            assert f"store {disk}" in dev.log_tail() or "/db/" in dev.log_tail(), dev.log_tail()
             check_reads(channel, ledger, last)
             time.sleep(2.5)
             check_refused(failure(post, ledger, last + 1, 1), ["full disk"])
@@ -194,6 +196,35 @@ def test_no_room_for_the_store():
             wait_until(lambda: dev.status()["nodes"][0]["checkpoint_index"] > 0, "a seal")
             check_all(ledger, first - 1)
             restart_and_check(dev, first - 1)
+
+
+def test_a_follower_with_a_full_disk_holds_nobody_up():
+    """The other two go on without it; with room again it catches up, without a restart."""
+    with small_disk(2 * SEGMENT_MIB + 20) as disk, \
+            Cluster("--disk-reserve-mib", 0, folders={3: str(disk / "data")}) as cluster, \
+            cluster.api.channel() as channel:
+        ledger = Ledger(channel)
+        make_accounts(ledger)
+        full = cluster.servers[3]
+        if cluster.leader(channel) == 3:  # let another lead
+            assert full.stop() == 0
+            full.start(wait=False)
+            wait_until(lambda: cluster.leader(channel) != 3, "another leader")
+        with contextlib.suppress(OSError), open(disk / "other", "wb", buffering=0) as other:
+            while True:
+                other.write(bytes(65536))
+        last = 0
+        while last < 90 * BATCH:
+            assert post(ledger, last + 1, BATCH) <= {CREATED, EXISTS}
+            last += BATCH
+        assert "event=write_met_full_disk" in full.log_tail(), full.log_tail()
+        assert full.process.poll() is None
+        (disk / "other").unlink()
+        grow(disk, 1024)
+        applied, _ = cluster.digest(channel)
+        assert applied > 0
+        check_all(ledger, last)
+        cluster.stop()
 
 
 def test_a_start_on_a_full_disk_says_so_and_loses_nothing():

@@ -29,6 +29,7 @@ CALLERS = 4
 ACCOUNTS_PER_LEDGER = 40
 LEDGERS = (1, 2)
 BATCH_SIZES = (1, 1, 1, 2, 7, 50, 300, 1500)
+VOLLEY = 64  # calls at once
 PAUSES = (0, 0.01, 0.03, 0.1)
 CALL_SECONDS = (0.03, 0.4, 10, 10, 10)  # short deadlines leave outcomes unknown
 LOOKUP_ITEMS = 8190
@@ -122,9 +123,7 @@ class Caller(threading.Thread):
     def run(self):
         try:
             while not self.stop.is_set():
-                wishes = self.make_batch()
-                self.post(wishes)
-                self.past.extend(wish for wish in wishes if wish.kind == "new")
+                self.post(self.make_volley())
                 time.sleep(self.random.choice(PAUSES))
         except Exception as error:  # reported by the test
             self.failure = error
@@ -160,22 +159,37 @@ class Caller(threading.Thread):
                 wishes.append(self.new_wish("new"))
         return wishes
 
-    def post(self, wishes):
-        request = ledger_pb2.CreateTransfersRequest(transfers=map(message, wishes))
-        uncertain = False
-        while True:
-            try:
-                answer = self.ledger.CreateTransfers(
-                    request, timeout=self.random.choice(CALL_SECONDS))
-                break
-            except grpc.RpcError as error:
-                detail = error_detail(error)
-                known = detail is not None and detail.outcome == errors_pb2.OUTCOME_NOT_APPLIED
-                uncertain = uncertain or not known
-                self.books.counts[f"{error.code().name} {detail.reason if detail else ''}"] += 1
-                time.sleep(0.02)
-        assert len(answer.results) == len(wishes), (len(answer.results), len(wishes))
-        self.books.settle(wishes, answer.results, uncertain)
+    def make_volley(self):
+        """Batches to be posted at once: one, or many calls of a transfer or a pair each, so that a
+        kill finds some that are replicated and not answered."""
+        if self.number % 2 == 1:
+            return [self.make_batch()]
+        return [[self.new_wish("first"), self.new_wish("second")] if self.random.random() < 0.2
+                else [self.new_wish("new")] for _ in range(VOLLEY)]
+
+    def post(self, batches):
+        """Posts each until its outcome is known."""
+        open = [(wishes, False) for wishes in batches]
+        while open:
+            calls = [(wishes, uncertain, self.ledger.CreateTransfers.future(
+                ledger_pb2.CreateTransfersRequest(transfers=map(message, wishes)),
+                timeout=self.random.choice(CALL_SECONDS))) for wishes, uncertain in open]
+            open = [(wishes, self.is_uncertain(call) or uncertain)
+                    for wishes, uncertain, call in calls if call.exception() is not None]
+            for wishes, uncertain, call in calls:
+                if call.exception() is None:
+                    self.settle(wishes, call.result().results, uncertain)
+            time.sleep(0.02 if open else 0)
+
+    def is_uncertain(self, call):
+        detail = error_detail(call)
+        self.books.counts[f"{call.code().name} {detail.reason if detail else ''}"] += 1
+        return detail is None or detail.outcome != errors_pb2.OUTCOME_NOT_APPLIED
+
+    def settle(self, wishes, results, uncertain):
+        assert len(results) == len(wishes), (len(results), len(wishes))
+        self.books.settle(wishes, results, uncertain)
+        self.past.extend(wish for wish in wishes if wish.kind == "new")
 
 
 # --- kills

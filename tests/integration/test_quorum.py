@@ -147,5 +147,27 @@ def test_a_call_under_way_is_answered_when_the_majority_returns():
         check_books(ledger, 1100)
 
 
+def test_retries_of_an_api_node_give_the_first_answer_back():
+    """The leader dies when the followers have its entries and it has not answered. The API node
+    sends the calls again to the next leader, where they are applied already: the callers, who sent
+    once, see CREATED and never EXISTS."""
+    with Cluster() as cluster, cluster.api.channel() as channel:
+        ledger = Ledger(channel)
+        fill(channel, ledger)
+        leader = cluster.leader(channel)
+        followers = [cluster.servers[id] for id in (1, 2, 3) if id != leader]
+        for follower in followers:
+            follower.signal(signal.SIGSTOP)
+        calls = [ledger.CreateTransfers.future(ledger_pb2.CreateTransfersRequest(
+            transfers=[transfer(id, 1, 2, AMOUNT)]), timeout=20) for id in range(1001, 1101)]
+        time.sleep(0.25)  # it sends them its entries, and does not step down yet
+        cluster.servers[leader].signal(signal.SIGKILL)
+        for follower in followers:
+            follower.signal(signal.SIGCONT)
+        found = [statuses(call.result()) for call in calls]
+        assert found == [[CREATED]] * len(calls), found
+        check_books(ledger, 1100)
+
+
 if __name__ == "__main__":
     main(globals())

@@ -93,6 +93,9 @@ static void ring_sealer(void *context)
 static void fatal(void *context, const struct error *error)
 {
     struct sim_node *node = context;
+    if (node->fatal_expected != STATUS_OK && error->status == node->fatal_expected) {
+        abort();
+    }
     if (node->dying && error->status == STATUS_IO) {
         longjmp(node->escape, 1);
     }

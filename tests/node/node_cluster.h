@@ -49,7 +49,8 @@ struct sim_node {
     struct node_cluster *cluster;
     uint32_t at; /* id - 1 */
     bool alive;
-    bool dying; /* its disk will stop in a write */
+    bool dying;                 /* its disk will stop in a write */
+    enum status fatal_expected; /* a fatal error of this kind aborts the process; OK: none */
     uint64_t run;
     struct memory_disk *disk;
     struct kv *kv;

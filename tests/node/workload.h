@@ -76,7 +76,7 @@ struct workload *workload_new(uint64_t seed);
 void workload_free(struct workload *workload);
 /* Given to the cluster's options, with the workload as context. */
 void workload_poll(void *context);
-void workload_on_reply(void *context, uint32_t client, uint32_t node, const struct reply *reply,
+void workload_on_reply(void *context, uint32_t number, uint32_t node, const struct reply *reply,
                        struct bytes payload);
 /* No new commands; true when every command is answered. */
 bool workload_stop(struct workload *workload);

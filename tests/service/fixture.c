@@ -1,5 +1,6 @@
 #include "tests/service/fixture.h"
 
+#include "api/grpc/grpc_conn.h"
 #include "base/assert.h"
 
 #include <setjmp.h>
@@ -107,6 +108,19 @@ void fixture_pass_ms(uint64_t ms)
     client_tick(fixture_cluster);
     grpc_conn_tick(conn, fixture_now_ns);
     fixture_pump();
+}
+
+void fixture_pass_ms_late(uint64_t ms)
+{
+    fixture_now_ns += ms * NS_PER_MS;
+    grpc_conn_tick(conn, fixture_now_ns);
+    client_tick(fixture_cluster);
+    fixture_pump();
+}
+
+void fixture_replies_full(bool full)
+{
+    conn->queued.limit = full ? 0 : CONNECTION_QUEUE_BYTES_MAX;
 }
 
 void fixture_lead(uint32_t leader)

@@ -32,6 +32,10 @@ int fixture_tear_down(void **state);
 /* Moves bytes both ways until nothing moves. */
 void fixture_pump(void);
 void fixture_pass_ms(uint64_t ms);
+/* The same, but the connection looks at the time before the cluster client does. */
+void fixture_pass_ms_late(uint64_t ms);
+/* As if the client left so many replies unread that no other has room; until undone. */
+void fixture_replies_full(bool full);
 /* All servers are connected and follow `leader`. */
 void fixture_lead(uint32_t leader);
 

@@ -120,6 +120,7 @@ static void test_drain(void **state)
     assert_int_equal(answered(1), STATUS(NOT_SERVING));
     assert_true(call.ended);
     assert_int_equal(call.code, GRPC_UNAVAILABLE);
+    assert_true(call.details_size > 0);
     call_free(&call);
     assert_int_equal(check(""), STATUS(NOT_SERVING));
 }

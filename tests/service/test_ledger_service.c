@@ -190,6 +190,57 @@ static void test_a_slow_leader(void **state)
     expect_failure(GRPC_DEADLINE_EXCEEDED, "TIMEOUT_UNKNOWN", OUTCOME_UNKNOWN, true);
 }
 
+/* The connection's own clock may be first: only a write is left in doubt. */
+static void test_a_deadline_that_the_connection_sees_first(void **state)
+{
+    (void)state;
+    fixture_lead(1);
+    call_start(&call, CREATE, ONE_TRANSFER, sizeof ONE_TRANSFER, NULL, 1000);
+    fixture_pass_ms_late(1000);
+    expect_failure(GRPC_DEADLINE_EXCEEDED, "TIMEOUT_UNKNOWN", OUTCOME_UNKNOWN, true);
+    call_start(&call, LOOK_UP, ONE_ID, sizeof ONE_ID, NULL, 1000);
+    fixture_pass_ms_late(1000);
+    expect_failure(GRPC_DEADLINE_EXCEEDED, "TIMEOUT", NOT_APPLIED, true);
+    assert_int_equal(service_calls_open(fixture_service), 0);
+}
+
+/* The transfer was posted and there is no room to say so: never "not applied". */
+static void test_a_reply_without_room(void **state)
+{
+    (void)state;
+    static const struct result RESULT = { 300, 1, 0 };
+    fixture_lead(1);
+    call_start(&call, CREATE, ONE_TRANSFER, sizeof ONE_TRANSFER, NULL, 1000);
+    fixture_replies_full(true);
+    leader_answers(0, STATUS_OK, &RESULT, sizeof RESULT, NULL);
+    expect_failure(GRPC_UNAVAILABLE, "REPLY_LOST", OUTCOME_UNKNOWN, true);
+    fixture_replies_full(false);
+    call_start(&call, LOOK_UP, ONE_ID, sizeof ONE_ID, NULL, 1000);
+    fixture_replies_full(true);
+    leader_answers(0, STATUS_OK, (uint8_t[EVENT_SIZE]){ 0 }, EVENT_SIZE, NULL);
+    expect_failure(GRPC_RESOURCE_EXHAUSTED, "BUSY", NOT_APPLIED, true);
+    call_start(&call, "/fenlu.v1.Cluster/Status", NULL, 0, NULL, 1000);
+    fixture_lead(1);
+    expect_failure(GRPC_RESOURCE_EXHAUSTED, "BUSY", NOT_APPLIED, true);
+    fixture_replies_full(false);
+    assert_int_equal(service_calls_open(fixture_service), 0);
+}
+
+static void test_streams_end_with_details_at_a_drain(void **state)
+{
+    (void)state;
+    fixture_lead(1);
+    call_open(&call, "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo");
+    call_send(&call, "\x3A\x00", 2); /* list_services */
+    assert_int_equal(call.messages_count, 1);
+    call_free(&call);
+    service_drain(fixture_service);
+    fixture_pump();
+    expect_failure(GRPC_UNAVAILABLE, "SHUTTING_DOWN", NOT_APPLIED, true);
+    call_start(&call, "/grpc.health.v1.Health/Check", "\x0A\x01?", 3, NULL, 0);
+    expect_failure(GRPC_NOT_FOUND, "NOT_FOUND", NOT_APPLIED, false);
+}
+
 static void test_refusals_of_the_server(void **state)
 {
     (void)state;
@@ -292,6 +343,9 @@ int main(void)
         CASE(test_no_leader),
         CASE(test_a_lost_leader),
         CASE(test_a_slow_leader),
+        CASE(test_a_deadline_that_the_connection_sees_first),
+        CASE(test_a_reply_without_room),
+        CASE(test_streams_end_with_details_at_a_drain),
         CASE(test_refusals_of_the_server),
         CASE(test_the_default_deadline),
         CASE(test_stale_reads),
