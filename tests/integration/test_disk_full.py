@@ -151,12 +151,12 @@ def test_no_room_for_the_log():
                  data=str(disk / "data")) as dev, \
                 dev.channel() as channel:
             ledger = Ledger(channel)
-            wait_until(lambda: "event=write_met_full_disk" in dev.log_tail(), "the log tells of it")
+            wait_until(lambda: "event=log_disk_full" in dev.log_tail(), "the log tells of it")
             check_refused(failure(ledger.create_accounts, [account(1)]),
                           ["a write has met a full disk", "free space"])
             assert health(channel) == health_pb2.HealthCheckResponse.SERVING
             (disk / "other").unlink()
-            wait_until(lambda: "event=write_has_room" in dev.log_tail(), "the log tells of it")
+            wait_until(lambda: "event=log_disk_freed" in dev.log_tail(), "the log tells of it")
             make_accounts(ledger)
             (disk / "other").write_bytes(bytes(80 * MIB))
             last, error = fill(ledger, 2_000_000)
@@ -217,7 +217,7 @@ def test_a_follower_with_a_full_disk_holds_nobody_up():
         while last < 90 * BATCH:
             assert post(ledger, last + 1, BATCH) <= {CREATED, EXISTS}
             last += BATCH
-        assert "event=write_met_full_disk" in full.log_tail(), full.log_tail()
+        assert "_disk_full" in full.log_tail(), full.log_tail()
         assert full.process.poll() is None
         (disk / "other").unlink()
         grow(disk, 1024)
