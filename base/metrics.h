@@ -41,7 +41,6 @@ void metric_observe(struct metric *metric, uint64_t value);
 
 /* Histograms alone, for tools: not registered, one thread. */
 void histogram_add(struct histogram *histogram, uint64_t value);
-void histogram_merge(struct histogram *into, const struct histogram *from);
 /* The value below which parts_per_million of all values lie, rounded up to its bucket's end but
  * never over the maximum; 0 when empty. 1,000,000 gives the exact maximum. */
 uint64_t histogram_quantile(const struct histogram *histogram, uint32_t parts_per_million);

@@ -35,12 +35,6 @@ static inline void ring_init(struct ring *ring, void *memory, uint32_t capacity)
     ring->tail = 0;
 }
 
-static inline uint32_t ring_count(const struct ring *ring)
-{
-    return __atomic_load_n(&ring->tail, __ATOMIC_ACQUIRE) -
-           __atomic_load_n(&ring->head, __ATOMIC_ACQUIRE);
-}
-
 static inline bool ring_put(struct ring *ring, void *item)
 {
     uint32_t tail = __atomic_load_n(&ring->tail, __ATOMIC_RELAXED);

@@ -53,7 +53,6 @@ enum status_outcome {
       OUTCOME_NOT_APPLIED)                                                                         \
     X(TIMEOUT_UNKNOWN, "the deadline passed while the request was under way",                      \
       GRPC_DEADLINE_EXCEEDED, OUTCOME_UNKNOWN)                                                     \
-    X(CANCELLED, "cancelled", GRPC_CANCELLED, OUTCOME_UNKNOWN)                                     \
     X(CLOSED, "the connection closed", GRPC_UNAVAILABLE, OUTCOME_UNKNOWN)                          \
     X(AGAIN, "nothing to do yet", GRPC_INTERNAL, OUTCOME_NOT_APPLIED)                              \
     X(PROTOCOL, "the peer broke the protocol", GRPC_INTERNAL, OUTCOME_UNKNOWN)                     \

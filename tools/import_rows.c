@@ -385,11 +385,6 @@ bool import_rows_are_transfers(const struct import_rows *rows)
     return rows->transfers;
 }
 
-uint64_t import_rows_bytes(const struct import_rows *rows)
-{
-    return rows->bytes;
-}
-
 enum status import_rows_next(struct import_rows *rows, void *record, uint64_t *number,
                              struct error *error)
 {

@@ -27,8 +27,6 @@ STATUS_MUST_USE enum status import_rows_open(const char *path, struct import_row
                                              struct error *error);
 void import_rows_close(struct import_rows *rows);
 bool import_rows_are_transfers(const struct import_rows *rows);
-/* Bytes read of the file, for a progress bar. */
-uint64_t import_rows_bytes(const struct import_rows *rows);
 /* The next record (128 bytes: an account or a transfer) and its row; NOT_FOUND at the end, INVALID
  * for a malformed row (the one after can be asked for). */
 STATUS_MUST_USE enum status import_rows_next(struct import_rows *rows, void *record, uint64_t *row,

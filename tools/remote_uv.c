@@ -144,11 +144,6 @@ void remote_close(struct remote *remote)
     }
 }
 
-uint32_t remote_capacity(const struct remote *remote)
-{
-    return remote->channel != NULL ? grpc_client_capacity(grpc_channel_client(remote->channel)) : 0;
-}
-
 static void on_message(void *context, struct bytes message)
 {
     struct remote_request *request = context;
@@ -166,7 +161,6 @@ static void on_end(void *context, const struct grpc_end *end)
     }
     (void)snprintf(answer.text, sizeof answer.text, "%.*s", (int)end->text.size,
                    (const char *)end->text.data);
-    answer.not_applied = end->not_processed || client_decode_not_applied(end->details);
     request->callback(request->context, &answer);
     if (request->reply != NULL) {
         grpc_buffer_free(request->reply);
@@ -178,9 +172,7 @@ static void on_end(void *context, const struct grpc_end *end)
 static void on_not_started(uv_handle_t *handle)
 {
     struct remote_request *request = handle->data;
-    struct remote_answer answer = { .code = GRPC_UNAVAILABLE,
-                                    .text = "not connected",
-                                    .not_applied = true };
+    struct remote_answer answer = { .code = GRPC_UNAVAILABLE, .text = "not connected" };
     request->callback(request->context, &answer);
     free(request);
     free(handle);

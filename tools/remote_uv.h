@@ -22,7 +22,6 @@ struct remote_options {
 struct remote_answer {
     enum grpc_code code;
     char text[ERROR_TEXT_MAX]; /* grpc-message, when code is not OK */
-    bool not_applied;          /* the server says that the request had and will have no effect */
     struct bytes message;      /* the reply; valid during the callback */
 };
 
@@ -32,8 +31,6 @@ STATUS_MUST_USE enum status remote_open(const struct remote_options *options,
                                         struct remote **remote, struct error *error);
 /* What is under way ends with UNAVAILABLE; the memory is gone when the loop has run on. */
 void remote_close(struct remote *remote);
-/* Streams that can be started now. */
-uint32_t remote_capacity(const struct remote *remote);
 /* Takes the message in any case. */
 void remote_call(struct remote *remote, const char *path, struct grpc_buffer *message,
                  uint64_t timeout_ns, remote_callback callback, void *context);

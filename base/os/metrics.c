@@ -82,16 +82,6 @@ void metric_observe(struct metric *metric, uint64_t value)
     histogram_add(metric->histogram, value);
 }
 
-void histogram_merge(struct histogram *into, const struct histogram *from)
-{
-    for (size_t i = 0; i < HISTOGRAM_BUCKETS; i++) {
-        into->buckets[i] += from->buckets[i];
-    }
-    into->count += from->count;
-    into->sum += from->sum;
-    into->max = into->max > from->max ? into->max : from->max;
-}
-
 uint64_t histogram_quantile(const struct histogram *histogram, uint32_t parts_per_million)
 {
     ASSERT(parts_per_million <= 1000000);

@@ -66,6 +66,7 @@ void connection_fail(struct connection *connection, enum status status, const ch
     connection->state = CONNECTION_CLOSING;
     uv_close((uv_handle_t *)&connection->tcp, on_handle_closed);
     uv_close((uv_handle_t *)&connection->timer, on_handle_closed);
+    uv_close((uv_handle_t *)&connection->idle, on_handle_closed);
 }
 
 /* --- time ------------------------------------------------------------------------------------- */
@@ -270,7 +271,10 @@ struct connection *connection_new(const struct connection_options *options)
     ASSERT(code == 0);
     code = uv_timer_init(options->loop, &connection->timer);
     ASSERT(code == 0);
-    connection->open_handles = 2;
+    code = uv_idle_init(options->loop, &connection->idle);
+    ASSERT(code == 0);
+    connection->open_handles = 3;
+    connection->idle.data = connection;
     connection->tcp.data = connection;
     connection->timer.data = connection;
     connection->state = CONNECTION_DIALLING;

@@ -7,7 +7,8 @@
  *   REFUSING   REFUSED is on its way; what comes in is thrown away -> CLOSING
  *   CLOSING    on_close comes, then the memory is gone
  *
- * Writing: one write is in flight; what is queued meanwhile goes out together in the next one.
+ * Writing: what is queued in one turn of the loop goes out together at the start of the next, which
+ * does not wait; at most one write is in flight.
  * Silence: with silence_ms > 0 an open connection from which nothing came for that long is closed.
  *          It is counted in ticks of PING_INTERVAL_MS, so that a process which was stopped does not
  *          find everybody silent when it goes on.
@@ -60,10 +61,11 @@ struct connection_options {
 struct connection {
     uv_tcp_t tcp;
     uv_timer_t timer;
+    uv_idle_t idle; /* runs while something waits to be flushed */
     uv_connect_t connect;
     uv_write_t write;
     uv_shutdown_t shutdown;
-    uint32_t open_handles; /* of tcp and timer */
+    uint32_t open_handles; /* of tcp, timer and idle */
     struct connection_options options;
     enum connection_state state;
     bool was_open;

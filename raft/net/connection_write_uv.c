@@ -61,6 +61,23 @@ static void on_shut_down(uv_shutdown_t *request, int code)
     /* Else the other side's end of file closes it, or the timer of the greeting. */
 }
 
+/* Moves the parts behind what has been written; returns the first that is left. */
+static unsigned skip_written(uv_buf_t *parts, unsigned count, size_t written)
+{
+    unsigned first = 0;
+    while (first < count && written >= parts[first].len) {
+        written -= parts[first].len;
+        first++;
+    }
+    if (first < count) {
+        parts[first].base += written;
+        parts[first].len -= written;
+    }
+    return first;
+}
+
+static void flush_later(struct connection *connection);
+
 static void flush(struct connection *connection)
 {
     if (connection->in_flight != NULL || connection->state == CONNECTION_CLOSING) {
@@ -71,11 +88,40 @@ static void flush(struct connection *connection)
     if (count == 0) {
         return;
     }
-    int code =
-        uv_write(&connection->write, (uv_stream_t *)&connection->tcp, parts, count, on_written);
+    /* Most writes end at once: they need no callback and no look at writability. */
+    uv_stream_t *stream = (uv_stream_t *)&connection->tcp;
+    int written = uv_try_write(stream, parts, count);
+    if (written < 0 && written != UV_EAGAIN) {
+        end_in_flight(connection, false);
+        connection_fail(connection, STATUS_CLOSED, "%s", uv_strerror(written));
+        return;
+    }
+    unsigned first = skip_written(parts, count, written > 0 ? (size_t)written : 0);
+    if (first == count) {
+        end_in_flight(connection, true);
+        flush_later(connection);
+        return;
+    }
+    int code = uv_write(&connection->write, stream, parts + first, count - first, on_written);
     if (code != 0) {
         end_in_flight(connection, false);
         connection_fail(connection, STATUS_CLOSED, "%s", uv_strerror(code));
+    }
+}
+
+static void on_idle(uv_idle_t *idle)
+{
+    int code = uv_idle_stop(idle);
+    ASSERT(code == 0);
+    flush(idle->data);
+}
+
+static void flush_later(struct connection *connection)
+{
+    bool waits = connection->queue.small.head != NULL || connection->queue.large.head != NULL;
+    if (waits && connection->in_flight == NULL && connection->state != CONNECTION_CLOSING) {
+        int code = uv_idle_start(&connection->idle, on_idle);
+        ASSERT(code == 0);
     }
 }
 
@@ -101,12 +147,13 @@ enum status connection_send(struct connection *connection, enum frame_kind kind,
         metric_add(&net_queue_full, 1);
         return status;
     }
-    flush(connection);
+    flush_later(connection);
     return STATUS_OK;
 }
 
 void connection_write_last(struct connection *connection)
 {
+    flush(connection);
     /* libuv orders a shutdown behind the writes that it has, and a greeting is one write. */
     ASSERT(connection->queue.small.head == NULL && connection->queue.large.head == NULL);
     if (connection->state == CONNECTION_CLOSING) {

@@ -24,11 +24,9 @@ static void first_in_first_out_and_bounded(void **state)
     assert_null(ring_take(&ring));
     for (size_t round = 0; round < 3; round++) {
         for (size_t i = 0; i < CAPACITY; i++) {
-            assert_int_equal(ring_count(&ring), i);
             assert_true(ring_put(&ring, &items[i]));
         }
         assert_false(ring_put(&ring, &items[CAPACITY]));
-        assert_int_equal(ring_count(&ring), CAPACITY);
         for (size_t i = 0; i < CAPACITY; i++) {
             assert_ptr_equal(ring_take(&ring), &items[i]);
         }
@@ -48,7 +46,6 @@ static void counters_may_wrap(void **state)
         assert_true(ring_put(&ring, &items[i]));
     }
     assert_false(ring_put(&ring, &items[0]));
-    assert_int_equal(ring_count(&ring), CAPACITY);
     for (size_t i = 0; i < CAPACITY; i++) {
         assert_ptr_equal(ring_take(&ring), &items[i]);
     }

@@ -105,7 +105,7 @@ def make_rows(dice):
 
 def kill_after(dev, path, seconds):
     """Starts an import in small calls and kills it; True when it was under way."""
-    run = Process("import", "--target", dev.address, "--batch", 50, "--in-flight", 2, path).start()
+    run = Process("import", "--target", dev.address, "--batch", 5, "--in-flight", 1, path).start()
     time.sleep(seconds)
     run.signal(signal.SIGKILL)
     return run.wait() == -signal.SIGKILL
