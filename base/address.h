@@ -32,5 +32,8 @@ void address_format(const struct address *address, char text[ADDRESS_TEXT_MAX]);
 STATUS_MUST_USE enum status address_resolve(const struct address *address,
                                             struct sockaddr_storage *socket_address,
                                             struct error *error);
+/* Of what a resolver answered (not empty): the first IPv4 address, else the first of all. */
+struct addrinfo;
+const struct addrinfo *address_choose(const struct addrinfo *list);
 /* The numeric host and port of a socket address; any other family than IPv4 and IPv6 is a bug. */
 void address_from_socket(const struct sockaddr_storage *socket_address, struct address *address);

@@ -65,7 +65,7 @@ void bench_load_funding(struct bench_load *load, struct transfer *transfer, uint
 
 void bench_load_transfer(struct bench_load *load, struct transfer *transfer)
 {
-    uint64_t among = load->hot_accounts > 1 ? load->hot_accounts : load->accounts;
+    uint64_t among = load->hot_accounts > 0 ? load->hot_accounts : load->accounts;
     uint64_t debit = random_below(&load->random, among);
     uint64_t credit = random_below(&load->random, among);
     while (credit == debit) {

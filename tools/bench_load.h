@@ -13,7 +13,7 @@
 
 struct bench_load {
     uint64_t accounts;
-    uint64_t hot_accounts; /* transfers stay among the first so many; 0 or 1: all */
+    uint64_t hot_accounts; /* transfers stay among the first so many (2 at least); 0: all */
     bool random_ids;       /* else 48 bits of milliseconds and 80 that grow by chance */
     bool limits;           /* all accounts but the first may not overdraw */
     struct clock clock;

@@ -497,7 +497,7 @@ static const struct flag FLAGS[] = {
       .value = "N",
       .minimum = 0,
       .maximum = 1000000000,
-      .help = "Transfers stay among the first N accounts; 0: all of them." },
+      .help = "Transfers stay among the first N accounts, 2 at least; 0: all of them." },
     { .name = "ids",
       .kind = FLAG_TEXT,
       .target = &the_bench.ids,
@@ -542,6 +542,9 @@ static int run(const struct tool *tool, int argc, char **argv)
         return tool_usage(tool,
                           "--pending %" PRIu64 ": this release has no pending transfers, only 0",
                           bench->pending);
+    }
+    if (bench->load.hot_accounts == 1) {
+        return tool_usage(tool, "--hot-accounts 1: a transfer needs two");
     }
     if (bench->load.hot_accounts > bench->load.accounts) {
         return tool_usage(tool, "--hot-accounts %" PRIu64 ": only --accounts %" PRIu64,

@@ -49,6 +49,10 @@ static int run(const struct tool *tool, int argc, char **argv)
                      &exit_code)) {
         return exit_code;
     }
+    exit_code = serve_check(tool, &options);
+    if (exit_code != EXIT_OK) {
+        return exit_code;
+    }
     struct error error;
     if (format_if_missing(options.data, &error) != STATUS_OK) {
         return tool_failed(tool, "%s", error.text);

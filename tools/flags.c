@@ -11,7 +11,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CONFIG_BYTES_MAX = 64 * 1024, FLAGS_MAX = 48, OPTION_HELP = 1000, OPTION_CONFIG = 1001 };
+enum {
+    CONFIG_BYTES_MAX = 64 * 1024,
+    FLAGS_MAX = 48,
+    HELP_COLUMN = 33,
+    OPTION_HELP = 1000,
+    OPTION_CONFIG = 1001
+};
 
 struct parse {
     const struct tool *tool;
@@ -59,10 +65,12 @@ static void print_help(const struct tool *tool, const struct flag *flags, size_t
         char name[64];
         (void)snprintf(name, sizeof name, "--%s %s", flags[i].name,
                        flags[i].value != NULL ? flags[i].value : "");
-        printf("  %-28s %s%s\n", name, flags[i].help, flags[i].required ? " (required)" : "");
+        printf("  %-*s %s%s\n", HELP_COLUMN, name, flags[i].help,
+               flags[i].required ? " (required)" : "");
     }
-    printf("  %-28s %s\n", "--config FILE", "Reads flags from an INI file: name = value.");
-    printf("  %-28s %s\n", "--help", "Prints this text.");
+    printf("  %-*s %s\n", HELP_COLUMN, "--config FILE",
+           "Reads flags from an INI file: name = value.");
+    printf("  %-*s %s\n", HELP_COLUMN, "--help", "Prints this text.");
 }
 
 static bool set_number(struct parse *parse, const struct flag *flag, const char *text)

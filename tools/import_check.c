@@ -3,9 +3,25 @@
 #include "tools/import_chains.h"
 #include "tools/import_rows.h"
 
+#include <errno.h>
 #include <inttypes.h>
+#include <string.h>
+#include <unistd.h>
 
 enum { MALFORMED_SHOWN = 20 };
+
+int import_check_names(const struct tool *tool, const struct arguments *files)
+{
+    if (files->count == 0) {
+        return tool_usage(tool, "no FILE given (fenlu help import)");
+    }
+    for (int i = 0; i < files->count; i++) {
+        if (access(files->values[i], R_OK) != 0) {
+            return tool_failed(tool, "cannot read %s: %s", files->values[i], strerror(errno));
+        }
+    }
+    return EXIT_OK;
+}
 
 bool import_check_file(const struct tool *tool, const char *path, uint64_t batch, uint64_t *count)
 {

@@ -8,6 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* Before anything is posted: a name that is wrong, or none, is said at once; the exit code. */
+int import_check_names(const struct tool *tool, const struct arguments *files);
 /* Every row is well formed and no chain is longer than `batch`; counts the rows. Otherwise says why
  * on standard error, row by row up to a bound, and returns false. */
 bool import_check_file(const struct tool *tool, const char *path, uint64_t batch, uint64_t *count);

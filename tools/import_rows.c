@@ -82,7 +82,7 @@ struct import_rows {
     size_t column_kinds;
     const struct column *order[COLUMNS_MAX]; /* of the file's columns */
     size_t order_count;
-    uint64_t bytes;
+    bool begun; /* something of the file has been read */
     uint64_t row_number;
     bool have_header;
     bool ended;
@@ -318,11 +318,11 @@ static enum status read_chunk(struct import_rows *rows, struct error *error)
     if (ferror(rows->file) != 0) {
         return error_set_errno(error, errno != 0 ? errno : EIO, "cannot read %s", rows->path);
     }
-    if (rows->bytes == 0 && size >= 3 && memcmp(chunk, "\xEF\xBB\xBF", 3) == 0) {
+    if (!rows->begun && size >= 3 && memcmp(chunk, "\xEF\xBB\xBF", 3) == 0) {
         start += 3;
     }
     size_t parse_size = size - (size_t)(start - chunk);
-    rows->bytes += size;
+    rows->begun = true;
     if (csv_parse(&rows->parser, start, parse_size, on_cell, on_row, rows) != parse_size) {
         return error_set(error, STATUS_INVALID, "%s: row %llu: %s", rows->path,
                          (unsigned long long)rows->row_number + 1,

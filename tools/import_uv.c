@@ -570,8 +570,10 @@ static int run(const struct tool *tool, int argc, char **argv)
     int exit_code;
     if (flags_parse(tool, flags, sizeof flags / sizeof flags[0], argc, argv, &files, &exit_code)) {
         import->files = &files;
-        exit_code = files.count > 0 ? run_import(import)
-                                    : tool_usage(tool, "no FILE given (fenlu help import)");
+        exit_code = import_check_names(tool, &files);
+        if (exit_code == EXIT_OK) {
+            exit_code = run_import(import);
+        }
     }
     free(import);
     return exit_code;

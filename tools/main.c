@@ -15,6 +15,8 @@ static const struct tool *const TOOLS[] = {
 
 enum { TOOL_COUNT = sizeof TOOLS / sizeof TOOLS[0] };
 
+static const char VERSION_SUMMARY[] = "Prints the release.";
+
 static const struct tool *find(const char *name)
 {
     for (size_t i = 0; i < TOOL_COUNT; i++) {
@@ -32,7 +34,7 @@ static void print_overview(void)
     for (size_t i = 0; i < TOOL_COUNT; i++) {
         printf("  %-12s %s\n", TOOLS[i]->name, TOOLS[i]->summary);
     }
-    printf("  %-12s %s\n", "version", "Prints the release.");
+    printf("  %-12s %s\n", "version", VERSION_SUMMARY);
     printf("  %-12s %s\n", "help", "Explains a command: fenlu help COMMAND.");
 }
 
@@ -42,10 +44,23 @@ static int unknown(const char *name)
     return EXIT_USAGE;
 }
 
+static int unexpected(const char *name, const char *argument)
+{
+    (void)fprintf(stderr, "fenlu %s: unexpected argument %s\n", name, argument);
+    return EXIT_USAGE;
+}
+
 static int help(int argc, char **argv)
 {
-    if (argc < 2) {
+    if (argc > 2) {
+        return unexpected("help", argv[2]);
+    }
+    if (argc < 2 || strcmp(argv[1], "help") == 0) {
         print_overview();
+        return EXIT_OK;
+    }
+    if (strcmp(argv[1], "version") == 0) {
+        printf("usage: fenlu version\n\n%s\n", VERSION_SUMMARY);
         return EXIT_OK;
     }
     const struct tool *tool = find(argv[1]);
@@ -79,6 +94,9 @@ int main(int argc, char **argv)
         return help(argc - 1, argv + 1);
     }
     if (strcmp(argv[1], "version") == 0 || strcmp(argv[1], "--version") == 0) {
+        if (argc > 2) {
+            return unexpected("version", argv[2]);
+        }
         printf("fenlu %s\n", FENLU_VERSION);
         return EXIT_OK;
     }

@@ -1,7 +1,6 @@
 #include "tools/remote_uv.h"
 
 #include "api/grpc/grpc_channel_uv.h"
-#include "api/service/client_codec.h"
 #include "base/assert.h"
 
 #include <stdio.h>

@@ -1,7 +1,8 @@
 /* serve.h — what `server`, `api` and `dev` share: a process with a loop that serves until SIGTERM
  * or SIGINT, its metrics, its API in a thread of its own, its ready line.
  *
- * SIGTERM and SIGINT drain and end with exit code 0; a second one ends at once.
+ * SIGTERM and SIGINT drain (API_DRAIN_GRACE_MS, then SERVER_DRAIN_GRACE_MS, at most) and end with
+ * exit code 0; a second one ends at once, with exit code 1.
  * The ready line, "ready grpc=ADDR" (grpc=none without --grpc), is printed once, flushed, when a
  * leader is known and commands are taken.
  */
@@ -33,6 +34,9 @@ struct serve_options {
 };
 
 void serve_options_default(struct serve_options *options);
+/* Values that do not fit: one line on stderr and EXIT_USAGE; else EXIT_OK. Nothing is touched. */
+int serve_check(const struct tool *tool, const struct serve_options *options);
+/* Checks first. */
 int serve(const struct tool *tool, const struct serve_options *options);
 
 /* Flags that the three share, to be put into their tables. */
@@ -68,7 +72,7 @@ int serve(const struct tool *tool, const struct serve_options *options);
           .target = &(options).log_level,                                                          \
           .value = "debug|info|warn|error",                                                        \
           .choices = SERVE_LOG_LEVELS,                                                             \
-          .help = "Lowest level that is logged; info." },                                          \
+          .help = "Lowest level that is logged; info, but warn in dev." },                         \
     {                                                                                              \
         .name = "with-parent", .kind = FLAG_SWITCH, .target = &(options).with_parent,              \
         .help = "Ends when the parent process ends (the playground uses it)."                      \

@@ -13,7 +13,7 @@
 #include <unistd.h>
 #include <uv.h>
 
-enum { API_GRACE_MS = 3000, READY_POLL_MS = 20 };
+enum { READY_POLL_MS = 20 };
 
 const char *const SERVE_LOG_FORMATS[] = { "logfmt", "json", NULL };
 const char *const SERVE_LOG_LEVELS[] = { "debug", "info", "warn", "error", NULL };
@@ -126,7 +126,7 @@ static enum status start_api(struct serving *serving, const struct superblock_me
         .member_count = member_count,
         .cluster = cluster,
         .version = FENLU_VERSION,
-        .drain_grace_ns = API_GRACE_MS * NS_PER_MS,
+        .drain_grace_ns = API_DRAIN_GRACE_MS * NS_PER_MS,
     };
     TRY(address_parse(options->grpc, &api->options.address, error));
     api->ended = &serving->api_ended;
@@ -295,7 +295,7 @@ static void start_handles(struct serving *serving)
     serving->ready_poll.data = serving;
 }
 
-static int check_options(const struct tool *tool, const struct serve_options *options)
+int serve_check(const struct tool *tool, const struct serve_options *options)
 {
     struct address address;
     struct error error;
@@ -324,7 +324,7 @@ static int check_options(const struct tool *tool, const struct serve_options *op
 
 int serve(const struct tool *tool, const struct serve_options *options)
 {
-    int bad = check_options(tool, options);
+    int bad = serve_check(tool, options);
     if (bad != EXIT_OK) {
         return bad;
     }

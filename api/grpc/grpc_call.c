@@ -143,12 +143,6 @@ static void check(const struct grpc_call *call)
     ASSERT(call->given);
 }
 
-uint64_t grpc_call_id(const struct grpc_call *call)
-{
-    check(call);
-    return call->id;
-}
-
 const struct grpc_method *grpc_call_method(const struct grpc_call *call)
 {
     check(call);

@@ -232,11 +232,6 @@ const struct address *grpc_listener_address(const struct grpc_listener *listener
     return &listener->address;
 }
 
-uint32_t grpc_listener_connections(const struct grpc_listener *listener)
-{
-    return listener->connections_count;
-}
-
 static void on_handle_closed(uv_handle_t *handle)
 {
     struct grpc_listener *listener = handle->data;

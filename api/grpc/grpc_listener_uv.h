@@ -32,7 +32,6 @@ enum status grpc_listener_open(uv_loop_t *loop, const struct grpc_listener_confi
                                struct error *error) STATUS_MUST_USE;
 /* Numeric, with the real port. */
 const struct address *grpc_listener_address(const struct grpc_listener *listener);
-uint32_t grpc_listener_connections(const struct grpc_listener *listener);
 /* Accepts no more and lets every connection finish what it has begun (grpc_conn_drain). `drained`
  * runs once, when none is left, and not after a close. */
 void grpc_listener_drain(struct grpc_listener *listener, void (*drained)(void *context),

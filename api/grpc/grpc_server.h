@@ -107,8 +107,6 @@ struct grpc_server_counters grpc_server_counters(const struct grpc_server *serve
 
 /* --- a call ---------------------------------------------------------------------------------- */
 
-/* Unique within the server, for logs and for rings between threads. */
-uint64_t grpc_call_id(const struct grpc_call *call);
 const struct grpc_method *grpc_call_method(const struct grpc_call *call);
 /* On the clock of `now_ns`; UINT64_MAX when there is none. */
 uint64_t grpc_call_deadline_ns(const struct grpc_call *call);

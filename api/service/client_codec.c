@@ -114,47 +114,6 @@ enum status client_decode_records(enum operation operation, struct bytes message
     return STATUS_OK;
 }
 
-/* The bytes of the last PROTO_BYTES field with this number, or none. */
-static struct bytes find_bytes(struct bytes message, uint32_t field)
-{
-    struct proto_reader reader = read_message(message);
-    struct proto_tag tag;
-    struct bytes found = { 0 };
-    while (proto_read_tag(&reader, &tag)) {
-        if (tag.field == field && tag.type == PROTO_BYTES) {
-            found = proto_read_bytes(&reader);
-        } else {
-            proto_skip(&reader, tag.type);
-        }
-    }
-    return reader.failed == NULL ? found : (struct bytes){ 0 };
-}
-
-/* google.rpc.Status { details = 3: Any { value = 2: fenlu.v1.ErrorDetail { outcome = 2 } } } */
-bool client_decode_not_applied(struct bytes details)
-{
-    enum { OUTCOME_FIELD = 2, OUTCOME_NOT_APPLIED_NUMBER = 1 };
-    if (details.size == 0) {
-        return false;
-    }
-    struct bytes any = find_bytes(details, 3);
-    struct bytes detail = any.size > 0 ? find_bytes(any, 2) : any;
-    if (detail.size == 0) {
-        return false;
-    }
-    struct proto_reader reader = read_message(detail);
-    struct proto_tag tag;
-    uint64_t outcome = 0;
-    while (proto_read_tag(&reader, &tag)) {
-        if (tag.field == OUTCOME_FIELD && tag.type == PROTO_VARINT) {
-            outcome = proto_read_varint(&reader);
-        } else {
-            proto_skip(&reader, tag.type);
-        }
-    }
-    return reader.failed == NULL && outcome == OUTCOME_NOT_APPLIED_NUMBER;
-}
-
 static void copy_text(char *text, size_t size, struct bytes bytes)
 {
     size_t length = bytes.size < size ? bytes.size : size - 1;

@@ -27,8 +27,6 @@ STATUS_MUST_USE enum status client_decode_results(struct bytes message, struct r
 /* The records of a look-up reply, `*count` of EVENT_SIZE bytes, malloc'd (NULL for none). */
 STATUS_MUST_USE enum status client_decode_records(enum operation operation, struct bytes message,
                                                   void **records, uint32_t *count);
-/* grpc-status-details-bin says OUTCOME_NOT_APPLIED. False when it says otherwise, or nothing. */
-bool client_decode_not_applied(struct bytes details);
 
 struct client_node_status {
     bool reachable;

@@ -88,6 +88,17 @@ static enum status resolve_failed(const struct address *address, int code, struc
     return error_set(error, status, "cannot resolve %s: %s", text, gai_strerror(code));
 }
 
+const struct addrinfo *address_choose(const struct addrinfo *list)
+{
+    ASSERT(list != NULL);
+    for (const struct addrinfo *each = list; each != NULL; each = each->ai_next) {
+        if (each->ai_family == AF_INET) {
+            return each;
+        }
+    }
+    return list;
+}
+
 enum status address_resolve(const struct address *address, struct sockaddr_storage *socket_address,
                             struct error *error)
 {
@@ -101,14 +112,7 @@ enum status address_resolve(const struct address *address, struct sockaddr_stora
     if (code != 0) {
         return resolve_failed(address, code, error);
     }
-    ASSERT(list != NULL);
-    const struct addrinfo *best = list;
-    for (const struct addrinfo *each = list; each != NULL; each = each->ai_next) {
-        if (each->ai_family == AF_INET) {
-            best = each;
-            break;
-        }
-    }
+    const struct addrinfo *best = address_choose(list);
     ASSERT(best->ai_addrlen <= sizeof *socket_address);
     memset(socket_address, 0, sizeof *socket_address);
     memcpy(socket_address, best->ai_addr, best->ai_addrlen);

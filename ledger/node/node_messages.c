@@ -165,8 +165,6 @@ void node_receive_raft(struct node *node, uint32_t from, struct bytes head, stru
     receive_message(node, &message, &entries);
 }
 
-/* --- clocks --- */
-
 static void on_peer_frame(void *context, uint32_t peer, enum frame_kind kind, struct bytes head,
                           struct bytes payload)
 {
@@ -176,12 +174,7 @@ static void on_peer_frame(void *context, uint32_t peer, enum frame_kind kind, st
     }
 }
 
-static void on_peer_state(void *context, uint32_t peer, bool connected)
-{
-    struct node *node = context;
-    log_line(LOG_INFO, connected ? "peer_connected" : "peer_disconnected",
-             LOG_UINT("node", node->identity.node), LOG_UINT("peer", peer), LOG_END);
-}
+/* --- clocks --- */
 
 static int compare_offsets(const void *a, const void *b)
 {
@@ -279,7 +272,6 @@ struct bus_handler node_bus_handler(struct node *node)
 {
     return (struct bus_handler){
         .on_peer_frame = on_peer_frame,
-        .on_peer_state = on_peer_state,
         .on_peer_clock = on_peer_clock,
         .on_client_open = on_client_open,
         .on_client_frame = on_client_frame,

@@ -13,7 +13,6 @@
 enum {
     SEAL_EVENTS = 256 * 1024,
     ACCOUNTS_CACHED = 256 * 1024,
-    DRAIN_MS = 2000,
     DRAIN_POLL_MS = 10,
     DISK_POLL_MS = 1000,
 };
@@ -343,9 +342,7 @@ bool server_serving(const struct server *server)
     return node_serving(server->node);
 }
 
-/* --- stop
- * -----------------------------------------------------------------------------------------------
- */
+/* --- stop --- */
 
 static void on_handle_closed(uv_handle_t *handle)
 {
@@ -396,7 +393,7 @@ void server_stop(struct server *server, void (*done)(void *context), void *conte
     server->done_context = context;
     node_drain(server->node);
     uv_update_time(server->options.loop);
-    server->drain_until_ms = uv_now(server->options.loop) + DRAIN_MS;
+    server->drain_until_ms = uv_now(server->options.loop) + SERVER_DRAIN_GRACE_MS;
     int result = uv_timer_start(&server->drain, on_drain_poll, DRAIN_POLL_MS, DRAIN_POLL_MS);
     ASSERT(result == 0);
 }

@@ -36,6 +36,6 @@ const struct superblock *server_identity(const struct server *server);
 uint16_t server_port(const struct server *server);
 /* It follows or leads and would take commands. */
 bool server_serving(const struct server *server);
-/* Hands leadership over, answers what is under way (for 2 s at most), closes everything; `done` is
- * called from the loop, and the server's memory is gone after it. */
+/* Hands leadership over, answers what is under way (SERVER_DRAIN_GRACE_MS at most), closes
+ * everything; `done` is called from the loop, and the server's memory is gone after it. */
 void server_stop(struct server *server, void (*done)(void *context), void *context);

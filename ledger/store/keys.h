@@ -15,14 +15,23 @@
  *         of its length (0 to 14 bytes; 15 means 16 bytes), low nibble first, padded with a zero
  *         nibble; then their bytes, little-endian, without leading zeros. A row has exactly one
  *         form, and decoding refuses every other one.
+ *
  *   account     0x01, row of debits_pending, debits_posted, credits_pending, credits_posted,
  *               user_data_128, user_data_64, user_data_32, reserved, ledger, code, flags, timestamp
+ *
  *   transfer    0x01, row of log_index, id, debit_account_id, credit_account_id, amount,
- * pending_id, user_data_128, user_data_64, user_data_32, timeout, ledger, code, flags id 0x01
- * (created), row of timestamp, log_index; or 0x02 (failed), the same with timestamp 0 checkpoint
- * 0x01, u64 log_index, log_term, timestamp, u128 digest, u64 accounts, transfers, failed ids, u32
- * count of id ranges, {u128 first, last} each, u32 size of extra, extra, u32 CRC-32C of all before;
- * little-endian format      u32 version
+ *               pending_id, user_data_128, user_data_64, user_data_32, timeout, ledger, code, flags
+ *
+ *   id          0x01 (created), row of timestamp, log_index;
+ *               0x02 (failed), the same with timestamp 0
+ *
+ *   checkpoint  0x01, u64 log_index, log_term, timestamp, u128 digest,
+ *               u64 accounts, transfers, failed ids,
+ *               u32 count of id ranges, {u128 first, last} each,
+ *               u32 size of extra, extra (ledger/node/machine.c),
+ *               u32 CRC-32C of all before; little-endian
+ *
+ *   format      u32 version, little-endian
  *
  * A write-once record carries the log index of its entry: what is later than the checkpoint does
  * not count (store.h). Pure.

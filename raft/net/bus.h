@@ -50,7 +50,7 @@ struct bus_handler {
     void (*on_peer_frame)(void *context, uint32_t node, enum frame_kind kind, struct bytes head,
                           struct bytes payload);
     /* Connected (both directions usable) or no longer so. Frames of a direction may come before
-     * the other direction is there. */
+     * the other direction is there. NULL: of no interest. */
     void (*on_peer_state)(void *context, uint32_t node, bool connected);
     /* How far the peer's wall clock is ahead of ours, and the round trip it was measured in. */
     void (*on_peer_clock)(void *context, uint32_t node, int64_t offset_ns, uint64_t round_trip_ns);

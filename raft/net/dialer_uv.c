@@ -137,15 +137,7 @@ static void on_resolved(uv_getaddrinfo_t *request, int code, struct addrinfo *li
         resolve_failed(dialer, code);
         return;
     }
-    ASSERT(list != NULL);
-    const struct addrinfo *best = list;
-    for (const struct addrinfo *each = list; each != NULL; each = each->ai_next) {
-        if (each->ai_family == AF_INET) {
-            best = each;
-            break;
-        }
-    }
-    dial(dialer, best->ai_addr);
+    dial(dialer, address_choose(list)->ai_addr);
     uv_freeaddrinfo(list);
 }
 

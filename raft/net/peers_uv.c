@@ -22,12 +22,16 @@ void net_peer_changed(struct net_peer *peer, const char *reason)
     peer->connected = connected;
     if (connected) {
         peer->gate = (struct log_gate){ 0 };
-        log_line(LOG_INFO, "peer_connected", LOG_UINT("peer", peer->node), LOG_END);
+        log_line(LOG_INFO, "peer_connected", LOG_UINT("node", net->identity.node),
+                 LOG_UINT("peer", peer->node), LOG_END);
     } else if (!net->stopping) {
-        log_line(LOG_WARN, "peer_disconnected", LOG_UINT("peer", peer->node),
-                 LOG_TEXT("reason", reason), LOG_END);
+        log_line(LOG_WARN, "peer_disconnected", LOG_UINT("node", net->identity.node),
+                 LOG_UINT("peer", peer->node), LOG_TEXT("reason", reason), LOG_END);
     }
-    net->options.handler.on_peer_state(net->options.handler.context, peer->node, connected);
+    const struct bus_handler *handler = &net->options.handler;
+    if (handler->on_peer_state != NULL) {
+        handler->on_peer_state(handler->context, peer->node, connected);
+    }
 }
 
 static void say(struct dialer *dialer, struct hello *hello)
@@ -72,7 +76,8 @@ static void on_failure(struct dialer *dialer, const struct error *error, bool wa
     if (!was_open && log_gate_pass(&peer->gate, clock_mono_ns(&peer->net->options.clock), &held)) {
         char address[ADDRESS_TEXT_MAX];
         address_format(&dialer->address, address);
-        log_line(expected ? LOG_WARN : LOG_ERROR, "peer_unreachable", LOG_UINT("peer", peer->node),
+        log_line(expected ? LOG_WARN : LOG_ERROR, "peer_unreachable",
+                 LOG_UINT("node", peer->net->identity.node), LOG_UINT("peer", peer->node),
                  LOG_TEXT("address", address), LOG_TEXT("reason", error->text),
                  LOG_UINT("held_back", held), LOG_END);
     }

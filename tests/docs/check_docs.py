@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""What the documents say exists, and what exists they say: flags, metrics, links.
+"""What the documents say exists, and what exists they say: flags, metrics, log events, links.
 
 usage: check_docs.py FENLU SOURCE_DIR
 """
@@ -37,6 +37,25 @@ def metrics_of_sources(root):
     return names
 
 
+def events_of_sources(root):
+    names = set()
+    for folder in ("raft", "ledger", "api", "tools"):
+        for path in (root / folder).rglob("*.c"):
+            calls = re.findall(r"(?:log_line|note_full|note_room)\((.*?)(?:\bLOG_(?:UINT|INT|TEXT|END)\b|;)",
+                               read(path), re.S)
+            for call in calls:
+                names |= set(re.findall(r'"([a-z_]+)"', call))
+    return names
+
+
+def events_of_docs(operating):
+    section = operating.split("## Log lines", 1)[1].split("\n## ", 1)[0]
+    first_cells = re.findall(r"^\| (`[^|]*) \|", section, re.M)
+    story = section.split("Those that tell the story:", 1)[1]
+    named = set(re.findall(r"`([a-z_]+)`", "\n".join([*first_cells, story])))
+    return named - {"torn_entries"}  # a field
+
+
 def differences(kind, documented, existing):
     problems = [f"{kind} {name} is not documented" for name in sorted(existing - documented)]
     problems += [f"{kind} {name} is documented but does not exist"
@@ -63,6 +82,10 @@ def main():
         raise SystemExit("hardly any metric found in the sources: the pattern is wrong")
     problems = differences("flag", documented_flags, flags_of_program(fenlu) | COMMON)
     problems += differences("metric", documented_metrics, metrics)
+    events = events_of_sources(root)
+    if len(events) < 10:
+        raise SystemExit("hardly any log event found in the sources: the pattern is wrong")
+    problems += differences("log event", events_of_docs(operating), events)
     problems += broken_links(root)
     for problem in problems:
         print(problem)

@@ -59,15 +59,19 @@ static int parse(struct values *values, struct arguments *arguments, const char 
           .help = "A number." },
         { .name = "loud", .kind = FLAG_SWITCH, .target = &values->loud, .help = "Loud." },
     };
-    char *argv[8] = { strdup("probe") };
+    /* static: values point into it, and nothing of an earlier case is looked at any more */
+    static char storage[8][256];
+    char *argv[9] = { storage[0] };
     int argc = 1;
+    (void)snprintf(storage[0], sizeof storage[0], "probe");
     for (; words[argc - 1] != NULL; argc++) {
-        argv[argc] = strdup(words[argc - 1]);
+        assert_true(argc < 8);
+        (void)snprintf(storage[argc], sizeof storage[argc], "%s", words[argc - 1]);
+        argv[argc] = storage[argc];
     }
     int exit_code = -1;
     bool go_on = flags_parse(&TOOL, flags, sizeof flags / sizeof flags[0], argc, argv, arguments,
                              &exit_code);
-    /* argv stays: values point into it; a test process is short-lived */
     return go_on ? -1 : exit_code;
 }
 
