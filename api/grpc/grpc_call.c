@@ -81,7 +81,6 @@ struct grpc_call *grpc_call_new(struct grpc_server *server)
     }
     grpc_metadata_clear(&call->metadata);
     call->magic = GRPC_CALL_MAGIC;
-    call->id = ++server->calls_ever;
     call->server = server;
     call->deadline_ns = UINT64_MAX;
     return call;

@@ -45,7 +45,6 @@ struct grpc_call {
     bool cancelled; /* in conn->cancelled, or told */
     bool queued;    /* in conn->cancelled */
     enum grpc_cancel reason;
-    uint64_t id;
     struct grpc_server *server;
     struct grpc_conn *conn;     /* NULL once the connection is gone */
     struct grpc_stream *stream; /* NULL once the stream is gone or answered for us */
@@ -86,7 +85,6 @@ struct grpc_server {
     struct grpc_server_config config;
     struct grpc_server_counters counters;
     struct grpc_budget received; /* bytes of requests, over all connections */
-    uint64_t calls_ever;
     /* Kept for reuse; linked by `link`. */
     struct grpc_stream_list free_streams;
     struct grpc_call_list free_calls;

@@ -163,8 +163,8 @@ bool node_sealer_step(struct node *node)
     if (status != STATUS_OK) {
         node_fatal(node, &error);
     }
-    note_room(node, &node->seal_full, "seal_disk_freed");
-    if (!more) {
+    if (!more) { /* one that got a little further may still not fit */
+        note_room(node, &node->seal_full, "seal_disk_freed");
         node->options.host.ring_machine(node->options.host.context);
     }
     return more;
