@@ -179,21 +179,13 @@ void node_feed(struct node *node)
 
 /* --- results --- */
 
-static void send_reply(struct node *node, const struct waiter *waiter, struct reply *reply,
-                       struct bytes payload)
+static void answer(struct node *node, const struct waiter *waiter, struct reply *reply,
+                   struct bytes payload)
 {
-    uint8_t head[REPLY_HEAD_SIZE];
     reply->id = waiter->request;
     reply->leader = node->raft_now.leader;
     reply->term = node->raft_now.term;
-    reply_encode(head, reply);
-    struct bus_payload bus_payload = { .bytes = payload };
-    enum status status = node->bus->ops->send_client(
-        node->bus, waiter->client, FRAME_REPLY, (struct bytes){ head, sizeof head }, &bus_payload);
-    if (status != STATUS_OK) {
-        /* The client is gone or does not read: it finds the outcome by asking again. */
-        metric_add(&node_metric_dropped_messages, 1);
-    }
+    node_send_reply(node, waiter->client, reply, payload);
     node_settle(node, waiter);
 }
 
@@ -210,7 +202,7 @@ static void answer_batch(struct node *node, const struct job *job)
                                .count = outcome->count };
         struct bytes payload = { (const uint8_t *)(outcomes->results + outcome->first_result),
                                  (size_t)outcome->count * RESULT_SIZE };
-        send_reply(node, &batch->waiters[i], &reply, payload);
+        answer(node, &batch->waiters[i], &reply, payload);
     }
 }
 
@@ -221,7 +213,7 @@ static void answer_read(struct node *node, const struct job *job)
                            .timestamp = job->view.timestamp,
                            .count = job->found };
     struct bytes payload = { job->records, (size_t)job->found * EVENT_SIZE };
-    send_reply(node, &job->waiter, &reply, payload);
+    answer(node, &job->waiter, &reply, payload);
 }
 
 void node_collect_jobs(struct node *node)

@@ -154,6 +154,8 @@ void node_send_held(struct node *node);
 void node_receive_raft(struct node *node, uint32_t from, struct bytes head, struct bytes payload);
 /* node_requests.c */
 void node_on_request(struct node *node, uint64_t client, struct bytes head, struct bytes payload);
+void node_send_reply(struct node *node, uint64_t client, const struct reply *reply,
+                     struct bytes payload);
 void node_reply_error(struct node *node, const struct waiter *waiter, enum status status,
                       const char *text);
 void node_leadership_lost(struct node *node);

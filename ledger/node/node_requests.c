@@ -12,6 +12,20 @@ enum { COPY_BELOW = RAFT_ENTRY_BODY_MAX / 2 };
 
 /* --- answers --- */
 
+void node_send_reply(struct node *node, uint64_t client, const struct reply *reply,
+                     struct bytes payload)
+{
+    uint8_t head[REPLY_HEAD_SIZE];
+    reply_encode(head, reply);
+    struct bus_payload bus_payload = { .bytes = payload };
+    enum status status = node->bus->ops->send_client(
+        node->bus, client, FRAME_REPLY, (struct bytes){ head, sizeof head }, &bus_payload);
+    if (status != STATUS_OK) {
+        /* The client is gone or does not read: it finds the outcome by asking again. */
+        metric_add(&node_metric_dropped_messages, 1);
+    }
+}
+
 static void reply_status(struct node *node, uint64_t client, uint64_t request, enum status status,
                          const char *text)
 {
@@ -21,13 +35,7 @@ static void reply_status(struct node *node, uint64_t client, uint64_t request, e
                            .term = node->raft_now.term,
                            .log_index = node->view.applied_index,
                            .timestamp = node->view.timestamp };
-    uint8_t head[REPLY_HEAD_SIZE];
-    reply_encode(head, &reply);
-    struct bus_payload payload = { .bytes = { (const uint8_t *)text, strlen(text) } };
-    if (node->bus->ops->send_client(node->bus, client, FRAME_REPLY,
-                                    (struct bytes){ head, sizeof head }, &payload) != STATUS_OK) {
-        metric_add(&node_metric_dropped_messages, 1);
-    }
+    node_send_reply(node, client, &reply, (struct bytes){ (const uint8_t *)text, strlen(text) });
     metric_add(&node_metric_refused, 1);
 }
 
@@ -75,14 +83,7 @@ static void answer_status(struct node *node, uint64_t client, uint64_t request)
                            .log_index = status.applied_index,
                            .timestamp = status.timestamp,
                            .count = 1 };
-    uint8_t head[REPLY_HEAD_SIZE];
-    reply_encode(head, &reply);
-    struct bus_payload bus_payload = { .bytes = { payload, sizeof payload } };
-    if (node->bus->ops->send_client(node->bus, client, FRAME_REPLY,
-                                    (struct bytes){ head, sizeof head },
-                                    &bus_payload) != STATUS_OK) {
-        metric_add(&node_metric_dropped_messages, 1);
-    }
+    node_send_reply(node, client, &reply, (struct bytes){ payload, sizeof payload });
 }
 
 /* --- admission --- */
