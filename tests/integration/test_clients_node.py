@@ -13,7 +13,10 @@ RUN_TIMEOUT = 90
 
 # What npm says when it is the network, and not the packages, that is wrong.
 UNREACHABLE = ("ENOTFOUND", "EAI_AGAIN", "ECONNREFUSED", "ECONNRESET", "ETIMEDOUT", "EHOSTUNREACH",
-               "ENETUNREACH", "ERR_SOCKET_TIMEOUT", "FETCH_ERROR", "E502", "E503", "E504")
+               "ENETUNREACH", "ERR_SOCKET_TIMEOUT", "FETCH_ERROR", "E502", "E503", "E504",
+               # A machine that does not trust what answers for the registry.
+               "SELF_SIGNED_CERT_IN_CHAIN", "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
+               "UNABLE_TO_GET_ISSUER_CERT_LOCALLY", "CERT_HAS_EXPIRED")
 
 
 @functools.cache
@@ -23,7 +26,8 @@ def installed():
         if shutil.which(program) is None:
             return None, f"{program} is not installed"
     folder = ft.SCRATCH / "node"
-    shutil.copytree(SOURCE, folder, ignore=shutil.ignore_patterns("node_modules"))
+    shutil.copytree(SOURCE, folder, ignore=shutil.ignore_patterns("node_modules"),
+                    dirs_exist_ok=True)
     command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline",
                "--fetch-retries=1", "--fetch-retry-mintimeout=1000", "--fetch-timeout=20000"]
     try:

@@ -210,6 +210,7 @@ def test_a_follower_with_a_full_disk_holds_nobody_up():
             assert full.stop() == 0
             full.start(wait=False)
             wait_until(lambda: cluster.leader(channel) != 3, "another leader")
+        cluster.digest(channel)  # all three are up: the disk fills under a running server
         with contextlib.suppress(OSError), open(disk / "other", "wb", buffering=0) as other:
             while True:
                 other.write(bytes(65536))
