@@ -22,6 +22,7 @@ enum {
 /* --- Raft ------------------------------------------------------------------------------------ */
 enum {
     RAFT_MEMBERS_MAX = 9,
+    MEMBER_ADDRESS_MAX = 256, /* bytes of a member's HOST:PORT with its zero */
     RAFT_ENTRY_HEADER_SIZE = 64,
     /* An entry: events and command headers. */
     RAFT_ENTRY_BODY_MAX = BATCH_EVENTS_MAX * EVENT_SIZE + ENTRY_COMMANDS_MAX * COMMAND_HEADER_SIZE,
@@ -44,11 +45,37 @@ enum {
     LOG_SEGMENT_SIZE_MIN = 5 * LOG_BLOCK_SIZE,
     LOG_SEGMENT_SIZE_MAX = 1024 * 1024 * 1024,
     LOG_SEGMENTS_MAX = 65536,
-    LOG_SPARES_MAX = 4,           /* segments kept for reuse when the head is cut */
-    LOG_STAGED_SLOTS_MAX = 1024,  /* slots that one call of the disk writes */
-    LOG_WRITES_QUEUED_MAX = 1024, /* elements of the write stream waiting for the writer */
-    DISK_FREE_WARN_MIB = 2048,    /* below this a server warns */
-    DISK_FREE_STOP_MIB = 256,     /* below this the leader refuses writes with RESOURCE_EXHAUSTED */
+    LOG_SPARES_MAX = 4,                  /* segments kept for reuse when the head is cut */
+    LOG_SPARES_READY = 2,                /* made ahead of need while the disk has room */
+    LOG_KEEP_BYTES = 1024 * 1024 * 1024, /* behind the checkpoint, for a member that lags */
+    LOG_ROOM_LOW = LOG_SEGMENT_SIZE / 2, /* below this the writer makes a segment between writes */
+    LOG_DAMAGED_MAX = 64,                /* damaged entries that a log is opened with */
+    LOG_STAGED_SLOTS_MAX = 1024,         /* slots that one call of the disk writes */
+    LOG_WRITES_QUEUED_MAX = 1024,        /* elements of the write stream waiting for the writer */
+    DISK_FREE_WARN_MIB = 2048,           /* below this a server warns */
+    DISK_FREE_STOP_MIB = 256, /* below this the leader refuses writes with RESOURCE_EXHAUSTED */
+};
+
+/* --- snapshots and scrubbing ----------------------------------------------------------------- */
+enum {
+    SNAPSHOT_CHUNK_SIZE = 1024 * 1024, /* the piece that is asked for, and has one checksum */
+    SNAPSHOT_CHUNK_SIZE_MIN = 512,
+    SNAPSHOT_FILES_MAX = 4096,
+    SNAPSHOT_NAME_MAX = 64,                /* bytes of a file's name with its zero */
+    SNAPSHOT_CHUNKS_MAX = 4 * 1024 * 1024, /* of all files: 4 TiB */
+    SNAPSHOT_MANIFEST_BYTES_MAX =
+        128 + SNAPSHOT_FILES_MAX * (SNAPSHOT_NAME_MAX + 8) + SNAPSHOT_CHUNKS_MAX * 4,
+    SNAPSHOT_RECEIVERS_MAX = 1,  /* served at once; others are told BUSY */
+    SNAPSHOT_WINDOW = 4,         /* chunks that a receiver has asked for and not got yet */
+    SNAPSHOT_REQUESTS_MAX = 8,   /* waiting at the source; more are dropped */
+    SNAPSHOT_RETRY_MS = 3000,    /* without an answer, a receiver asks again */
+    SNAPSHOT_POLL_MS = 250,      /* when the snapshot is being made */
+    SNAPSHOT_SILENCE_MS = 15000, /* after which source and receiver give each other up */
+    SNAPSHOT_LEASE_MS = 60000,   /* without a request, a snapshot is removed */
+    SNAPSHOT_BYTES_PER_S = 32 * 1024 * 1024,
+    SNAPSHOT_BYTES_PER_S_MIN = 128 * 1024, /* with chunks of that size; less for smaller ones */
+    SCRUB_BYTES_PER_S = 4 * 1024 * 1024,
+    SCRUB_PIECE_BYTES = 256 * 1024, /* read by one step */
 };
 
 /* --- the network ----------------------------------------------------------------------------- */
@@ -59,8 +86,10 @@ enum {
     CONNECTIONS_MAX = 1024,                              /* accepted on one port */
     HELLO_TIMEOUT_MS = 5000,                             /* an accepted stranger must say hello */
     CONNECTION_QUEUE_SMALL_BYTES = 1024 * 1024, /* of the queue, kept for frames without payload */
-    CONNECTION_WRITE_BYTES = 1024 * 1024,       /* after which no frame joins a write */
-    CONNECTION_UNSENT_BYTES = 512 * 1024,       /* that the kernel may hold before it asks again */
+    /* Of the queue, the most in which pieces of snapshots may join. */
+    CONNECTION_QUEUE_SNAPSHOT_BYTES = CONNECTION_QUEUE_BYTES_MAX / 4,
+    CONNECTION_WRITE_BYTES = 1024 * 1024, /* after which no frame joins a write */
+    CONNECTION_UNSENT_BYTES = 512 * 1024, /* that the kernel may hold before it asks again */
     CONNECTION_READ_BUFFER_SIZE = 64 * 1024,
     RECEIVE_BYTES_MAX = 256 * 1024 * 1024, /* buffers of large payloads under way, all together */
     PING_INTERVAL_MS = 1000,               /* on every connection that was dialled */
@@ -111,6 +140,8 @@ _Static_assert((int)RAFT_MESSAGE_BYTES_MAX < (int)FRAME_BODY_MAX,
                "a full append message fits in a frame");
 _Static_assert(CONNECTION_QUEUE_BYTES_MAX - CONNECTION_QUEUE_SMALL_BYTES >= 2 * FRAME_BODY_MAX,
                "what is kept for small frames leaves room for large ones");
+_Static_assert(CONNECTION_QUEUE_SNAPSHOT_BYTES >= 2 * FRAME_BODY_MAX,
+               "a piece of a snapshot finds room beside another");
 _Static_assert(CONNECTION_READ_BUFFER_SIZE >= 2 * (FRAME_HEADER_SIZE + 4096),
                "a header and a head fit in the read buffer");
 _Static_assert(RECEIVE_BYTES_MAX >= 2 * RAFT_MEMBERS_MAX * FRAME_BODY_MAX, "peers can always send");
@@ -128,3 +159,10 @@ _Static_assert(CONNECTION_QUEUE_BYTES_MAX >= 2 * RAFT_WINDOW_BYTES,
                "a connection's queue holds a follower's window");
 _Static_assert((int)REPLY_ROWS_REMEMBERED_MAX >= (int)BATCH_EVENTS_MAX,
                "any reply can be remembered");
+_Static_assert((int)SNAPSHOT_CHUNK_SIZE <= (int)RAFT_MESSAGE_BYTES_MAX,
+               "a chunk of a snapshot fits in a frame");
+_Static_assert(SNAPSHOT_REQUESTS_MAX > SNAPSHOT_WINDOW,
+               "what a receiver may ask for is not dropped");
+_Static_assert(SNAPSHOT_CHUNK_SIZE / SNAPSHOT_BYTES_PER_S_MIN < SNAPSHOT_SILENCE_MS / 1000,
+               "at the lowest rate a chunk comes before its source counts as silent");
+_Static_assert(SNAPSHOT_LEASE_MS > 2 * SNAPSHOT_SILENCE_MS, "a receiver may restart in between");

@@ -15,7 +15,7 @@
 
 enum { LOG_LINE_MAX = 2048 };
 
-enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
+enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR, LOG_NONE /* to drop all */ };
 enum log_format { LOG_FORMAT_LOGFMT, LOG_FORMAT_JSON };
 
 enum log_field_kind { LOG_FIELD_END, LOG_FIELD_UINT, LOG_FIELD_INT, LOG_FIELD_TEXT };
@@ -40,5 +40,9 @@ struct log_field {
 
 /* Set before threads start. Lines below `level` are dropped. */
 void log_configure(enum log_level level, enum log_format format);
+/* Lines go there, without their time and newline, instead of to stderr: the simulator has a time of
+ * its own. NULL: to stderr again. */
+typedef void (*log_sink)(void *context, const char *line);
+void log_set_sink(log_sink sink, void *context);
 /* Fields follow the event and end with LOG_END. */
 void log_line(enum log_level level, const char *event, ...);

@@ -69,6 +69,7 @@ enum status_outcome {
     X(MEMORY, "out of memory", GRPC_RESOURCE_EXHAUSTED, OUTCOME_NOT_APPLIED)                       \
     X(INTERNAL, "internal error", GRPC_INTERNAL, OUTCOME_UNKNOWN)                                  \
     X(MALFORMED, "the request breaks the rules of gRPC", GRPC_INTERNAL, OUTCOME_NOT_APPLIED)       \
+    X(PRECONDITION, "the state does not allow it", GRPC_FAILED_PRECONDITION, OUTCOME_NOT_APPLIED)  \
     X(REPLY_LOST, "the reply could not be delivered", GRPC_UNAVAILABLE, OUTCOME_UNKNOWN)
 
 #define STATUS_ENUM(name, text, grpc, outcome) STATUS_##name,

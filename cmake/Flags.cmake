@@ -31,6 +31,14 @@ if(FENLU_DEVELOPER)
   target_compile_options(fenlu_flags INTERFACE -Werror)
 endif()
 
+# Seeded bugs (base/mutation.h). The header refuses to compile when both are defined.
+if(CMAKE_BUILD_TYPE STREQUAL "Release")
+  target_compile_definitions(fenlu_flags INTERFACE FENLU_RELEASE)
+endif()
+if(FENLU_MUTATIONS)
+  target_compile_definitions(fenlu_flags INTERFACE FENLU_MUTATIONS)
+endif()
+
 # Hardening. _FORTIFY_SOURCE needs optimisation and fights the sanitizers.
 target_compile_options(fenlu_flags INTERFACE -fstack-protector-strong)
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|amd64")

@@ -12,6 +12,7 @@ static int run(const struct tool *tool, int argc, char **argv)
     const char *cluster = NULL;
     const char *members = NULL;
     uint64_t id = 0;
+    bool join = false;
     const struct flag flags[] = {
         { .name = "data",
           .kind = FLAG_TEXT,
@@ -39,6 +40,11 @@ static int run(const struct tool *tool, int argc, char **argv)
           .value = "LIST",
           .required = true,
           .help = "All members: 1=HOST:PORT,2=HOST:PORT,… (their cluster addresses)." },
+        { .name = "join",
+          .kind = FLAG_SWITCH,
+          .target = &join,
+          .help = "For a node that `fenlu admin member add` or replace takes into a running "
+                  "cluster." },
     };
     struct arguments arguments;
     int exit_code;
@@ -54,6 +60,7 @@ static int run(const struct tool *tool, int argc, char **argv)
     if (members_parse(members, identity.members, &identity.member_count, &error) != STATUS_OK) {
         return tool_usage(tool, "--members: %s", error.text);
     }
+    identity.joining = join;
     bool found = false;
     for (uint32_t i = 0; i < identity.member_count; i++) {
         found = found || identity.members[i].id == identity.node;
@@ -67,6 +74,12 @@ static int run(const struct tool *tool, int argc, char **argv)
     if (data_folder_format(&disk, data, &identity, &entropy, &error) != STATUS_OK) {
         return tool_failed(tool, "%s", error.text);
     }
+    if (join) {
+        printf("formatted %s as node %llu, which waits to be added: start it with `fenlu server "
+               "--data %s`, then `fenlu admin member add --id %llu`\n",
+               data, (unsigned long long)id, data, (unsigned long long)id);
+        return EXIT_OK;
+    }
     printf("formatted %s as node %llu of %u\n", data, (unsigned long long)id,
            identity.member_count);
     return EXIT_OK;
@@ -78,7 +91,8 @@ const struct tool TOOL_FORMAT = {
     .summary = "Makes a node's data folder, once, before its first start.",
     .details =
         "Writes the node's identity (cluster, id, members, a random incarnation). A node that "
-        "lost its disk\nmust not be formatted again under its old id: it has votes and "
-        "entries to answer for.",
+        "lost its disk\nmust not be formatted again under its old id, for it has votes and "
+        "entries to answer for:\n`fenlu admin member replace` takes a new one, formatted with "
+        "--join, in its place. --members then names\nthe present members and the node itself.",
     .run = run,
 };

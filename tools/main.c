@@ -9,8 +9,8 @@
 #include <string.h>
 
 static const struct tool *const TOOLS[] = {
-    &TOOL_DEV,    &TOOL_PLAYGROUND, &TOOL_FORMAT, &TOOL_SERVER, &TOOL_API,
-    &TOOL_STATUS, &TOOL_IMPORT,     &TOOL_BENCH,  &TOOL_SCRIPT,
+    &TOOL_DEV,   &TOOL_PLAYGROUND, &TOOL_FORMAT, &TOOL_SERVER, &TOOL_API, &TOOL_STATUS,
+    &TOOL_ADMIN, &TOOL_IMPORT,     &TOOL_BENCH,  &TOOL_SCRIPT, &TOOL_SIM,
 };
 
 enum { TOOL_COUNT = sizeof TOOLS / sizeof TOOLS[0] };

@@ -25,6 +25,9 @@ struct serve_options {
     const char *data; /* NULL: no server */
     uint64_t cache_mib;
     uint64_t disk_reserve_mib;
+    uint64_t log_keep_mib;
+    uint64_t snapshot_mib_per_s;
+    uint64_t scrub_mib_per_s;
     uint64_t election_timeout_ms;
     uint64_t heartbeat_ms;
     /* api part without a server: */
@@ -93,6 +96,27 @@ int serve(const struct tool *tool, const struct serve_options *options);
           .minimum = 0,                                                                            \
           .maximum = 1048576,                                                                      \
           .help = "Writes are refused with less free disk than this, in MiB; 256." },              \
+        { .name = "log-keep-mib",                                                                  \
+          .kind = FLAG_NUMBER,                                                                     \
+          .target = &(options).log_keep_mib,                                                       \
+          .value = "N",                                                                            \
+          .minimum = 1,                                                                            \
+          .maximum = 1048576,                                                                      \
+          .help = "Log kept for a member that lags, behind what is sealed, in MiB; 1024." },       \
+        { .name = "snapshot-mib-per-s",                                                            \
+          .kind = FLAG_NUMBER,                                                                     \
+          .target = &(options).snapshot_mib_per_s,                                                 \
+          .value = "N",                                                                            \
+          .minimum = 1,                                                                            \
+          .maximum = 65536,                                                                        \
+          .help = "At most so much of a snapshot is sent, in MiB a second; 32." },                 \
+        { .name = "scrub-mib-per-s",                                                               \
+          .kind = FLAG_NUMBER,                                                                     \
+          .target = &(options).scrub_mib_per_s,                                                    \
+          .value = "N",                                                                            \
+          .minimum = 1,                                                                            \
+          .maximum = 65536,                                                                        \
+          .help = "How much is read to find damage in time, in MiB a second; 4." },                \
         { .name = "election-timeout-ms",                                                           \
           .kind = FLAG_NUMBER,                                                                     \
           .target = &(options).election_timeout_ms,                                                \

@@ -55,6 +55,9 @@ void serve_options_default(struct serve_options *options)
                                        .log_level = "info",
                                        .cache_mib = 256,
                                        .disk_reserve_mib = DISK_FREE_STOP_MIB,
+                                       .log_keep_mib = LOG_KEEP_BYTES >> 20,
+                                       .snapshot_mib_per_s = SNAPSHOT_BYTES_PER_S >> 20,
+                                       .scrub_mib_per_s = SCRUB_BYTES_PER_S >> 20,
                                        .election_timeout_ms = 600,
                                        .heartbeat_ms = 100 };
 }
@@ -245,6 +248,9 @@ static enum status start_server(struct serving *serving, struct error *error)
     server.election_timeout_ms = (uint32_t)options->election_timeout_ms;
     server.heartbeat_ms = (uint32_t)options->heartbeat_ms;
     server.disk_reserve_bytes = options->disk_reserve_mib << 20;
+    server.log_keep_bytes = options->log_keep_mib << 20;
+    server.snapshot_bytes_per_s = options->snapshot_mib_per_s << 20;
+    server.scrub_bytes_per_s = options->scrub_mib_per_s << 20;
     return server_start(&server, &serving->server, error);
 }
 

@@ -1,10 +1,9 @@
-/* status_uv.c — `fenlu status`: role, term, positions and digest of each node. */
+/* status_uv.c — `fenlu status`: asks a target for the state of each node. */
 #include "api/service/client_codec.h"
 #include "base/assert.h"
 #include "base/clock.h"
-#include "raft/core/raft.h"
-#include "tools/members.h"
 #include "tools/remote_uv.h"
+#include "tools/status_text.h"
 #include "tools/tools.h"
 
 #include <inttypes.h>
@@ -23,63 +22,6 @@ struct status_tool {
     bool json;
     int exit_code;
 };
-
-static const char *role_name(const struct client_node_status *node)
-{
-    return node->reachable ? raft_role_name((enum raft_role)node->status.role) : "unreachable";
-}
-
-static void digest_text(u128 digest, char text[33])
-{
-    (void)snprintf(text, 33, "%016" PRIx64 "%016" PRIx64, u128_high(digest), u128_low(digest));
-}
-
-static void print_json(const struct client_cluster_status *status)
-{
-    char uuid[UUID_TEXT_SIZE];
-    char digest[33];
-    uuid_print(status->cluster, uuid);
-    printf("{\"cluster\":\"%s\",\"leader\":%u,\"version\":\"%s\",\"nodes\":[", uuid, status->leader,
-           status->version);
-    for (uint32_t i = 0; i < status->node_count; i++) {
-        const struct client_node_status *node = &status->nodes[i];
-        const struct node_status *s = &node->status;
-        digest_text(s->digest, digest);
-        printf("%s{\"id\":%u,\"address\":\"%s\",\"reachable\":%s,\"role\":\"%s\",\"term\":%" PRIu64
-               ",\"leader\":%u,\"last_index\":%" PRIu64 ",\"commit_index\":%" PRIu64
-               ",\"applied_index\":%" PRIu64 ",\"checkpoint_index\":%" PRIu64
-               ",\"digest\":\"%s\",\"timestamp\":%" PRIu64 ",\"accounts\":%" PRIu64
-               ",\"transfers\":%" PRIu64 ",\"disk_free_bytes\":%" PRIu64 ",\"version\":\"%s\"}",
-               i > 0 ? "," : "", s->node, node->address, node->reachable ? "true" : "false",
-               role_name(node), s->term, s->leader, s->last_index, s->commit_index,
-               s->applied_index, s->checkpoint_index, digest, s->timestamp, s->accounts,
-               s->transfers, s->disk_free_bytes, s->version);
-    }
-    printf("]}\n");
-}
-
-static void print_table(const struct client_cluster_status *status)
-{
-    char uuid[UUID_TEXT_SIZE];
-    char digest[33];
-    uuid_print(status->cluster, uuid);
-    printf("cluster %s  leader %u  version %s\n", uuid, status->leader, status->version);
-    printf("%4s %-22s %-13s %6s %6s %10s %10s %10s %12s  %s\n", "node", "address", "role", "term",
-           "leader", "commit", "applied", "checkpoint", "transfers", "digest");
-    for (uint32_t i = 0; i < status->node_count; i++) {
-        const struct client_node_status *node = &status->nodes[i];
-        const struct node_status *s = &node->status;
-        digest_text(s->digest, digest);
-        if (!node->reachable) {
-            printf("%4u %-22s %-13s\n", s->node, node->address, role_name(node));
-            continue;
-        }
-        printf("%4u %-22s %-13s %6" PRIu64 " %6u %10" PRIu64 " %10" PRIu64 " %10" PRIu64
-               " %12" PRIu64 "  %s\n",
-               s->node, node->address, role_name(node), s->term, s->leader, s->commit_index,
-               s->applied_index, s->checkpoint_index, s->transfers, digest);
-    }
-}
 
 static void ask(struct status_tool *status_tool);
 
@@ -102,9 +44,9 @@ static void on_answer(void *context, const struct remote_answer *answer)
     struct client_cluster_status status;
     if (answer->code == GRPC_OK && client_decode_status(answer->message, &status) == STATUS_OK) {
         if (status_tool->json) {
-            print_json(&status);
+            status_print_json(stdout, &status);
         } else {
-            print_table(&status);
+            status_print_table(stdout, &status);
         }
         finish(status_tool, EXIT_OK);
         return;
@@ -172,6 +114,10 @@ const struct tool TOOL_STATUS = {
     .name = "status",
     .arguments = "",
     .summary = "Shows role, term, positions and digest of each node.",
-    .details = "Equal digests at the same applied index mean equal books.",
+    .details =
+        "Equal digests at the same applied index mean equal books. Below the table: what is not "
+        "as it should be,\nsuch as damaged entries, a full disk, a release that lags, and "
+        "snapshots "
+        "under way.",
     .run = run,
 };

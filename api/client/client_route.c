@@ -1,6 +1,9 @@
 #include "api/client/client_internal.h"
 #include "base/assert.h"
 #include "base/log_line.h"
+#include "base/mutation.h"
+#include "base/situation.h"
+#include "ledger/node/wire_admin.h"
 #include "ledger/store/records.h"
 #include "raft/net/bus.h"
 
@@ -11,7 +14,7 @@
 uint32_t client_open_count(const struct cluster_client *client)
 {
     uint32_t count = 0;
-    for (uint32_t i = 0; i < client->member_count; i++) {
+    for (uint32_t i = 0; i < RAFT_MEMBERS_MAX; i++) {
         count += client->members[i].open ? 1 : 0;
     }
     return count;
@@ -20,7 +23,7 @@ uint32_t client_open_count(const struct cluster_client *client)
 /* The member that leads, when it is known and its connection is open; else NULL. */
 static struct client_member *leader_member(struct cluster_client *client)
 {
-    for (uint32_t i = 0; i < client->member_count; i++) {
+    for (uint32_t i = 0; i < RAFT_MEMBERS_MAX; i++) {
         struct client_member *member = &client->members[i];
         if (client->view.leader != 0 && member->member.id == client->view.leader) {
             return member->open ? member : NULL;
@@ -29,9 +32,16 @@ static struct client_member *leader_member(struct cluster_client *client)
     return NULL;
 }
 
+static bool is_admin(const struct client_request *request)
+{
+    return request->submitted.operation == (enum operation)OPERATION_ADMIN;
+}
+
+/* Changes something, so that its outcome can be unknown. */
 static bool is_write(const struct client_request *request)
 {
-    return operation_is_write(request->submitted.operation);
+    return operation_is_write(request->submitted.operation) ||
+           (is_admin(request) && request->submitted.bytes[0] != ADMIN_LIST);
 }
 
 /* --- sending ---------------------------------------------------------------------------------- */
@@ -80,7 +90,7 @@ static struct client_member *target_of(struct cluster_client *client,
     if (client->serving) {
         return leader_member(client);
     }
-    for (uint32_t i = 0; request->submitted.stale && i < client->member_count; i++) {
+    for (uint32_t i = 0; request->submitted.stale && i < RAFT_MEMBERS_MAX; i++) {
         if (client->members[i].open) {
             return &client->members[i];
         }
@@ -103,7 +113,11 @@ static bool send_list(struct cluster_client *client, struct request_list *list, 
 
 static void retry(struct client_request *request, bool uncertain)
 {
-    request->uncertain = request->uncertain || (uncertain && is_write(request));
+    bool unknown = uncertain && is_write(request) && !MUTATION(client_forgets_that_it_sent);
+    request->uncertain = request->uncertain || unknown;
+    if (MUTATION(client_retries_under_new_sequence)) {
+        request->submitted.bytes[offsetof(struct command_header, sequence) + 6] ^= 1;
+    }
     request->wire_id = 0;
     requests_move(request, &request->table->retrying);
 }
@@ -122,7 +136,7 @@ void client_recall(struct client_member *member)
  * whoever has it. */
 static void recall_others(struct cluster_client *client, const struct client_member *leader)
 {
-    for (uint32_t i = 0; i < client->member_count; i++) {
+    for (uint32_t i = 0; i < RAFT_MEMBERS_MAX; i++) {
         struct request_list *sent = &client->requests->sent[i];
         struct client_request *next = NULL;
         if (&client->members[i] == leader) {
@@ -189,6 +203,9 @@ static void expire(struct cluster_client *client, struct client_request *request
 {
     bool sent = request->wire_id != 0;
     bool unknown = is_write(request) && (sent || request->uncertain);
+    if (unknown) {
+        SITUATION(client_gave_up_unknown);
+    }
     if (client->serving) {
         if (unknown) {
             fail(request, STATUS_TIMEOUT_UNKNOWN,
@@ -240,6 +257,9 @@ void client_abandon(struct cluster_client *client)
 static bool answer_sound(const struct client_request *request, const struct reply *reply,
                          size_t payload_size)
 {
+    if (is_admin(request)) {
+        return true; /* whoever asked decodes it */
+    }
     if (is_write(request)) {
         return reply->count == request->submitted.count &&
                payload_size == (size_t)reply->count * RESULT_SIZE;
@@ -294,6 +314,7 @@ static void judge(struct client_member *member, struct client_request *request,
     if (status == STATUS_OK) {
         answered(request, reply, payload);
     } else if (status == STATUS_LEADER_LOST) {
+        SITUATION(client_leader_lost_retried);
         retry(request, true);
     } else if (status == STATUS_TIMEOUT && !client->serving) {
         expire(client, request); /* the server's clock was first; we know why it took so long */
@@ -328,7 +349,7 @@ void client_on_answer(struct client_member *member, const struct reply *reply, s
     client_member_heard(member);
     learn(member, reply);
     if (client_is_status_id(reply->id)) {
-        client_on_status(member, reply, payload);
+        client_on_status(member, reply, payload); /* may end the member's place */
     } else {
         struct client_request *request = requests_by_wire_id(client->requests, reply->id);
         /* An answer to an attempt that was given up is not waited for any more. */

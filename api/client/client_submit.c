@@ -1,6 +1,8 @@
 #include "api/client/client_internal.h"
 #include "base/assert.h"
+#include "ledger/node/wire_admin.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* A tenth of what is left, so that the answer still reaches the caller. */
@@ -40,6 +42,37 @@ enum status cluster_client_submit(struct cluster_client *client,
         .client = operation_is_write(operation) ? client->incarnation : 0,
     };
     memcpy(submitted->bytes, &header, sizeof header);
+    *handle = request->handle;
+    client_route_new(client, request, now_ns);
+    client_arm(client);
+    return STATUS_OK;
+}
+
+enum status cluster_client_admin(struct cluster_client *client, const struct admin_request *admin,
+                                 uint64_t deadline_ns, cluster_callback callback, void *context,
+                                 uint64_t *handle)
+{
+    if (client->closing) {
+        return STATUS_SHUTTING_DOWN;
+    }
+    struct cluster_request submitted = {
+        .operation = (enum operation)OPERATION_ADMIN,
+        .bytes = malloc(ADMIN_REQUEST_SIZE_MAX),
+        .deadline_ns = deadline_ns,
+        .callback = callback,
+        .context = context,
+    };
+    if (submitted.bytes == NULL) {
+        return STATUS_MEMORY;
+    }
+    size_t size = admin_request_encode(submitted.bytes, admin);
+    uint64_t now_ns = clock_mono_ns(&client->clock);
+    struct client_request *request =
+        requests_add(client->requests, &submitted, size, with_margin(deadline_ns, now_ns));
+    if (request == NULL) {
+        free(submitted.bytes);
+        return STATUS_BUSY;
+    }
     *handle = request->handle;
     client_route_new(client, request, now_ns);
     client_arm(client);

@@ -1,6 +1,9 @@
 /* cluster_client.h — how an API node (and an in-process one) reaches the ledger: finds the leader,
  * follows it when it moves, retries what is safe, and says what is known when it gives up.
  *
+ * Members: those of the options are where it begins; from then on it follows the cluster's own list
+ * of members, dials those that are new and lets go of those that were removed. A member whose
+ * address in the list is another than in the options is tried at both.
  * Every request goes to the leader. A write carries (incarnation of this client, sequence), and is
  * sent again with the same pair when the leader moves or a connection breaks: the ledger gives the
  * first answer back, so a retry changes nothing (ledger/core/replies.h).
@@ -89,6 +92,17 @@ STATUS_MUST_USE enum status cluster_client_submit(struct cluster_client *client,
                                                   uint64_t *handle);
 /* The callback will not be called any more. What was sent may still take effect. */
 void cluster_client_cancel(struct cluster_client *client, uint64_t handle);
+
+/* Asks the leader to show or change the members (ledger/node/wire_admin.h). The answer's payload is
+ * a members_view, its log_index is that of the reply; a request that was refused because the state
+ * does not allow it is PRECONDITION, NOT_FOUND or EXISTS. It is sent again when the leader moves,
+ * as a write is, though the ledger does not remember it: with an outcome that is unknown, or EXISTS
+ * or NOT_FOUND that come unexpectedly, look at the members. Else as cluster_client_submit. */
+struct admin_request;
+STATUS_MUST_USE enum status cluster_client_admin(struct cluster_client *client,
+                                                 const struct admin_request *request,
+                                                 uint64_t deadline_ns, cluster_callback callback,
+                                                 void *context, uint64_t *handle);
 
 /* Asks every member for its state; the callback gets one row a member, `reachable` or not, within
  * `timeout_ns`. */

@@ -8,12 +8,15 @@
 #include "base/status.h"
 #include "ledger/core/command.h"
 #include "ledger/node/wire.h"
+#include "ledger/node/wire_admin.h"
 #include "ledger/store/records.h"
 #include "raft/log/superblock.h"
 
 /* "/fenlu.v1.Ledger/CreateTransfers" */
 const char *client_path(enum operation operation);
 #define CLIENT_STATUS_PATH "/fenlu.v1.Cluster/Status"
+/* "/fenlu.v1.Cluster/MemberAdd" */
+const char *client_admin_path(enum admin_action action);
 
 /* `records`: accounts or transfers of 128 bytes. */
 struct grpc_buffer *client_encode_create(enum operation operation, const void *records,
@@ -27,6 +30,12 @@ STATUS_MUST_USE enum status client_decode_results(struct bytes message, struct r
 /* The records of a look-up reply, `*count` of EVENT_SIZE bytes, malloc'd (NULL for none). */
 STATUS_MUST_USE enum status client_decode_records(enum operation operation, struct bytes message,
                                                   void **records, uint32_t *count);
+
+/* The message of a call of client_admin_path. */
+struct grpc_buffer *client_encode_admin(const struct admin_request *request);
+/* Its answer. PROTOCOL when it is none. */
+STATUS_MUST_USE enum status client_decode_members(struct bytes message, struct members_view *view,
+                                                  uint64_t *log_index);
 
 struct client_node_status {
     bool reachable;

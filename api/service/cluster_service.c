@@ -44,6 +44,21 @@ static void fill_node(fenlu_v1_NodeStatus *node, const struct cluster_member_sta
     node->transfers = status->transfers;
     node->disk_free_bytes = status->disk_free_bytes;
     (void)snprintf(node->version, sizeof node->version, "%s", status->version);
+    node->incarnation = status->incarnation;
+    node->voter = (status->member_roles & RAFT_VOTER) != 0;
+    node->voter_old = (status->member_roles & RAFT_VOTER_OLD) != 0;
+    node->learner = (status->member_roles & RAFT_LEARNER) != 0;
+    node->priority = status->priority;
+    node->features = status->features;
+    node->features_on = status->features_on;
+    node->config_index = status->config_index;
+    node->first_index = status->first_index;
+    node->damaged_entries = status->damaged_entries;
+    node->disk_full = status->disk_full;
+    node->snapshot_sending_bytes = status->sending_bytes;
+    node->snapshot_sending_total_bytes = status->sending_total_bytes;
+    node->snapshot_receiving_bytes = status->receiving_bytes;
+    node->snapshot_receiving_total_bytes = status->receiving_total_bytes;
 }
 
 static void on_rows(void *context, const struct cluster_member_status *rows, uint32_t count)

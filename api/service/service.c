@@ -26,6 +26,13 @@ enum {
         .metrics = (metrics_row), .message = (on_message), .cancel = (on_cancel)                   \
     }
 
+#define ADMIN(name, what)                                                                          \
+    {                                                                                              \
+        .path = "/fenlu.v1.Cluster/" name, .grpc = { GRPC_UNARY, SMALL_REQUEST_MAX, NULL },        \
+        .action = (what), .metrics = METRICS_ADMIN, .message = cluster_admin_call,                 \
+        .cancel = cluster_admin_cancel                                                             \
+    }
+
 /* The most called first: a look-up compares one after the other. */
 const struct service_method SERVICE_METHODS[] = {
     LEDGER("CreateTransfers", OPERATION_CREATE_TRANSFERS, METRICS_TRANSFERS),
@@ -34,6 +41,12 @@ const struct service_method SERVICE_METHODS[] = {
     LEDGER("CreateAccounts", OPERATION_CREATE_ACCOUNTS, METRICS_ACCOUNTS),
     OTHER("/fenlu.v1.Cluster/Status", GRPC_UNARY, METRICS_STATUS, cluster_status_call,
           cluster_status_cancel),
+    ADMIN("MemberList", ADMIN_LIST),
+    ADMIN("MemberAdd", ADMIN_ADD),
+    ADMIN("MemberPromote", ADMIN_PROMOTE),
+    ADMIN("MemberRemove", ADMIN_REMOVE),
+    ADMIN("TransferLeader", ADMIN_TRANSFER),
+    ADMIN("Snapshot", ADMIN_SNAPSHOT),
     OTHER("/grpc.health.v1.Health/Check", GRPC_UNARY, METRICS_NONE, health_check_call, NULL),
     OTHER("/grpc.health.v1.Health/List", GRPC_UNARY, METRICS_NONE, health_list_call, NULL),
     OTHER("/grpc.health.v1.Health/Watch", GRPC_SERVER_STREAM, METRICS_NONE, health_watch_call,
@@ -60,6 +73,12 @@ static const struct service_method *method_of_grpc(const struct grpc_method *grp
 {
     const void *row = (const char *)grpc - offsetof(struct service_method, grpc);
     return row;
+}
+
+static bool method_changes(const struct service_method *method)
+{
+    return operation_is_write(method->operation) ||
+           (method->action != 0 && method->action != ADMIN_LIST);
 }
 
 /* --- calls ------------------------------------------------------------------------------------ */
@@ -110,11 +129,11 @@ static void call_ended(struct service_call *call, enum grpc_code code)
  * nothing. */
 static void reply_lost(struct service_call *call)
 {
-    if (operation_is_write(call->method->operation)) {
+    if (method_changes(call->method)) {
         service_call_fail(call, STATUS_REPLY_LOST,
                           "too many bytes of replies are unread on this connection, so this reply "
                           "is lost; the request may have been applied: read the replies, then send "
-                          "the same ids again, or look them up",
+                          "the same again, or look it up",
                           NULL);
     } else {
         service_call_fail(call, STATUS_BUSY,
@@ -194,7 +213,7 @@ static size_t details(void *context, const struct grpc_method *grpc, enum status
                       const char *text, uint8_t out[GRPC_STATUS_DETAILS_MAX])
 {
     (void)context;
-    bool write = grpc != NULL && operation_is_write(method_of_grpc(grpc)->operation);
+    bool write = grpc != NULL && method_changes(method_of_grpc(grpc));
     if (why == STATUS_TIMEOUT_UNKNOWN && !write) {
         why = STATUS_TIMEOUT;
     }

@@ -9,6 +9,7 @@
 
 #include "api/service/service.h"
 #include "ledger/core/command.h"
+#include "ledger/node/wire_admin.h"
 
 #include <sys/queue.h>
 
@@ -19,7 +20,8 @@ TAILQ_HEAD(service_call_list, service_call);
 struct service_method {
     const char *path;
     struct grpc_method grpc;  /* what api/grpc hands back is inside its row */
-    enum operation operation; /* of fenlu.v1.Ledger; 0 for the others, which write nothing */
+    enum operation operation; /* of fenlu.v1.Ledger; 0 for the others, which write nothing there */
+    enum admin_action action; /* of the calls of fenlu.v1.Cluster that are about members */
     int metrics;              /* row of service_metrics.c, or METRICS_NONE */
     /* A message: the only one, or for GRPC_BIDI any. */
     void (*message)(struct service_call *call, struct bytes message);
@@ -74,6 +76,8 @@ void ledger_call(struct service_call *call, struct bytes message);
 bool ledger_cancel(struct service_call *call);
 void cluster_status_call(struct service_call *call, struct bytes message);
 bool cluster_status_cancel(struct service_call *call);
+void cluster_admin_call(struct service_call *call, struct bytes message);
+bool cluster_admin_cancel(struct service_call *call);
 void health_check_call(struct service_call *call, struct bytes message);
 void health_list_call(struct service_call *call, struct bytes message);
 void health_watch_call(struct service_call *call, struct bytes message);
@@ -91,6 +95,7 @@ enum {
     METRICS_LOOK_UP_ACCOUNTS,
     METRICS_LOOK_UP_TRANSFERS,
     METRICS_STATUS,
+    METRICS_ADMIN,
     METRICS_METHODS
 };
 void service_metrics_register(void);

@@ -29,7 +29,7 @@ enum {
 static struct metric requests_total[METRICS_METHODS][CODES_COUNT] = {
     { CODES(COUNTER, "CreateAccounts") }, { CODES(COUNTER, "CreateTransfers") },
     { CODES(COUNTER, "LookupAccounts") }, { CODES(COUNTER, "LookupTransfers") },
-    { CODES(COUNTER, "Status") },
+    { CODES(COUNTER, "Status") },         { CODES(COUNTER, "Members") },
 };
 
 static struct histogram latencies[METRICS_METHODS];
@@ -45,6 +45,7 @@ static struct metric request_seconds[METRICS_METHODS] = {
     LATENCY(METRICS_LOOK_UP_ACCOUNTS, "LookupAccounts"),
     LATENCY(METRICS_LOOK_UP_TRANSFERS, "LookupTransfers"),
     LATENCY(METRICS_STATUS, "Status"),
+    LATENCY(METRICS_ADMIN, "Members"),
 };
 
 static struct metric in_flight = {

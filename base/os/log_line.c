@@ -13,6 +13,15 @@
 static enum log_level level_min = LOG_INFO;
 static enum log_format line_format = LOG_FORMAT_LOGFMT;
 
+static log_sink line_sink;
+static void *line_sink_context;
+
+void log_set_sink(log_sink sink, void *context)
+{
+    line_sink = sink;
+    line_sink_context = context;
+}
+
 void log_configure(enum log_level level, enum log_format format)
 {
     level_min = level;
@@ -212,7 +221,9 @@ void log_line(enum log_level level, const char *event, ...)
     if (line_format == LOG_FORMAT_JSON) {
         put(&line, "{");
     }
-    put_time(&line);
+    if (line_sink == NULL) {
+        put_time(&line);
+    }
     put_text(&line, "level", LEVELS[level]);
     put_text(&line, "event", event);
     va_list fields;
@@ -225,6 +236,11 @@ void log_line(enum log_level level, const char *event, ...)
         put_field(&line, &field);
     }
     va_end(fields);
+    if (line_sink != NULL) {
+        line.text[line.size] = '\0'; /* there is room: LINE_ROOM */
+        line_sink(line_sink_context, line.text);
+        return;
+    }
     put_end(&line, line_format == LOG_FORMAT_JSON ? "}\n" : "\n");
     /* A log that cannot be written must not stop the ledger. */
     ssize_t written = write(STDERR_FILENO, line.text, line.size);

@@ -101,6 +101,6 @@ enum account_status account_create(struct ledger *ledger, const struct account *
     struct account account = *event;
     account.timestamp = timestamp;
     delta_account_insert(ledger->delta, &account);
-    sums_change(&ledger->sums, account.ledger)->accounts++;
+    sums_count_account(&ledger->sums, sums_change(&ledger->sums, account.ledger));
     return ACCOUNT_STATUS_CREATED;
 }

@@ -1,5 +1,7 @@
 #include "ledger/core/chain.h"
 
+#include "base/mutation.h"
+#include "base/situation.h"
 #include "ledger/core/ledger_parts.h"
 
 struct chain chain_begin(struct ledger *ledger, struct result *results, uint32_t count)
@@ -35,7 +37,10 @@ void chain_leave(struct chain *chain, uint32_t i, bool linked)
     }
     if (!chain->broken && chain->results[i].status != EVENT_CREATED) {
         chain->broken = true;
-        close_books(chain->ledger, false);
+        if (i > chain->first) {
+            SITUATION(ledger_chain_rolled_back);
+        }
+        close_books(chain->ledger, MUTATION(ledger_chain_kept));
         for (uint32_t earlier = chain->first; earlier < i; earlier++) {
             chain->results[earlier].status = EVENT_LINKED_FAILED;
         }

@@ -78,6 +78,11 @@ void ledger_create_transfers(struct ledger *ledger, const struct transfer *event
     sums_check(&ledger->sums);
 }
 
+struct ledger_totals ledger_totals(const struct ledger *ledger)
+{
+    return ledger->sums.totals;
+}
+
 uint32_t ledger_sums_count(const struct ledger *ledger)
 {
     return ledger->sums.count;

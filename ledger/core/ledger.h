@@ -39,6 +39,12 @@ struct ledger_sums {
     u128 debits_posted, credits_posted, debits_pending, credits_pending;
     uint64_t debits_posted_high, credits_posted_high, debits_pending_high, credits_pending_high;
 };
+/* Over all ledgers; kept as they change. */
+struct ledger_totals {
+    uint64_t accounts;
+    uint64_t transfers;
+};
+struct ledger_totals ledger_totals(const struct ledger *ledger);
 uint32_t ledger_sums_count(const struct ledger *ledger);
 /* i < ledger_sums_count, ascending by ledger number. */
 void ledger_sums_at(const struct ledger *ledger, uint32_t i, struct ledger_sums *sums);

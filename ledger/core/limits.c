@@ -1,3 +1,5 @@
+#include "base/mutation.h"
+#include "base/situation.h"
 #include "ledger/core/ledger_parts.h"
 
 /* The balance of an account that a limit or an overflow is about, after the transfer. */
@@ -35,7 +37,8 @@ enum transfer_status limits_check(const struct transfer *event, const struct acc
         return TRANSFER_STATUS_OVERFLOWS_CREDITS;
     }
     if ((debit->flags & ACCOUNT_DEBITS_MUST_NOT_EXCEED_CREDITS) != 0 &&
-        debits.total > debit->credits_posted) {
+        debits.total > debit->credits_posted && !MUTATION(ledger_limit_ignored)) {
+        SITUATION(ledger_limit_reached);
         return TRANSFER_STATUS_EXCEEDS_CREDITS;
     }
     if ((credit->flags & ACCOUNT_CREDITS_MUST_NOT_EXCEED_DEBITS) != 0 &&

@@ -111,6 +111,18 @@ struct ledger_sums *sums_change(struct sums *sums, uint32_t ledger)
     return &sums->rows[row];
 }
 
+void sums_count_account(struct sums *sums, struct ledger_sums *row)
+{
+    row->accounts++;
+    sums->totals.accounts++;
+}
+
+void sums_count_transfer(struct sums *sums, struct ledger_sums *row)
+{
+    row->transfers++;
+    sums->totals.transfers++;
+}
+
 void sum_add(u128 *low, uint64_t *high, u128 amount)
 {
     if (!u128_add(*low, amount, low)) {
@@ -130,6 +142,7 @@ void sums_chain_open(struct sums *sums)
     ASSERT(!sums->chain_is_open);
     sums->chain_is_open = true;
     sums->count_at_chain_open = sums->count;
+    sums->totals_at_chain_open = sums->totals;
 }
 
 void sums_chain_close(struct sums *sums, bool keep)
@@ -144,6 +157,9 @@ void sums_chain_close(struct sums *sums, bool keep)
     }
     while (!keep && sums->count > sums->count_at_chain_open) {
         remove_last_row(sums);
+    }
+    if (!keep) {
+        sums->totals = sums->totals_at_chain_open;
     }
     sums->chain_is_open = false;
 }
@@ -257,6 +273,8 @@ enum status sums_load(struct sums *sums, struct reader *reader)
     for (uint32_t i = 0; i < count; i++) {
         struct ledger_sums row = load_row(&rows);
         sums->rows[add_row(sums, row.ledger)] = row;
+        sums->totals.accounts += row.accounts;
+        sums->totals.transfers += row.transfers;
     }
     return STATUS_OK;
 }

@@ -5,7 +5,8 @@
  * posting whose sides differ is noticed at the end of the call.
  *
  * Invariants  (1) outside a call debits equal credits in every row, posted and pending;
- *             (2) between sums_chain_open and sums_chain_close the first change of a row remembers
+ *             (2) totals = the accounts and transfers of all rows;
+ *             (3) between sums_chain_open and sums_chain_close the first change of a row remembers
  *                 the old one: closing with keep = false restores all of them, and takes away rows
  *                 that the chain added.
  * Memory      sums_footprint() bytes of the caller's, aligned to 16. Part of ledger/core. Pure.
@@ -28,6 +29,8 @@ struct sums {
     bool *saved;              /* by row: in `undo` */
     uint32_t *touched_rows;
     struct sums_undo *undo;
+    struct ledger_totals totals;
+    struct ledger_totals totals_at_chain_open;
     uint32_t count;
     uint32_t touched_count;
     uint32_t undo_count;
@@ -43,6 +46,9 @@ void sums_init(struct sums *sums, void *memory);
 bool sums_has_room_for(const struct sums *sums, uint32_t ledger);
 /* The row of the ledger, made when there is none (there is room), for changes within this call. */
 struct ledger_sums *sums_change(struct sums *sums, uint32_t ledger);
+/* Counts one account, or one transfer, in a row that sums_change gave. */
+void sums_count_account(struct sums *sums, struct ledger_sums *row);
+void sums_count_transfer(struct sums *sums, struct ledger_sums *row);
 /* *high * 2^128 + *low, plus or minus an amount. */
 void sum_add(u128 *low, uint64_t *high, u128 amount);
 void sum_subtract(u128 *low, uint64_t *high, u128 amount);

@@ -1,3 +1,5 @@
+#include "base/mutation.h"
+#include "base/situation.h"
 #include "ledger/core/ledger_parts.h"
 
 /* The two accounts of a transfer. */
@@ -58,7 +60,7 @@ static enum transfer_status create_single_phase(struct ledger *ledger, const str
     transfer.timestamp = timestamp;
     delta_transfer_insert(ledger->delta, &transfer);
     struct ledger_sums *sums = sums_change(&ledger->sums, transfer.ledger);
-    sums->transfers++;
+    sums_count_transfer(&ledger->sums, sums);
     post(ledger, sums, &parties, transfer.amount);
     return TRANSFER_STATUS_CREATED;
 }
@@ -79,13 +81,14 @@ enum transfer_status transfer_create(struct ledger *ledger, const struct transfe
         return status;
     }
     if (delta_id_failed(ledger->delta, event->id)) {
+        SITUATION(ledger_id_failed_for_ever);
         return TRANSFER_STATUS_ID_ALREADY_FAILED;
     }
     status = transfer_check_fields(event);
     if (status == TRANSFER_STATUS_CREATED) {
         status = create_single_phase(ledger, event, timestamp);
     }
-    if (transfer_status_transient(status)) {
+    if (transfer_status_transient(status) && !MUTATION(ledger_failed_id_forgotten)) {
         delta_id_fail(ledger->delta, event->id);
     }
     return status;

@@ -1,6 +1,7 @@
 #include "ledger/node/data_folder.h"
 
 #include "base/log_line.h"
+#include "raft/core/members.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -51,6 +52,7 @@ enum status data_folder_format(struct disk *disk, const char *path,
     disk_close(disk, lock);
     struct superblock superblock = *identity;
     superblock.sequence = 1;
+    superblock.features = FENLU_FEATURES;
     do {
         superblock.incarnation = entropy_u64(entropy);
     } while (superblock.incarnation == 0);

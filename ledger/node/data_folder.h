@@ -4,6 +4,8 @@
  *   DIR/superblock  identity and Raft's hard state (raft/log/superblock.h)
  *   DIR/log/        segments (raft/log/segment.h)
  *   DIR/db/         RocksDB (ledger/store/keys.h)
+ *   DIR/snapshot/   one that this node hands out (snapshot_source.h), at times
+ *   DIR/install/    one on its way in (snapshot_target.h, snapshot_install.h), at times
  *
  * Errors are texts for an operator: which folder, what is wrong with it, what to do.
  */

@@ -1,11 +1,17 @@
 #include "ledger/node/machine.h"
 
 #include "base/assert.h"
+#include "base/mutation.h"
+#include "base/situation.h"
+#include "raft/core/members.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { EXTRA_VERSION = 1 };
+enum {
+    EXTRA_VERSION = 2,
+    EXTRA_HEAD_SIZE = 4 + 8 + 4, /* version, index of the configuration, size of its body */
+};
 
 struct machine {
     struct store *store;
@@ -15,7 +21,11 @@ struct machine {
     uint64_t applied_index;
     uint64_t applied_term;
     uint64_t timestamp;
+    uint64_t chain;
     uint64_t freezes;
+    uint64_t members_index; /* of the last applied configuration; 0: none */
+    struct members members;
+    struct members named;                       /* by the entry under way */
     struct result remembered[BATCH_EVENTS_MAX]; /* a first reply, of any length */
     /* ids of the entry under way, for the prefetch */
     uint32_t account_id_count;
@@ -23,6 +33,23 @@ struct machine {
     u128 account_ids[2 * ENTRY_EVENTS_MAX];
     u128 transfer_ids[2 * ENTRY_EVENTS_MAX];
 };
+
+static bool load_members(struct machine *machine, struct reader *reader)
+{
+    machine->members_index = read_u64(reader);
+    uint32_t size = read_u32(reader);
+    const uint8_t *body = read_bytes(reader, size);
+    if (body == NULL || machine->members_index > machine->applied_index) {
+        return false;
+    }
+    if (MUTATION(ledger_members_lost_at_start)) {
+        machine->members_index = 0;
+        return true;
+    }
+    return machine->members_index == 0
+               ? size == 0
+               : members_decode((struct bytes){ body, size }, &machine->members) == STATUS_OK;
+}
 
 static enum status load_extra(struct machine *machine, struct bytes extra, struct error *error)
 {
@@ -37,7 +64,7 @@ static enum status load_extra(struct machine *machine, struct bytes extra, struc
                          "release that wrote it",
                          version, EXTRA_VERSION);
     }
-    if (ledger_load(machine->ledger, &reader) != STATUS_OK ||
+    if (!load_members(machine, &reader) || ledger_load(machine->ledger, &reader) != STATUS_OK ||
         replies_load(machine->replies, &reader) != STATUS_OK || !reader_done(&reader)) {
         return error_set(error, STATUS_CORRUPT,
                          "the checkpoint at log index %llu is damaged: replace this node",
@@ -65,7 +92,11 @@ enum status machine_open(struct store *store, const struct store_checkpoint *rec
     machine->applied_index = recovered->log_index;
     machine->applied_term = recovered->log_term;
     machine->timestamp = recovered->timestamp;
+    machine->chain = recovered->log_chain;
     enum status status = load_extra(machine, recovered->extra, error);
+    if (MUTATION(ledger_replies_lost_at_start)) {
+        machine->replies = replies_init(replies_memory);
+    }
     if (status != STATUS_OK) {
         machine_close(machine);
         return status;
@@ -118,27 +149,79 @@ static void name_ids(struct machine *machine, const struct command *command)
 static struct command take_command(const uint8_t **data, size_t *size)
 {
     struct command command;
-    /* The leader checked before it proposed, and the checksums held since. */
     enum status status = command_next(data, size, false, &command);
-    ASSERT(status == STATUS_OK);
+    ASSERT(status == STATUS_OK); /* check_entry went over the whole body */
     return command;
 }
 
-static enum status prefetch(struct machine *machine, const struct entry *entry, uint32_t *events,
-                            struct error *error)
+static enum status prefetch(struct machine *machine, const struct entry *entry, struct error *error)
 {
     machine->account_id_count = 0;
     machine->transfer_id_count = 0;
-    *events = 0;
     const uint8_t *data = entry->body;
     size_t size = entry->header.body_size;
     while (size > 0) {
         struct command command = take_command(&data, &size);
         name_ids(machine, &command);
-        *events += command.header.count;
     }
     return store_prefetch(machine->store, machine->account_ids, machine->account_id_count,
                           machine->transfer_ids, machine->transfer_id_count, error);
+}
+
+/* A committed entry that a sound leader cannot have proposed: the checksums hold, so this is no
+ * damage of ours, but what it asks for has no answer. */
+static enum status refuse(const struct entry *entry, const char *what, struct error *error)
+{
+    return error_set(
+        error, STATUS_CORRUPT,
+        "the log entry at index %llu, term %llu (kind %u, %u bytes, timestamp %llu) %s: "
+        "its leader is faulty; do not go on with this cluster before the cause is known",
+        (unsigned long long)entry->header.index, (unsigned long long)entry->header.term,
+        (unsigned)entry->header.kind, (unsigned)entry->header.body_size,
+        (unsigned long long)entry->header.timestamp, what);
+}
+
+static enum status check_members(struct machine *machine, const struct entry *entry,
+                                 struct error *error)
+{
+    struct bytes body = { entry->body, entry->header.body_size };
+    enum status status = members_decode(body, &machine->named);
+    if (status == STATUS_VERSION) {
+        return error_set(error, STATUS_VERSION,
+                         "the configuration at log index %llu is of a newer release: upgrade this "
+                         "node",
+                         (unsigned long long)entry->header.index);
+    }
+    return status == STATUS_OK ? STATUS_OK
+                               : refuse(entry, "does not hold a sound configuration", error);
+}
+
+/* All that the entry's bytes say and apply relies on; changes nothing. */
+static enum status check_entry(struct machine *machine, const struct entry *entry, uint32_t *events,
+                               struct error *error)
+{
+    uint64_t timestamp = entry->header.timestamp;
+    uint32_t commands;
+    *events = 0;
+    if (timestamp < machine->timestamp || timestamp == UINT64_MAX) {
+        return refuse(entry, "takes the cluster's time back", error);
+    }
+    switch (entry->header.kind) {
+    case ENTRY_NOOP:
+        return STATUS_OK;
+    case ENTRY_COMMANDS:
+        if (command_check_body(entry->body, entry->header.body_size, &commands, events) !=
+            STATUS_OK) {
+            return refuse(entry, "does not hold sound commands", error);
+        }
+        return timestamp - machine->timestamp >= *events
+                   ? STATUS_OK
+                   : refuse(entry, "has more events than timestamps", error);
+    case ENTRY_MEMBERS:
+        return check_members(machine, entry, error);
+    default:
+        return refuse(entry, "is of an unknown kind", error);
+    }
 }
 
 static void apply_command(struct machine *machine, const struct command *command,
@@ -162,8 +245,9 @@ static struct machine_outcome answer_command(struct machine *machine, const stru
     u128 client = command->header.client;
     uint64_t sequence = command->header.sequence;
     uint32_t remembered = 0;
-    if (client != 0 && replies_find(machine->replies, client, sequence, &outcome.log_index,
-                                    machine->remembered, &remembered)) {
+    if (client != 0 && !MUTATION(ledger_retry_applied_again) &&
+        replies_find(machine->replies, client, sequence, &outcome.log_index, machine->remembered,
+                     &remembered)) {
         /* One client never gives a sequence to two commands; one that does gets the old answer, cut
          * or filled to the length that its command asks for. */
         uint32_t kept = remembered < command->header.count ? remembered : command->header.count;
@@ -183,7 +267,6 @@ static void apply_body(struct machine *machine, const struct entry *entry, uint3
 {
     const uint8_t *data = entry->body;
     size_t size = entry->header.body_size;
-    ASSERT(entry->header.timestamp >= machine->timestamp + events);
     uint64_t timestamp = entry->header.timestamp - events + 1;
     while (size > 0) {
         struct command command = take_command(&data, &size);
@@ -200,20 +283,30 @@ static void apply_body(struct machine *machine, const struct entry *entry, uint3
 
 static enum status freeze(struct machine *machine, struct error *error)
 {
-    size_t size = 4 + ledger_save_size(machine->ledger) + replies_save_size(machine->replies);
+    uint8_t members[MEMBERS_BODY_MAX];
+    struct writer body = writer_init(members, sizeof members);
+    if (machine->members_index > 0) {
+        members_encode(&machine->members, &body);
+    }
+    size_t size = EXTRA_HEAD_SIZE + writer_size(&body) + ledger_save_size(machine->ledger) +
+                  replies_save_size(machine->replies);
     uint8_t *extra = malloc(size);
     if (extra == NULL) {
         return error_set(error, STATUS_MEMORY, "no memory for a checkpoint of %zu bytes", size);
     }
     struct writer writer = writer_init(extra, size);
     write_u32(&writer, EXTRA_VERSION);
+    write_u64(&writer, machine->members_index);
+    write_u32(&writer, (uint32_t)writer_size(&body));
+    write_bytes(&writer, members, writer_size(&body));
     ledger_save(machine->ledger, &writer);
     replies_save(machine->replies, &writer);
-    ASSERT(!writer.failed);
+    ASSERT(!writer.failed && !body.failed);
     struct store_checkpoint checkpoint = {
         .log_index = machine->applied_index,
         .log_term = machine->applied_term,
         .timestamp = machine->timestamp,
+        .log_chain = machine->chain,
         .digest = delta_digest(machine->delta),
         .extra = { .data = extra, .size = writer_size(&writer) },
     };
@@ -227,10 +320,12 @@ enum status machine_apply(struct machine *machine, const struct entry *entry,
                           struct machine_outcomes *outcomes, struct error *error)
 {
     ASSERT(entry->header.index == machine->applied_index + 1);
-    ASSERT(entry->header.timestamp >= machine->timestamp);
+    uint32_t events = 0;
+    TRY(check_entry(machine, entry, &events, error));
     /* The freeze that the last entry made due comes first, so that it stands at that entry. */
     if (store_seal_due(machine->store)) {
         if (store_seal_busy(machine->store)) {
+            SITUATION(machine_waited_for_seal);
             return STATUS_AGAIN;
         }
         TRY(freeze(machine, error));
@@ -238,20 +333,32 @@ enum status machine_apply(struct machine *machine, const struct entry *entry,
     outcomes->count = 0;
     outcomes->result_count = 0;
     if (entry->header.kind == ENTRY_COMMANDS) {
-        uint32_t events = 0;
-        TRY(prefetch(machine, entry, &events, error));
+        TRY(prefetch(machine, entry, error));
         store_batch_index(machine->store, entry->header.index);
         delta_batch_begin(machine->delta);
         apply_body(machine, entry, events, outcomes);
         delta_batch_end(machine->delta);
+    } else if (entry->header.kind == ENTRY_MEMBERS) {
+        machine->members = machine->named;
+        machine->members_index = entry->header.index;
     }
     machine->applied_index = entry->header.index;
     machine->applied_term = entry->header.term;
     machine->timestamp = entry->header.timestamp;
+    machine->chain = entry->header.chain;
     if (store_seal_due(machine->store) && !store_seal_busy(machine->store)) {
         return freeze(machine, error);
     }
     return STATUS_OK;
+}
+
+enum status machine_seal(struct machine *machine, struct error *error)
+{
+    if (store_seal_busy(machine->store)) {
+        return STATUS_AGAIN;
+    }
+    bool sealed = store_checkpoint_index(machine->store) == machine->applied_index;
+    return sealed ? STATUS_OK : freeze(machine, error);
 }
 
 uint64_t machine_freezes(const struct machine *machine)
@@ -280,19 +387,29 @@ enum status machine_read(struct machine *machine, const struct command *command,
     return STATUS_OK;
 }
 
+void machine_members(const struct machine *machine, struct members *members, uint64_t *index)
+{
+    *members = machine->members;
+    *index = machine->members_index;
+}
+
+uint64_t machine_features(const struct machine *machine)
+{
+    return machine->members.features;
+}
+
 void machine_view(struct machine *machine, struct machine_view *view)
 {
+    struct ledger_totals totals = ledger_totals(machine->ledger);
     *view = (struct machine_view){
         .applied_index = machine->applied_index,
         .applied_term = machine->applied_term,
         .timestamp = machine->timestamp,
+        .chain = machine->chain,
         .checkpoint_index = store_checkpoint_index(machine->store),
         .digest = delta_digest(machine->delta),
+        .replies_digest = replies_digest(machine->replies),
+        .accounts = totals.accounts,
+        .transfers = totals.transfers,
     };
-    for (uint32_t i = 0; i < ledger_sums_count(machine->ledger); i++) {
-        struct ledger_sums sums;
-        ledger_sums_at(machine->ledger, i, &sums);
-        view->accounts += sums.accounts;
-        view->transfers += sums.transfers;
-    }
 }

@@ -3,12 +3,16 @@
  * It owns the ledger, the remembered replies and the store's delta. Entries come in log order, each
  * once, committed and durable in this node's own log; what it answers depends on them alone, so all
  * replicas answer and digest the same.
+ * Members  an ENTRY_MEMBERS entry moves index, time and chain like any other and changes no books;
+ *          it is kept, lies in each checkpoint, and switches on the features that it names.
  * Sealing  after the entry at which the live generation is due, it is frozen with a checkpoint of
  *          that entry; while the seal before is still running, machine_apply answers AGAIN and
  *          changes nothing: call it again when the sealer has made progress.
  * Threads  the state machine's alone. (The sealer works on the store by itself.)
  * Memory   takes its memory at open; machine_close gives it back, and the store stays the caller's.
- * Errors   CORRUPT and IO from the store are fatal to the process.
+ * Errors   CORRUPT, VERSION and IO are fatal to the process: a damaged store, or an entry that no
+ *          sound leader proposes (time going back, a body that does not parse), found before it
+ *          changed anything; or a configuration of a newer release.
  */
 #pragma once
 
@@ -42,6 +46,9 @@ struct machine_outcomes {
 /* Applies one entry; `entry->header.index` is one more than that of the entry before. */
 STATUS_MUST_USE enum status machine_apply(struct machine *machine, const struct entry *entry,
                                           struct machine_outcomes *outcomes, struct error *error);
+/* Freezes what is not sealed yet, whether it is due or not: an operator wants it. AGAIN while the
+ * seal before is still running. */
+STATUS_MUST_USE enum status machine_seal(struct machine *machine, struct error *error);
 /* Seals begun since the open: the sealer has work when it grew. */
 uint64_t machine_freezes(const struct machine *machine);
 /* Answers a look-up command from the state after the last applied entry: `records` has room for
@@ -49,13 +56,22 @@ uint64_t machine_freezes(const struct machine *machine);
 STATUS_MUST_USE enum status machine_read(struct machine *machine, const struct command *command,
                                          uint8_t *records, uint32_t *found, struct error *error);
 
+/* The configuration after the last applied entry, and the index of the entry that brought it: 0 and
+ * an empty one as long as there was none (the superblock's holds then). */
+struct members;
+void machine_members(const struct machine *machine, struct members *members, uint64_t *index);
+/* The feature bits that applied entries switched on (raft/core/members.h). */
+uint64_t machine_features(const struct machine *machine);
+
 /* What a status report tells of the state. */
 struct machine_view {
     uint64_t applied_index;
     uint64_t applied_term;
     uint64_t timestamp;
+    uint64_t chain; /* of the last applied entry */
     uint64_t checkpoint_index;
-    u128 digest;
+    u128 digest;         /* of the books */
+    u128 replies_digest; /* of what is remembered for retries */
     uint64_t accounts;
     uint64_t transfers;
 };

@@ -10,7 +10,8 @@
  *   loop     raft, the requests, the entry cache: node_tick, node_collect, node_flush, bus handler
  *   writer   the log's write side: node_writer_step
  *   machine  ledger, replies, delta: node_machine_step
- *   sealer   sorted tables: node_sealer_step
+ *   sealer   sorted tables, copies of the store: node_sealer_step
+ *   keeper   snapshots sent and received, the scrubber: node_keeper_step
  * They meet in bounded rings; `node_host` rings the bell of the other side.
  *
  * The way of a write: on_client_frame checks it and copies its command into the batch that is being
@@ -38,6 +39,10 @@ struct node_host {
     void (*ring_writer)(void *context);
     void (*ring_machine)(void *context);
     void (*ring_sealer)(void *context);
+    void (*ring_keeper)(void *context);
+    /* Once this call has returned and the loop's turn is over, the host closes node, store and log
+     * and opens them again, from the data folder's start on: a snapshot is to be switched in. */
+    void (*restart)(void *context);
     void (*fatal)(void *context, const struct error *error);
     void *context;
 };
@@ -46,6 +51,8 @@ struct node_options {
     struct clock clock;
     uint64_t seed;
     const struct superblock *identity; /* cluster, node, members, term and vote at the start */
+    struct disk *disk;
+    const char *folder; /* the data folder */
     struct log *log;
     const struct log_recovered *recovered;
     struct store *store;
@@ -53,6 +60,12 @@ struct node_options {
     uint64_t election_timeout_ns;
     uint64_t heartbeat_interval_ns;
     uint64_t disk_reserve_bytes; /* below this much free space writes are refused */
+    uint64_t features;           /* that this node understands; 0: FENLU_FEATURES */
+    uint32_t entry_body_max;    /* of an entry of this leader; 0: RAFT_ENTRY_BODY_MAX; small logs */
+    uint64_t log_keep_bytes;    /* of the log for a follower that lags; 0: LOG_KEEP_BYTES */
+    uint64_t scrub_bytes_per_s; /* 0: SCRUB_BYTES_PER_S */
+    uint64_t snapshot_bytes_per_s; /* 0: SNAPSHOT_BYTES_PER_S */
+    uint32_t snapshot_chunk_size;  /* 0: SNAPSHOT_CHUNK_SIZE; simulations use less */
     struct node_host host;
 };
 
@@ -86,3 +99,4 @@ bool node_serving(const struct node *node);
 bool node_writer_step(struct node *node);
 bool node_machine_step(struct node *node);
 bool node_sealer_step(struct node *node);
+bool node_keeper_step(struct node *node);

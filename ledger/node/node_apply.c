@@ -1,5 +1,7 @@
 /* node_apply.c — committed entries to the state machine, its results to the clients. */
 #include "base/assert.h"
+#include "base/mutation.h"
+#include "base/situation.h"
 #include "ledger/node/node_internal.h"
 
 #include <stdlib.h>
@@ -63,20 +65,6 @@ void node_settle(struct node *node, const struct waiter *waiter)
 
 /* --- feeding --- */
 
-/* A new reference, from memory or from the log. */
-static struct entry *take_entry(struct node *node, uint64_t index)
-{
-    struct entry *entry = entry_cache_find(&node->cache, index);
-    if (entry != NULL) {
-        return entry_keep(entry);
-    }
-    struct error error;
-    if (log_read(node->options.log, index, &entry, &error) != STATUS_OK) {
-        node_fatal(node, &error);
-    }
-    return entry;
-}
-
 /* The batch that this leader proposed at the index, if it did and the entry is still its own. */
 static struct batch *take_batch(struct node *node, const struct entry *entry)
 {
@@ -104,12 +92,18 @@ static void push_job(struct node *node, struct job *job)
     node->jobs_under_way++;
 }
 
-static void feed_entry(struct node *node)
+/* False: the next entry is damaged and has to be repaired first. */
+static bool feed_entry(struct node *node)
 {
+    struct entry *entry = node_entry(node, node->fed_index + 1);
+    if (entry == NULL) {
+        SITUATION(node_damaged_entry_held_apply_up);
+        return false;
+    }
     struct job *job = calloc(1, sizeof *job);
     ASSERT(job != NULL);
     job->kind = JOB_APPLY;
-    job->entry = take_entry(node, node->fed_index + 1);
+    job->entry = entry;
     job->batch = take_batch(node, job->entry);
     if (job->batch != NULL) {
         job->outcomes = outcomes_new(job->batch->events);
@@ -117,6 +111,7 @@ static void feed_entry(struct node *node)
     node->fed_index++;
     node->apply_bytes += entry_size(&job->entry->header);
     push_job(node, job);
+    return true;
 }
 
 /* A caller that no longer waits costs no look-up. */
@@ -136,13 +131,32 @@ void node_feed_read(struct node *node, struct job *job)
     node->options.host.ring_machine(node->options.host.context);
 }
 
+void node_feed_seal(struct node *node, const struct waiter *waiter)
+{
+    struct job *job = calloc(1, sizeof *job);
+    ASSERT(job != NULL && !node->sealing);
+    job->kind = JOB_SEAL;
+    job->waiter = *waiter;
+    node->sealing = true;
+    push_job(node, job);
+    node->options.host.ring_machine(node->options.host.context);
+}
+
+/* On a follower, the answer to an earlier question may be the one that is late. */
 static bool feed_reads(struct node *node)
 {
     uint64_t now_ns = clock_mono_ns(&node->options.clock);
     bool fed = false;
-    while (node->groups_head != NULL && node->groups_head->index != 0 &&
-           node->groups_head->index <= node->fed_index) {
-        struct read_group *group = node->groups_head;
+    struct read_group *previous = NULL;
+    struct read_group *group = node->groups_head;
+    while (group != NULL) {
+        struct read_group *next = group->next;
+        if (group->index == 0 ||
+            (group->index > node->fed_index && !MUTATION(node_reads_before_applied))) {
+            previous = group;
+            group = next;
+            continue;
+        }
         struct job *job;
         while ((job = group->jobs) != NULL) {
             group->jobs = job->next;
@@ -150,11 +164,9 @@ static bool feed_reads(struct node *node)
             feed_or_drop(node, job, now_ns);
             fed = true;
         }
-        node->groups_head = group->next;
-        if (node->groups_head == NULL) {
-            node->groups_tail = NULL;
-        }
+        node_remove_group(node, group, previous);
         free(group);
+        group = next;
     }
     return fed;
 }
@@ -163,12 +175,12 @@ static bool feed_reads(struct node *node)
 void node_feed(struct node *node)
 {
     const struct raft_status *now = &node->raft_now;
-    uint64_t limit =
-        now->commit_index < now->durable_index ? now->commit_index : now->durable_index;
+    uint64_t limit = now->commit_index < now->durable_index || MUTATION(node_feeds_before_durable)
+                         ? now->commit_index
+                         : now->durable_index;
     bool fed = feed_reads(node);
     while (node->fed_index < limit && node->jobs_under_way < APPLY_JOBS_MAX &&
-           node->apply_bytes < APPLY_BYTES_MAX) {
-        feed_entry(node);
+           node->apply_bytes < APPLY_BYTES_MAX && feed_entry(node)) {
         fed = true;
     }
     fed = feed_reads(node) || fed;
@@ -202,7 +214,8 @@ static void answer_batch(struct node *node, const struct job *job)
                                .count = outcome->count };
         struct bytes payload = { (const uint8_t *)(outcomes->results + outcome->first_result),
                                  (size_t)outcome->count * RESULT_SIZE };
-        answer(node, &batch->waiters[i], &reply, payload);
+        uint32_t at = MUTATION(node_answers_swapped) ? outcomes->count - 1 - i : i;
+        answer(node, &batch->waiters[at], &reply, payload);
     }
 }
 
@@ -227,6 +240,9 @@ void node_collect_jobs(struct node *node)
         any = true;
         if (job->kind == JOB_READ) {
             answer_read(node, job);
+        } else if (job->kind == JOB_SEAL) {
+            node->sealing = false;
+            node_admin_sealed(node, &job->waiter, job->view.applied_index);
         } else {
             node->apply_bytes -= entry_size(&job->entry->header);
             if (job->batch != NULL) {
@@ -234,6 +250,11 @@ void node_collect_jobs(struct node *node)
             }
         }
         job_free(job);
+    }
+    uint64_t sealed = __atomic_load_n(&node->shared.sealed_index, __ATOMIC_ACQUIRE);
+    if (sealed > node->view.checkpoint_index) {
+        node->view.checkpoint_index = sealed;
+        any = true;
     }
     if (any) {
         metric_set(&node_metric_applied, node->view.applied_index);

@@ -10,16 +10,26 @@
 #include "base/version.h"
 #include "ledger/node/entry_cache.h"
 #include "ledger/node/node.h"
+#include "ledger/node/scrub.h"
+#include "ledger/node/snapshot_source.h"
+#include "ledger/node/snapshot_target.h"
+#include "raft/core/members.h"
 #include "raft/core/message.h"
 
 enum {
     JOBS_MAX = 32768, /* jobs of the machine under way; a power of two */
-    APPLY_JOBS_MAX = JOBS_MAX - REQUESTS_QUEUED_MAX, /* the rest has room for every read */
+    APPLY_JOBS_MAX = JOBS_MAX - REQUESTS_QUEUED_MAX - 1, /* room for every read and a seal */
     APPLY_BYTES_MAX = 32 << 20,     /* entries fed to the machine and not applied yet */
     UNAPPLIED_BYTES_MAX = 48 << 20, /* appended and not applied: proposals pause beyond */
     SILENT_HEARTBEATS = 4,          /* a follower that missed as many is not counted on */
     HELD_MESSAGES_MAX = 4096,       /* messages waiting for a write; a power of two */
     WRITES_MAX = LOG_WRITES_QUEUED_MAX,
+    PEERS_MAX = 2 * RAFT_MEMBERS_MAX, /* members and strangers that said hello */
+    KEEPER_JOBS_MAX = 64,
+    KEEPER_RESULTS_MAX = 256,
+    REPAIRS_MAX = 16,       /* entries from peers on their way into the log */
+    LEARNER_LAG_MAX = 1024, /* entries that a learner may lack when an operator promotes it */
+    LOG_MARKS = 32,
 };
 _Static_assert(APPLY_JOBS_MAX > 0, "reads never wait for room among the jobs");
 _Static_assert((int)UNAPPLIED_BYTES_MAX < (int)ENTRY_CACHE_BYTES,
@@ -43,7 +53,7 @@ struct batch {
     struct waiter waiters[ENTRY_COMMANDS_MAX];
 };
 
-enum job_kind { JOB_APPLY, JOB_READ };
+enum job_kind { JOB_APPLY, JOB_READ, JOB_SEAL };
 
 /* One piece of work of the machine; made by the loop, returned to it. */
 struct job {
@@ -53,8 +63,8 @@ struct job {
     struct entry *entry;
     struct batch *batch;               /* NULL when nobody waits here */
     struct machine_outcomes *outcomes; /* with a batch: outcomes and results of its own */
+    struct waiter waiter;              /* JOB_SEAL, JOB_READ */
     /* JOB_READ */
-    struct waiter waiter;
     struct command command;
     uint8_t *events; /* the ids, copied */
     uint8_t *records;
@@ -78,6 +88,7 @@ struct read_group {
 
 struct write_job {
     struct log_write write;
+    uint64_t cost; /* log_cost of its entries */
     uint32_t entry_count;
     struct entry *entries[RAFT_MESSAGE_ENTRIES_MAX];
 };
@@ -85,12 +96,132 @@ struct write_job {
 struct writer_stage {
     struct write_job *taken[WRITES_MAX]; /* not durable yet; kept over a full disk */
     uint32_t taken_count;
+    uint64_t cut_done; /* the head of the log is cut up to here */
 };
 
 struct machine_stage {
     struct machine *machine;
     struct job *current; /* waits for the sealer */
     struct machine_outcomes scratch;
+};
+
+/* An entry that a peer gave, for the log to prove and write. */
+struct repair_job {
+    struct entry *entry;
+    enum status status; /* out */
+};
+
+enum keeper_job_kind { KEEPER_MESSAGE, KEEPER_OFFER, KEEPER_WANT };
+
+/* For the keeper; it frees them. */
+struct keeper_job {
+    enum keeper_job_kind kind;
+    uint32_t from;
+    struct snapshot_message message; /* KEEPER_MESSAGE, with its payload */
+    uint8_t *payload;
+    size_t size;
+    uint64_t base_index; /* KEEPER_OFFER */
+};
+
+enum keeper_result_kind { KEEPER_SEND, KEEPER_DAMAGED, KEEPER_READY };
+
+/* From the keeper; the loop frees them. */
+struct keeper_result {
+    enum keeper_result_kind kind;
+    uint32_t to; /* KEEPER_SEND, with message and payload */
+    struct snapshot_message message;
+    uint8_t *payload;
+    size_t size;
+    uint64_t index; /* KEEPER_DAMAGED: the entry; KEEPER_READY: the snapshot's */
+};
+
+struct keeper_stage {
+    struct snapshot_source *source;
+    struct snapshot_target *target;
+    struct scrub scrub;
+    uint32_t receiver; /* who is being served */
+    uint64_t sent_bytes;
+    bool ready_told;
+};
+
+enum copy_state { COPY_NONE, COPY_ASKED, COPY_DONE };
+
+/* The keeper asks, the sealer copies; who has the turn says `state`. */
+struct store_copying {
+    enum copy_state state; /* atomic */
+    char path[DISK_PATH_MAX];
+    enum status status;
+    struct store_checkpoint checkpoint;
+};
+
+/* What the keeper sees of the loop's state, and the loop of the keeper's; each field atomic. */
+struct shared_view {
+    uint64_t applied_index;
+    uint64_t checkpoint_index;
+    uint64_t sealed_index; /* the machine's: checkpoint_index of a seal that has just ended */
+    uint64_t first_index;  /* of the log, as far as it is not given up */
+    uint64_t durable_index;
+    bool disk_short;
+    uint64_t keeper_due_ns;
+    /* Of a snapshot that is handed out, and of one that is pulled; 0: none is. */
+    uint64_t sent_bytes, sending_bytes;
+    uint64_t received_bytes, receiving_bytes;
+};
+
+/* What this node knows of another one. */
+struct peer {
+    uint32_t id;          /* 0: a free place */
+    uint64_t incarnation; /* of its last hello; 0: none yet */
+    uint64_t features;
+    int64_t clock_offset_ns;
+    bool clock_known;
+    bool disk_full; /* its last message said so */
+};
+
+/* A list of members and the index of its entry; 0: the one of the format. */
+struct node_members {
+    uint64_t index;
+    struct members members;
+};
+
+/* How fast a learner catches up. */
+struct learner_round {
+    uint32_t learner;
+    uint64_t target_index; /* where the log ended when the round began */
+    uint64_t started_ns;
+};
+
+struct node_config {
+    struct node_members last;     /* holds, committed or not */
+    struct node_members previous; /* holds again when the last is cut off */
+    struct learner_round round;
+    bool changed;    /* the bus does not know yet */
+    bool duty_due;   /* the leader looks for something to change */
+    bool was_member; /* this node, in the list before */
+    bool unreadable; /* the log has a list that is damaged: the node starts anew when it is not */
+};
+
+struct repair {
+    uint32_t count;
+    uint64_t indexes[LOG_DAMAGED_MAX]; /* damaged entries, ascending */
+    uint64_t due_ns;                   /* of the next questions */
+    uint32_t peer, turn;               /* whom and what they are about */
+    uint32_t under_way;                /* entries with the writer */
+};
+
+struct log_mark {
+    uint64_t index;
+    uint64_t position; /* bytes of entries up to it, since some beginning */
+};
+
+struct space {
+    uint64_t unwritten_cost; /* of entries that the writer has not given back (log_cost) */
+    uint64_t cut_index;      /* entries up to here are given up: no part of the loop reads them */
+    uint64_t cut_asked;      /* atomic, for the writer */
+    uint64_t hand_over_ns;   /* when a leader without room tries again to hand over */
+    uint64_t position;
+    uint32_t mark_count;
+    struct log_mark marks[LOG_MARKS];
 };
 
 struct node {
@@ -109,9 +240,11 @@ struct node {
     bool draining;
     uint64_t disk_free_bytes;
     uint64_t full_retry_ns; /* when stages that met a full disk try again */
-    int64_t clock_offset_ns[RAFT_MEMBERS_MAX];
-    bool clock_known[RAFT_MEMBERS_MAX];
     bool clock_warned;
+    struct peer peers[PEERS_MAX];
+    struct node_config config;
+    struct repair repair;
+    struct space space;
 
     struct raft_message held[HELD_MESSAGES_MAX];
     uint32_t held_head;
@@ -132,41 +265,131 @@ struct node {
     uint64_t jobs_under_way;
     uint64_t apply_bytes;
     struct machine_view view;
+    bool sealing;             /* an operator's seal is among the jobs */
+    uint64_t snapshot_wanted; /* by an operator, once it is sealed up to here; 0: no */
 
     /* shared: rings and flags between stages */
     struct ring writes, writes_done, jobs, jobs_done;
+    struct ring repairs, repairs_done, keeper_jobs, keeper_results;
+    struct shared_view shared;
+    struct store_copying copying;
     uint64_t written_sequence; /* atomic, by the writer */
     bool log_full;             /* atomic, by the writer: its last write found no room */
     bool seal_full;            /* atomic, by the sealer: likewise */
     struct writer_stage writer_stage;
     struct machine_stage machine_stage;
+    struct keeper_stage keeper;
+    void *rings_memory, *raft_memory;
 };
 
-/* node.c */
+/* node_write.c */
+void node_submit_write(struct node *node, const struct raft_update *update,
+                       struct entry *const *entries, bool own);
+void write_job_free(struct write_job *write);
+enum status node_chain_at(struct node *node, uint64_t index, uint64_t *chain, struct error *error);
+/* node_step.c */
 void node_step(struct node *node, const struct raft_event *event, struct entry *const *entries,
                enum status *status);
 void node_fatal(struct node *node, const struct error *error);
+/* node_space.c */
 /* A stage waits for room on the disk. */
 bool node_disk_full(const struct node *node);
+/* Or free space is below the reserve. */
+bool node_disk_short(const struct node *node);
+bool node_majority_has_room(const struct node *node);
+bool node_has_log_room(const struct node *node, uint64_t cost);
+void node_space_open(struct node *node, const struct log_recovered *recovered);
+void node_space_appended(struct node *node, const struct entry *entry);
+void node_space_tick(struct node *node, uint64_t now_ns);
+void node_cut_head(struct node *node, uint64_t index);
+void node_cut_log(struct node *node); /* writer */
+/* node_peers.c */
+const struct peer *node_peer(const struct node *node, uint32_t id); /* NULL: unknown */
+struct peer *node_peer_meet(struct node *node, uint32_t id);        /* NULL: id is 0 */
+void node_peer_forget(struct node *node, uint32_t id);
+void node_peer_hello(void *context, uint32_t id, uint64_t incarnation, uint64_t features);
+void node_peer_state(void *context, uint32_t id, bool connected);
+void node_peer_clock(void *context, uint32_t id, int64_t offset_ns, uint64_t round_trip_ns);
+/* node_members.c */
+enum status node_members_open(struct node *node, const struct log_recovered *recovered,
+                              struct error *error);
+bool node_members_sound(const struct node *node, const struct entry *entry,
+                        struct raft_config *config);
+void node_members_appended(struct node *node, const struct entry *entry);
+void node_members_cut(struct node *node, uint64_t from);
+void node_members_committed(struct node *node);
+void node_members_tell(struct node *node);
+const struct member *node_self(const struct node *node); /* NULL: it is no member */
+bool node_has_others(const struct node *node);
+bool node_majority(const struct node *node, bool (*counts)(const struct node *node, uint32_t at));
+bool node_hears(const struct node *node, uint32_t at);
+uint32_t node_member_at(const struct node *node, uint32_t id);
+/* node_duty.c */
+void node_members_duty(struct node *node);
+enum status node_propose_members(struct node *node, const struct members *members);
+bool node_may_change(const struct node *node);
+uint64_t node_common_features(const struct node *node, uint32_t except);
+void members_enter_joint(struct members *members);
+void members_drop(struct members *members, uint32_t at);
+/* node_admin.c */
+void node_on_admin(struct node *node, uint64_t client, uint64_t id, struct bytes payload);
+void node_admin_sealed(struct node *node, const struct waiter *waiter, uint64_t index);
+/* node_repair.c */
+void node_repair_open(struct node *node, const struct log_recovered *recovered);
+bool node_is_damaged(const struct node *node, uint64_t index);
+void node_entry_damaged(struct node *node, uint64_t index);
+void node_repair_cut(struct node *node, uint64_t from);
+void node_repair_cut_head(struct node *node, uint64_t index);
+void node_repair_tick(struct node *node, uint64_t now_ns);
+void node_repair_frame(struct node *node, uint32_t from, struct bytes head, struct bytes payload);
+bool node_repair_write(struct node *node); /* writer */
+void node_collect_repairs(struct node *node);
+void repair_job_free(struct repair_job *job);
+/* node_keeper.c */
+enum status node_keeper_open(struct node *node, struct error *error);
+void node_keeper_close(struct node *node);
+void node_copy_store(struct node *node); /* sealer */
+void keeper_job_free(struct keeper_job *job);
+void keeper_result_free(struct keeper_result *result);
+/* node_snapshot.c */
+void node_snapshot_frame(struct node *node, uint32_t from, struct bytes head, struct bytes payload);
+void node_snapshot_offered(struct node *node, uint32_t from, uint64_t base_index);
+void node_snapshot_want(struct node *node);
+void node_collect_keeper(struct node *node);
+void node_tell_keeper(struct node *node);
 /* node_messages.c */
 void node_send(struct node *node, const struct raft_message *message);
 void node_send_held(struct node *node);
+struct entry *node_entry(struct node *node, uint64_t index);
 void node_receive_raft(struct node *node, uint32_t from, struct bytes head, struct bytes payload);
 /* node_requests.c */
 void node_on_request(struct node *node, uint64_t client, struct bytes head, struct bytes payload);
 void node_send_reply(struct node *node, uint64_t client, const struct reply *reply,
                      struct bytes payload);
+void node_refuse(struct node *node, uint64_t client, uint64_t request, enum status status,
+                 const char *text);
 void node_reply_error(struct node *node, const struct waiter *waiter, enum status status,
                       const char *text);
 void node_leadership_lost(struct node *node);
+void node_refuse_writes(struct node *node, enum status status, const char *text);
+/* node_batch.c */
+void node_add_write(struct node *node, const struct waiter *waiter, const struct command *command,
+                    struct bytes payload);
+/* node_reads.c */
+void node_add_read(struct node *node, const struct waiter *waiter, const struct command *command,
+                   bool stale);
+void node_expire_reads(struct node *node, uint64_t now_ns);
+void node_flush_reads(struct node *node);
+void node_remove_group(struct node *node, struct read_group *group, struct read_group *previous);
 void node_reads_confirmed(struct node *node, const struct raft_read *reads, uint32_t count);
+/* node_apply.c */
 void batch_push(struct batch_list *list, struct batch *batch);
 struct batch *batch_pop(struct batch_list *list); /* NULL: empty */
 void batch_free(struct batch *batch);
 void job_free(struct job *job);
-/* node_apply.c */
 void node_feed(struct node *node);
 void node_feed_read(struct node *node, struct job *job);
+void node_feed_seal(struct node *node, const struct waiter *waiter);
 void node_collect_jobs(struct node *node);
 void node_settle(struct node *node, const struct waiter *waiter);
 
@@ -174,5 +397,8 @@ extern struct metric node_metric_commands, node_metric_events, node_metric_entri
     node_metric_refused, node_metric_dropped_messages, node_metric_flush, node_metric_term,
     node_metric_role, node_metric_commit, node_metric_applied, node_metric_checkpoint,
     node_metric_queue, node_metric_disk_free, node_metric_apply, node_metric_clock_offset,
-    node_metric_leader_changes;
+    node_metric_leader_changes, node_metric_members, node_metric_damaged, node_metric_repaired,
+    node_metric_first_index, node_metric_scrub_damage, node_metric_scrub_bytes,
+    node_metric_scrub_rounds, node_metric_snapshot_sending, node_metric_snapshot_received,
+    node_metric_snapshot_receiving;
 void node_metrics_register(void);

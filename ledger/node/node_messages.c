@@ -1,39 +1,48 @@
-/* node_messages.c — Raft messages out and in, and the clocks of the others. */
+/* node_messages.c — Raft messages out and in; what else peers and clients send finds its place. */
 #include "base/assert.h"
 #include "base/log_line.h"
+#include "base/mutation.h"
+#include "base/situation.h"
 #include "ledger/node/node_internal.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { CLOCK_WARN_MS = 500, CLOCK_LEAD_MAX_MS = 10000 };
-static const int64_t CLOCK_OFFSET_MAX_NS = INT64_MAX / 2; /* a peer may say anything */
-
 /* --- out --- */
 
-/* References to the entries of an APPEND message; false when one is gone (a message from before a
- * truncation): it is not sent. */
+/* A new reference, from memory or from the log; NULL when it is gone or damaged. */
+struct entry *node_entry(struct node *node, uint64_t index)
+{
+    struct entry *entry = entry_cache_find(&node->cache, index);
+    if (entry != NULL) {
+        return entry_keep(entry);
+    }
+    struct error error;
+    if (node_is_damaged(node, index)) {
+        return NULL;
+    }
+    enum status status = log_read(node->options.log, index, &entry, &error);
+    if (status == STATUS_CORRUPT) {
+        node_entry_damaged(node, index);
+    } else if (status != STATUS_OK && status != STATUS_NOT_FOUND) {
+        node_fatal(node, &error);
+    }
+    return status == STATUS_OK ? entry : NULL;
+}
+
+/* References to the entries of an APPEND message; false when one is not to be had (a message from
+ * before a truncation, a damaged entry): it is not sent. */
 static bool gather(struct node *node, const struct raft_message *message,
                    struct entry *entries[RAFT_MESSAGE_ENTRIES_MAX])
 {
     ASSERT(message->entry_count <= RAFT_MESSAGE_ENTRIES_MAX);
     for (uint32_t i = 0; i < message->entry_count; i++) {
-        uint64_t index = message->prev_index + 1 + i;
-        struct entry *entry = entry_cache_find(&node->cache, index);
-        if (entry != NULL) {
-            entries[i] = entry_keep(entry);
-            continue;
-        }
-        struct error error;
-        enum status status = log_read(node->options.log, index, &entries[i], &error);
-        if (status == STATUS_NOT_FOUND) {
+        entries[i] = node_entry(node, message->prev_index + 1 + i);
+        if (entries[i] == NULL) {
             while (i > 0) {
                 entry_release(entries[--i]);
             }
             return false;
-        }
-        if (status != STATUS_OK) {
-            node_fatal(node, &error);
         }
     }
     return true;
@@ -43,7 +52,10 @@ static void send_now(struct node *node, const struct raft_message *message)
 {
     uint8_t head[RAFT_MESSAGE_FIXED_SIZE];
     struct writer writer = writer_init(head, sizeof head);
-    raft_message_encode(message, &writer);
+    struct raft_message full = *message;
+    full.features = node->options.features;
+    full.disk_full = node_disk_short(node);
+    raft_message_encode(&full, &writer);
     ASSERT(!writer.failed);
     struct entry *entries[RAFT_MESSAGE_ENTRIES_MAX];
     if (!gather(node, message, entries)) {
@@ -62,7 +74,8 @@ static void send_now(struct node *node, const struct raft_message *message)
 
 void node_send(struct node *node, const struct raft_message *message)
 {
-    if (message->after_write <= __atomic_load_n(&node->written_sequence, __ATOMIC_ACQUIRE)) {
+    bool written = message->after_write <= node->collected_sequence; /* as Raft knows it */
+    if (written || MUTATION(node_sends_before_write)) {
         send_now(node, message);
         return;
     }
@@ -77,10 +90,9 @@ void node_send(struct node *node, const struct raft_message *message)
 
 void node_send_held(struct node *node)
 {
-    uint64_t written = __atomic_load_n(&node->written_sequence, __ATOMIC_ACQUIRE);
     while (node->held_head != node->held_tail) {
         const struct raft_message *held = &node->held[node->held_head % HELD_MESSAGES_MAX];
-        if (held->after_write > written) {
+        if (held->after_write > node->collected_sequence) {
             break;
         }
         /* Entries of an APPEND are looked up now: they are this leader's only in its own term. */
@@ -102,8 +114,10 @@ static struct entry *entry_from_view(const struct raft_entry_view *view)
     return entry;
 }
 
-/* Entries as a leader of this release writes them: what apply takes for granted. */
-static bool sound_body(const struct entry *entry)
+/* Entries as a leader of this release writes them: what apply takes for granted. A list of members
+ * is decoded for Raft. */
+static bool sound_body(const struct node *node, const struct entry *entry,
+                       struct raft_entry_info *info, struct raft_config *config)
 {
     uint32_t commands = 0;
     uint32_t events = 0;
@@ -114,18 +128,22 @@ static bool sound_body(const struct entry *entry)
         return command_check_body(entry->body, entry->header.body_size, &commands, &events) ==
                STATUS_OK;
     }
+    if (entry->header.kind == ENTRY_MEMBERS) {
+        info->config = config;
+        return node_members_sound(node, entry, config);
+    }
     return entry->header.kind == ENTRY_NOOP && entry->header.body_size == 0;
 }
 
 static void receive_message(struct node *node, const struct raft_message *message,
-                            const struct raft_message_entries *views)
+                            struct raft_message_entries *received, struct raft_config *configs)
 {
     struct entry *entries[RAFT_MESSAGE_ENTRIES_MAX];
     uint32_t count = 0;
     bool sound = true;
     for (; count < message->entry_count && sound; count++) {
-        entries[count] = entry_from_view(&views->views[count]);
-        sound = sound_body(entries[count]);
+        entries[count] = entry_from_view(&received->views[count]);
+        sound = sound_body(node, entries[count], &received->infos[count], &configs[count]);
     }
     if (sound) {
         struct raft_event event = { .kind = RAFT_EVENT_RECEIVE,
@@ -144,10 +162,56 @@ static void receive_message(struct node *node, const struct raft_message *messag
     }
 }
 
+/* Where the log would be cut, its chain has to go on: not behind an entry whose identity is gone.
+ * The message comes again when that is repaired. */
+static bool cuts_behind_unknown(struct node *node, const struct raft_message *message,
+                                const struct raft_message_entries *entries)
+{
+    if (node->repair.count == 0) {
+        return false;
+    }
+    uint64_t chain = 0;
+    struct error error;
+    uint64_t index = message->prev_index + 1;
+    for (uint32_t i = 0; i < message->entry_count; i++, index++) {
+        if (index > node->raft_now.last_index) {
+            return false;
+        }
+        if (raft_term_at(node->raft, index) != entries->infos[i].term) {
+            return node_is_damaged(node, index - 1) &&
+                   node_chain_at(node, index - 1, &chain, &error) != STATUS_OK;
+        }
+    }
+    return false;
+}
+
+/* How many of the first entries can be taken: a disk this far behind, or this full, makes the
+ * leader wait. What is left out is like what was lost. */
+static uint32_t taken_entries(const struct node *node, const struct raft_message *message,
+                              const struct raft_message_entries *entries)
+{
+    uint64_t behind = node->cache.last - node->raft_now.durable_index;
+    uint64_t cost = 0;
+    uint32_t count = 0;
+    if (behind + message->entry_count > ENTRY_CACHE_MAX - RAFT_MESSAGE_ENTRIES_MAX) {
+        return 0;
+    }
+    while (count < message->entry_count) {
+        cost += log_cost(entries->views[count].header.body_size);
+        if (!node_has_log_room(node, cost)) {
+            SITUATION(node_append_without_room);
+            break;
+        }
+        count++;
+    }
+    return count;
+}
+
 void node_receive_raft(struct node *node, uint32_t from, struct bytes head, struct bytes payload)
 {
     struct raft_message message;
     struct raft_message_entries entries;
+    struct raft_config configs[RAFT_MESSAGE_ENTRIES_MAX]; /* of its ENTRY_MEMBERS entries */
     enum status status = raft_message_decode(head, payload, &message, &entries);
     if (status != STATUS_OK || message.from != from || message.to != node->identity.node) {
         log_line(LOG_WARN, "message_refused", LOG_UINT("from", from),
@@ -155,14 +219,19 @@ void node_receive_raft(struct node *node, uint32_t from, struct bytes head, stru
         metric_add(&node_metric_dropped_messages, 1);
         return;
     }
-    /* The cache keeps what is not durable: a disk this far behind makes the leader wait. */
-    uint64_t behind = node->cache.last - node->raft_now.durable_index;
-    if (message.entry_count > 0 &&
-        behind + message.entry_count > ENTRY_CACHE_MAX - RAFT_MESSAGE_ENTRIES_MAX) {
+    struct peer *peer = node_peer_meet(node, from);
+    if (peer != NULL) {
+        peer->features = message.features;
+        peer->disk_full = message.disk_full;
+    }
+    uint32_t taken = taken_entries(node, &message, &entries);
+    bool none = taken == 0 && message.entry_count > 0;
+    message.entry_count = taken;
+    if (none || cuts_behind_unknown(node, &message, &entries)) {
         metric_add(&node_metric_dropped_messages, 1);
         return;
     }
-    receive_message(node, &message, &entries);
+    receive_message(node, &message, &entries, configs);
 }
 
 static void on_peer_frame(void *context, uint32_t peer, enum frame_kind kind, struct bytes head,
@@ -171,80 +240,11 @@ static void on_peer_frame(void *context, uint32_t peer, enum frame_kind kind, st
     struct node *node = context;
     if (kind == FRAME_RAFT) {
         node_receive_raft(node, peer, head, payload);
+    } else if (kind == FRAME_SNAPSHOT) {
+        node_snapshot_frame(node, peer, head, payload);
+    } else if (kind == FRAME_REPAIR) {
+        node_repair_frame(node, peer, head, payload);
     }
-}
-
-/* --- clocks --- */
-
-static int compare_offsets(const void *a, const void *b)
-{
-    int64_t left = *(const int64_t *)a;
-    int64_t right = *(const int64_t *)b;
-    return (left > right) - (left < right);
-}
-
-/* How far this clock is from the middle of all clocks, its own among them. */
-static int64_t clock_error_ns(const struct node *node)
-{
-    int64_t offsets[RAFT_MEMBERS_MAX];
-    size_t count = 0;
-    for (uint32_t i = 0; i < node->identity.member_count; i++) {
-        if (node->clock_known[i] || node->identity.members[i].id == node->identity.node) {
-            offsets[count++] = node->clock_offset_ns[i];
-        }
-    }
-    qsort(offsets, count, sizeof offsets[0], compare_offsets);
-    int64_t low = offsets[(count - 1) / 2];
-    int64_t high = offsets[count / 2];
-    if (low <= 0 && high >= 0) {
-        return 0; /* between the two in the middle */
-    }
-    return low > 0 ? -low : -high;
-}
-
-static void judge_clock(struct node *node)
-{
-    int64_t error_ns = clock_error_ns(node);
-    uint64_t error_ms = (uint64_t)(error_ns < 0 ? -error_ns : error_ns) / NS_PER_MS;
-    metric_set(&node_metric_clock_offset, error_ms);
-    bool far = error_ms > CLOCK_WARN_MS;
-    if (far && !node->clock_warned) {
-        log_line(LOG_WARN, "clock_far", LOG_UINT("node", node->identity.node),
-                 LOG_INT("ahead_ms", error_ns / (int64_t)NS_PER_MS),
-                 LOG_UINT("limit_ms", CLOCK_WARN_MS),
-                 LOG_TEXT("remedy", "synchronise this host's clock (NTP)"), LOG_END);
-    } else if (!far && node->clock_warned) {
-        log_line(LOG_INFO, "clock_near", LOG_UINT("node", node->identity.node), LOG_END);
-    }
-    node->clock_warned = far;
-    /* Its clock stamps the books: a leader this far off hands over. */
-    if (error_ms > CLOCK_LEAD_MAX_MS && node->raft_now.role == RAFT_LEADER &&
-        !node->raft_now.transferring) {
-        struct raft_event event = { .kind = RAFT_EVENT_TRANSFER,
-                                    .now_ns = clock_mono_ns(&node->options.clock) };
-        enum status status;
-        node_step(node, &event, NULL, &status);
-        log_line(LOG_ERROR, "clock_hands_over", LOG_UINT("node", node->identity.node),
-                 LOG_UINT("limit_ms", CLOCK_LEAD_MAX_MS), LOG_TEXT("status", status_name(status)),
-                 LOG_END);
-    }
-}
-
-static void on_peer_clock(void *context, uint32_t peer, int64_t offset_ns, uint64_t round_trip_ns)
-{
-    struct node *node = context;
-    if (round_trip_ns > NS_PER_S) {
-        return; /* too coarse to judge by */
-    }
-    offset_ns = offset_ns > -CLOCK_OFFSET_MAX_NS ? offset_ns : -CLOCK_OFFSET_MAX_NS;
-    offset_ns = offset_ns < CLOCK_OFFSET_MAX_NS ? offset_ns : CLOCK_OFFSET_MAX_NS;
-    for (uint32_t i = 0; i < node->identity.member_count; i++) {
-        if (node->identity.members[i].id == peer) {
-            node->clock_offset_ns[i] = offset_ns;
-            node->clock_known[i] = true;
-        }
-    }
-    judge_clock(node);
 }
 
 static void on_client_open(void *context, uint64_t client)
@@ -272,7 +272,9 @@ struct bus_handler node_bus_handler(struct node *node)
 {
     return (struct bus_handler){
         .on_peer_frame = on_peer_frame,
-        .on_peer_clock = on_peer_clock,
+        .on_peer_clock = node_peer_clock,
+        .on_peer_hello = node_peer_hello,
+        .on_peer_state = node_peer_state,
         .on_client_open = on_client_open,
         .on_client_frame = on_client_frame,
         .on_client_close = on_client_close,

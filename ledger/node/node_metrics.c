@@ -29,6 +29,24 @@ GAUGE(node_metric_queue, "fenlu_requests_queued", "Requests waiting or under way
 GAUGE(node_metric_disk_free, "fenlu_disk_free_bytes", "Free bytes on the data folder's disk.");
 GAUGE(node_metric_clock_offset, "fenlu_clock_offset_milliseconds",
       "How far this node's clock is from the median of the others', either way.");
+GAUGE(node_metric_members, "fenlu_members", "Members of the cluster, as this node's log has them.");
+GAUGE(node_metric_first_index, "fenlu_log_first_index", "First log index that is kept.");
+GAUGE(node_metric_damaged, "fenlu_log_damaged_entries",
+      "Entries of this node's log that its disk damaged and that wait for a peer's copy.");
+COUNTER(node_metric_repaired, "fenlu_log_entries_repaired_total",
+        "Damaged entries written again from a peer's copy.");
+COUNTER(node_metric_scrub_damage, "fenlu_scrub_damage_total",
+        "Damaged pieces of log or store that the scrubber found.");
+COUNTER(node_metric_scrub_bytes, "fenlu_scrub_bytes_total",
+        "Bytes of log and store that the scrubber has read, about.");
+COUNTER(node_metric_scrub_rounds, "fenlu_scrub_rounds_total",
+        "Times that the scrubber read all of log and store.");
+GAUGE(node_metric_snapshot_sending, "fenlu_snapshot_sending_bytes",
+      "Size of the snapshot that is being handed out; 0: none is.");
+GAUGE(node_metric_snapshot_received, "fenlu_snapshot_received_bytes",
+      "Bytes that have arrived of the snapshot that this node pulls.");
+GAUGE(node_metric_snapshot_receiving, "fenlu_snapshot_receiving_bytes",
+      "Size of the snapshot that this node pulls; 0: none.");
 struct metric node_metric_flush = { .name = "fenlu_log_flush_seconds",
                                     .help = "Time to make one group of log writes durable.",
                                     .kind = METRIC_HISTOGRAM_NS,
@@ -55,6 +73,16 @@ void node_metrics_register(void)
         &node_metric_queue,
         &node_metric_disk_free,
         &node_metric_clock_offset,
+        &node_metric_members,
+        &node_metric_first_index,
+        &node_metric_damaged,
+        &node_metric_repaired,
+        &node_metric_scrub_damage,
+        &node_metric_scrub_bytes,
+        &node_metric_scrub_rounds,
+        &node_metric_snapshot_sending,
+        &node_metric_snapshot_received,
+        &node_metric_snapshot_receiving,
         &node_metric_flush,
         &node_metric_apply,
     };

@@ -1,6 +1,7 @@
-/* node_stages.c — what the writer, the state machine and the sealer do in their own threads. */
+/* node_stages.c — what writer, state machine and sealer do in their own threads. */
 #include "base/assert.h"
 #include "base/log_line.h"
+#include "base/situation.h"
 #include "ledger/node/node_internal.h"
 
 #include <string.h>
@@ -37,6 +38,7 @@ static void return_writes(struct node *node)
 static void note_full(struct node *node, bool *flag, const char *event, const struct error *error)
 {
     if (!__atomic_exchange_n(flag, true, __ATOMIC_ACQ_REL)) {
+        SITUATION(node_stage_met_full_disk);
         log_line(LOG_ERROR, event, LOG_UINT("node", node->identity.node),
                  LOG_TEXT("reason", error->text),
                  LOG_TEXT("effect", "writes are refused until there is room"), LOG_END);
@@ -76,7 +78,8 @@ bool node_writer_step(struct node *node)
     struct error error;
     take_writes(node);
     if (stage->taken_count == 0) {
-        return prepare_log(node);
+        node_cut_log(node);
+        return node_repair_write(node) || prepare_log(node);
     }
     struct log_write writes[WRITES_MAX];
     for (uint32_t i = 0; i < stage->taken_count; i++) {
@@ -91,9 +94,13 @@ bool node_writer_step(struct node *node)
     if (status != STATUS_OK) {
         node_fatal(node, &error);
     }
-    note_room(node, &node->log_full, "log_disk_freed");
     metric_observe(&node_metric_flush, clock_mono_ns(&node->options.clock) - start_ns);
     return_writes(node);
+    bool full = __atomic_load_n(&node->log_full, __ATOMIC_ACQUIRE);
+    if (!full && log_room(node->options.log) < LOG_ROOM_LOW) { /* no idle turn came in time */
+        node_cut_log(node);
+        (void)prepare_log(node);
+    }
     return true;
 }
 
@@ -107,6 +114,8 @@ static bool run_job(struct node *node, struct job *job)
     enum status status;
     if (job->kind == JOB_READ) {
         status = machine_read(stage->machine, &job->command, job->records, &job->found, &error);
+    } else if (job->kind == JOB_SEAL) {
+        status = machine_seal(stage->machine, &error);
     } else {
         struct machine_outcomes *outcomes = job->outcomes != NULL ? job->outcomes : &stage->scratch;
         uint64_t start_ns = clock_mono_ns(&node->options.clock);
@@ -127,12 +136,25 @@ static bool run_job(struct node *node, struct job *job)
     return true;
 }
 
+/* A seal has ended and no job tells of it. */
+static void publish_seal(struct node *node)
+{
+    struct machine_view view;
+    machine_view(node->machine_stage.machine, &view);
+    uint64_t known = __atomic_load_n(&node->shared.sealed_index, __ATOMIC_ACQUIRE);
+    if (view.checkpoint_index > known) {
+        __atomic_store_n(&node->shared.sealed_index, view.checkpoint_index, __ATOMIC_RELEASE);
+        node->options.host.ring_loop(node->options.host.context);
+    }
+}
+
 bool node_machine_step(struct node *node)
 {
     struct machine_stage *stage = &node->machine_stage;
     struct job *job = stage->current != NULL ? stage->current : ring_take(&node->jobs);
     stage->current = NULL;
     if (job == NULL) {
+        publish_seal(node);
         return false;
     }
     uint64_t freezes = machine_freezes(stage->machine);
@@ -155,6 +177,7 @@ bool node_sealer_step(struct node *node)
 {
     struct error error;
     bool more = false;
+    node_copy_store(node);
     enum status status = store_seal_step(node->options.store, &more, &error);
     if (status == STATUS_NO_SPACE) {
         note_full(node, &node->seal_full, "seal_disk_full", &error);

@@ -3,37 +3,33 @@
 #include "base/assert.h"
 #include "base/log_line.h"
 #include "base/thread.h"
-#include "base/version.h"
+#include "ledger/node/server_data.h"
 #include "raft/net/net_uv.h"
 
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
-enum {
-    SEAL_EVENTS = 256 * 1024,
-    ACCOUNTS_CACHED = 256 * 1024,
-    DRAIN_POLL_MS = 10,
-    DISK_POLL_MS = 1000,
-};
+enum { DRAIN_POLL_MS = 10, DISK_POLL_MS = 1000 };
+
+/* In the order of their ends: the later ones take what the earlier leave. */
+enum { MACHINE, KEEPER, SEALER, WRITER, WORKERS };
 
 struct server {
     struct server_options options;
     struct disk disk;
     struct data_folder folder;
-    struct log *log;
-    struct store *store;
-    struct node *node;
+    struct server_data data;
     struct net *net;
-    struct worker writer;
-    struct worker machine;
-    struct worker sealer;
+    struct worker workers[WORKERS];
     uv_async_t bell;
     uv_timer_t tick;
     uv_timer_t disk_poll;
     uv_timer_t drain;
     uv_prepare_t before_poll;
     unsigned handles_open;
+    bool restart_asked; /* by the node; heeded at the end of the loop's turn */
+    bool restarting;    /* stages have ended, the network is closing */
+    bool stop_asked;    /* while it restarts */
     uint64_t drain_until_ms;
     void (*done)(void *context);
     void *done_context;
@@ -60,19 +56,31 @@ static void ring_loop(void *context)
 static void ring_writer(void *context)
 {
     struct server *server = context;
-    worker_ring(&server->writer);
+    worker_ring(&server->workers[WRITER]);
 }
 
 static void ring_machine(void *context)
 {
     struct server *server = context;
-    worker_ring(&server->machine);
+    worker_ring(&server->workers[MACHINE]);
 }
 
 static void ring_sealer(void *context)
 {
     struct server *server = context;
-    worker_ring(&server->sealer);
+    worker_ring(&server->workers[SEALER]);
+}
+
+static void ring_keeper(void *context)
+{
+    struct server *server = context;
+    worker_ring(&server->workers[KEEPER]);
+}
+
+static void restart(void *context)
+{
+    struct server *server = context;
+    server->restart_asked = true;
 }
 
 static void fatal(void *context, const struct error *error)
@@ -98,28 +106,39 @@ static bool sealer_step(void *context)
     return node_sealer_step(context);
 }
 
+static bool keeper_step(void *context)
+{
+    return node_keeper_step(context);
+}
+
 /* --- the loop --- */
 
 static void on_bell(uv_async_t *bell)
 {
     struct server *server = bell->data;
-    node_collect(server->node);
+    node_collect(server->data.node);
 }
 
 static void on_tick(uv_timer_t *timer)
 {
     struct server *server = timer->data;
-    node_tick(server->node);
+    node_tick(server->data.node);
 }
+
+static void begin_restart(struct server *server);
 
 /* Before the loop sleeps: propose what this iteration brought, and sleep no longer than Raft may.
  */
 static void before_poll(uv_prepare_t *prepare)
 {
     struct server *server = prepare->data;
-    node_flush(server->node);
+    if (server->restart_asked && !server->stop_asked) {
+        begin_restart(server);
+        return;
+    }
+    node_flush(server->data.node);
     uint64_t now_ns = uv_hrtime();
-    uint64_t deadline_ns = node_deadline_ns(server->node);
+    uint64_t deadline_ns = node_deadline_ns(server->data.node);
     uint64_t wait_ms =
         deadline_ns > now_ns ? (deadline_ns - now_ns + NS_PER_MS - 1) / NS_PER_MS : 0;
     uv_update_time(server->options.loop);
@@ -133,7 +152,7 @@ static void on_disk_poll(uv_timer_t *timer)
     uint64_t bytes = 0;
     struct error error;
     if (disk_free_bytes(&server->disk, server->folder.path, &bytes, &error) == STATUS_OK) {
-        node_set_disk_free(server->node, bytes);
+        node_set_disk_free(server->data.node, bytes);
     } else {
         log_line(LOG_WARN, "disk_unreadable", LOG_TEXT("reason", error.text), LOG_END);
     }
@@ -141,111 +160,56 @@ static void on_disk_poll(uv_timer_t *timer)
 
 /* --- start --- */
 
-static enum status open_store(struct server *server, struct store_checkpoint *checkpoint,
-                              struct error *error)
+static enum status open_data(struct server *server, struct error *error)
 {
-    char db_path[DISK_PATH_MAX];
-    TRY(disk_join(db_path, server->folder.path, "db", error));
-    struct kv_rocks_options rocks = { .folder = db_path,
-                                      .cache_bytes = server->options.cache_bytes,
-                                      .background_jobs = 2 };
-    struct store_options store = {
-        .delta = { .seal_events = SEAL_EVENTS, .accounts_cached = ACCOUNTS_CACHED },
-    };
-    TRY(kv_rocks_open(&rocks, &store.kv, error));
-    enum status status = store_open(&store, &server->store, checkpoint, error);
-    if (status != STATUS_OK) {
-        store.kv->ops->close(store.kv);
-    }
-    return status;
-}
-
-static enum status open_node(struct server *server, const struct log_recovered *recovered,
-                             const struct store_checkpoint *checkpoint, struct error *error)
-{
-    struct entropy entropy = entropy_os();
-    struct node_options options = {
-        .clock = clock_os(),
-        .seed = entropy_u64(&entropy),
-        .identity = &server->folder.superblock,
-        .log = server->log,
-        .recovered = recovered,
-        .store = server->store,
-        .checkpoint = checkpoint,
-        .election_timeout_ns = server->options.election_timeout_ms * NS_PER_MS,
-        .heartbeat_interval_ns = server->options.heartbeat_ms * NS_PER_MS,
+    struct server_data_options options = {
+        .folder = &server->folder,
+        .cache_bytes = server->options.cache_bytes,
+        .election_timeout_ms = server->options.election_timeout_ms,
+        .heartbeat_ms = server->options.heartbeat_ms,
         .disk_reserve_bytes = server->options.disk_reserve_bytes,
+        .log_keep_bytes = server->options.log_keep_bytes,
+        .snapshot_bytes_per_s = server->options.snapshot_bytes_per_s,
+        .scrub_bytes_per_s = server->options.scrub_bytes_per_s,
         .host = { .ring_loop = ring_loop,
                   .ring_writer = ring_writer,
                   .ring_machine = ring_machine,
                   .ring_sealer = ring_sealer,
+                  .ring_keeper = ring_keeper,
+                  .restart = restart,
                   .fatal = fatal,
                   .context = server },
     };
-    return node_open(&options, &server->node, error);
+    return server_data_open(&options, &server->data, error);
 }
 
-static enum status open_data(struct server *server, struct error *error)
+static void stop_workers(struct server *server, unsigned count)
 {
-    struct log_options log = { .disk = &server->disk,
-                               .folder = server->folder.path,
-                               .segment_size = LOG_SEGMENT_SIZE };
-    struct log_recovered *recovered = malloc(sizeof *recovered);
-    if (recovered == NULL) {
-        return error_set(error, STATUS_MEMORY, "no memory for the log's recovery");
+    for (unsigned i = 0; i < count; i++) {
+        worker_stop(&server->workers[i]);
     }
-    struct store_checkpoint checkpoint;
-    enum status status = log_open(&log, &server->folder.superblock, &server->log, recovered, error);
-    if (status != STATUS_OK) {
-        goto free_recovered;
-    }
-    status = open_store(server, &checkpoint, error);
-    if (status != STATUS_OK) {
-        goto close_log;
-    }
-    status = open_node(server, recovered, &checkpoint, error);
-    if (status != STATUS_OK) {
-        goto close_store;
-    }
-    log_line(LOG_INFO, "opened", LOG_TEXT("version", FENLU_VERSION),
-             LOG_UINT("node", server->folder.superblock.node),
-             LOG_TEXT("folder", server->folder.path), LOG_UINT("last_index", recovered->last_index),
-             LOG_UINT("checkpoint_index", checkpoint.log_index),
-             LOG_UINT("torn_entries", recovered->torn_entries), LOG_END);
-    free(recovered);
-    return STATUS_OK;
-
-close_store:
-    store_close(server->store);
-close_log:
-    log_close(server->log);
-free_recovered:
-    free(recovered);
-    return status;
-}
-
-static void close_data(struct server *server)
-{
-    node_close(server->node);
-    store_close(server->store);
-    log_close(server->log);
 }
 
 static enum status start_workers(struct server *server, struct error *error)
 {
-    TRY(worker_start(&server->writer, "log_writer", writer_step, server->node, error));
-    enum status status =
-        worker_start(&server->machine, "machine", machine_step, server->node, error);
-    if (status != STATUS_OK) {
-        worker_stop(&server->writer);
-        return status;
+    static const struct {
+        const char *name;
+        bool (*step)(void *context);
+    } STAGES[WORKERS] = {
+        [MACHINE] = { "machine", machine_step },
+        [KEEPER] = { "keeper", keeper_step },
+        [SEALER] = { "sealer", sealer_step },
+        [WRITER] = { "log_writer", writer_step },
+    };
+    for (unsigned i = 0; i < WORKERS; i++) {
+        enum status status = worker_start(&server->workers[i], STAGES[i].name, STAGES[i].step,
+                                          server->data.node, error);
+        if (status != STATUS_OK) {
+            stop_workers(server, i);
+            return status;
+        }
     }
-    status = worker_start(&server->sealer, "sealer", sealer_step, server->node, error);
-    if (status != STATUS_OK) {
-        worker_stop(&server->machine);
-        worker_stop(&server->writer);
-    }
-    return status;
+    return STATUS_OK;
 }
 
 static void start_handles(struct server *server)
@@ -280,10 +244,10 @@ static enum status start_net(struct server *server, struct error *error)
         .clock = clock_os(),
         .entropy = entropy_os(),
         .identity = &server->folder.superblock,
-        .handler = node_bus_handler(server->node),
+        .handler = node_bus_handler(server->data.node),
     };
     TRY(net_start(&options, &server->net, error));
-    node_attach(server->node, net_bus(server->net));
+    node_attach(server->data.node, net_bus(server->net));
     return STATUS_OK;
 }
 
@@ -319,7 +283,7 @@ enum status server_start(const struct server_options *options, struct server **s
     return STATUS_OK;
 
 close_data:
-    close_data(server);
+    server_data_close(&server->data);
 close_folder:
     data_folder_close(&server->folder);
 free_server:
@@ -339,7 +303,48 @@ uint16_t server_port(const struct server *server)
 
 bool server_serving(const struct server *server)
 {
-    return node_serving(server->node);
+    return !server->restarting && node_serving(server->data.node);
+}
+
+/* --- restart --- */
+
+static void on_net_stopped(void *context);
+
+/* What cannot be opened again ends the process: the next start says why, too. */
+static void open_again(struct server *server)
+{
+    struct error error;
+    server_data_close(&server->data);
+    if (open_data(server, &error) != STATUS_OK || start_net(server, &error) != STATUS_OK ||
+        start_workers(server, &error) != STATUS_OK) {
+        fatal(server, &error);
+    }
+}
+
+static void on_net_stopped_to_restart(void *context)
+{
+    struct server *server = context;
+    if (server->stop_asked) {
+        on_net_stopped(server);
+        return;
+    }
+    open_again(server);
+    server->restarting = false;
+    int result = uv_prepare_start(&server->before_poll, before_poll);
+    ASSERT(result == 0);
+    ring_loop(server);
+}
+
+static void begin_restart(struct server *server)
+{
+    server->restart_asked = false;
+    server->restarting = true;
+    int result = uv_prepare_stop(&server->before_poll);
+    ASSERT(result == 0);
+    result = uv_timer_stop(&server->tick);
+    ASSERT(result == 0);
+    stop_workers(server, WORKERS);
+    net_stop(server->net, on_net_stopped_to_restart, server);
 }
 
 /* --- stop --- */
@@ -351,7 +356,7 @@ static void on_handle_closed(uv_handle_t *handle)
     if (server->handles_open > 0) {
         return;
     }
-    close_data(server);
+    server_data_close(&server->data);
     data_folder_close(&server->folder);
     void (*done)(void *) = server->done;
     void *context = server->done_context;
@@ -372,7 +377,7 @@ static void on_net_stopped(void *context)
 static void on_drain_poll(uv_timer_t *timer)
 {
     struct server *server = timer->data;
-    if (!node_idle(server->node) && uv_now(server->options.loop) < server->drain_until_ms) {
+    if (!node_idle(server->data.node) && uv_now(server->options.loop) < server->drain_until_ms) {
         return;
     }
     int result = uv_timer_stop(&server->drain);
@@ -381,9 +386,7 @@ static void on_drain_poll(uv_timer_t *timer)
     ASSERT(result == 0);
     result = uv_timer_stop(&server->tick);
     ASSERT(result == 0);
-    worker_stop(&server->machine);
-    worker_stop(&server->sealer);
-    worker_stop(&server->writer);
+    stop_workers(server, WORKERS);
     net_stop(server->net, on_net_stopped, server);
 }
 
@@ -391,7 +394,11 @@ void server_stop(struct server *server, void (*done)(void *context), void *conte
 {
     server->done = done;
     server->done_context = context;
-    node_drain(server->node);
+    server->stop_asked = true;
+    if (server->restarting) {
+        return; /* the network is closing already */
+    }
+    node_drain(server->data.node);
     uv_update_time(server->options.loop);
     server->drain_until_ms = uv_now(server->options.loop) + SERVER_DRAIN_GRACE_MS;
     int result = uv_timer_start(&server->drain, on_drain_poll, DRAIN_POLL_MS, DRAIN_POLL_MS);

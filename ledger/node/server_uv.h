@@ -22,6 +22,9 @@ struct server_options {
     uint32_t election_timeout_ms;
     uint32_t heartbeat_ms;
     uint64_t disk_reserve_bytes;
+    uint64_t log_keep_bytes;       /* 0: LOG_KEEP_BYTES */
+    uint64_t snapshot_bytes_per_s; /* 0: SNAPSHOT_BYTES_PER_S */
+    uint64_t scrub_bytes_per_s;    /* 0: SCRUB_BYTES_PER_S */
 };
 
 void server_options_default(struct server_options *options);

@@ -9,12 +9,21 @@ static const struct {
     uint16_t number;
     enum status status;
 } WIRE_STATUSES[] = {
-    { 0, STATUS_OK },          { 1, STATUS_NOT_LEADER },
-    { 2, STATUS_BUSY },        { 3, STATUS_NO_SPACE },
-    { 4, STATUS_INVALID },     { 5, STATUS_SHUTTING_DOWN },
-    { 6, STATUS_LEADER_LOST }, { 7, STATUS_TIMEOUT },
-    { 8, STATUS_INTERNAL },    { 9, STATUS_UNIMPLEMENTED },
-    { 10, STATUS_TOO_LARGE },  { 11, STATUS_CORRUPT },
+    { 0, STATUS_OK },
+    { 1, STATUS_NOT_LEADER },
+    { 2, STATUS_BUSY },
+    { 3, STATUS_NO_SPACE },
+    { 4, STATUS_INVALID },
+    { 5, STATUS_SHUTTING_DOWN },
+    { 6, STATUS_LEADER_LOST },
+    { 7, STATUS_TIMEOUT },
+    { 8, STATUS_INTERNAL },
+    { 9, STATUS_UNIMPLEMENTED },
+    { 10, STATUS_TOO_LARGE },
+    { 11, STATUS_CORRUPT },
+    { 12, STATUS_PRECONDITION },
+    { 13, STATUS_NOT_FOUND },
+    { 14, STATUS_EXISTS },
 };
 
 static uint16_t wire_number(enum status status)
@@ -58,7 +67,7 @@ enum status request_decode(struct bytes head, struct request *request)
     request->flags = read_u16(&reader);
     uint32_t reserved = read_u32(&reader);
     bool sound = reader_done(&reader) && reserved == 0 &&
-                 (request->flags & ~(unsigned)REQUEST_STALE_READ) == 0;
+                 (request->flags & ~(unsigned)(REQUEST_STALE_READ | REQUEST_FOLLOWER_READ)) == 0;
     return sound ? STATUS_OK : STATUS_PROTOCOL;
 }
 
@@ -93,6 +102,9 @@ enum status reply_decode(struct bytes head, struct reply *reply)
     return sound ? STATUS_OK : STATUS_PROTOCOL;
 }
 
+/* Bits of the flags of a node_status; one that is not known here is of a newer release. */
+enum { NODE_DISK_FULL = 1 };
+
 void node_status_encode(uint8_t out[NODE_STATUS_SIZE], const struct node_status *status)
 {
     struct writer writer = writer_init(out, NODE_STATUS_SIZE);
@@ -112,13 +124,26 @@ void node_status_encode(uint8_t out[NODE_STATUS_SIZE], const struct node_status 
     write_u64(&writer, status->transfers);
     write_u64(&writer, status->disk_free_bytes);
     write_bytes(&writer, status->version, sizeof status->version);
+    write_u64(&writer, status->incarnation);
+    write_u32(&writer, status->member_roles);
+    write_u32(&writer, status->priority);
+    write_u64(&writer, status->features);
+    write_u64(&writer, status->features_on);
+    write_u64(&writer, status->config_index);
+    write_u64(&writer, status->first_index);
+    write_u32(&writer, status->damaged_entries);
+    write_u32(&writer, status->disk_full ? NODE_DISK_FULL : 0);
+    write_u64(&writer, status->sending_bytes);
+    write_u64(&writer, status->sending_total_bytes);
+    write_u64(&writer, status->receiving_bytes);
+    write_u64(&writer, status->receiving_total_bytes);
     ASSERT(!writer.failed);
     write_zeros(&writer, (size_t)(writer.end - writer.at));
 }
 
 enum status node_status_decode(struct bytes payload, struct node_status *status)
 {
-    if (payload.size != NODE_STATUS_SIZE) {
+    if (payload.size < NODE_STATUS_SIZE || payload.size > NODE_STATUS_SIZE_MAX) {
         return STATUS_PROTOCOL;
     }
     struct reader reader = reader_init(payload.data, payload.size);
@@ -143,5 +168,18 @@ enum status node_status_decode(struct bytes payload, struct node_status *status)
     }
     memcpy(status->version, version, sizeof status->version);
     status->version[sizeof status->version - 1] = '\0';
-    return STATUS_OK;
+    status->incarnation = read_u64(&reader);
+    status->member_roles = read_u32(&reader);
+    status->priority = read_u32(&reader);
+    status->features = read_u64(&reader);
+    status->features_on = read_u64(&reader);
+    status->config_index = read_u64(&reader);
+    status->first_index = read_u64(&reader);
+    status->damaged_entries = read_u32(&reader);
+    status->disk_full = (read_u32(&reader) & NODE_DISK_FULL) != 0;
+    status->sending_bytes = read_u64(&reader);
+    status->sending_total_bytes = read_u64(&reader);
+    status->receiving_bytes = read_u64(&reader);
+    status->receiving_total_bytes = read_u64(&reader);
+    return reader.failed ? STATUS_PROTOCOL : STATUS_OK;
 }

@@ -2,9 +2,10 @@
  *
  * FRAME_REQUEST  head: struct request; payload: one command (ledger/core/command.h: its header of
  * 64 bytes and the events, or ids, behind it). OPERATION_STATUS has no payload. FRAME_REPLY head:
- * struct reply; payload: results of 16 bytes, accounts or transfers of 128, a node_status, or, when
- * the status is not OK, a sentence in UTF-8 (may be empty). Integers are little-endian. Numbers of
- * wire statuses are stable. Pure.
+ * struct reply; payload: results of 16 bytes, accounts or transfers of 128, a node_status, a
+ * members_view, or, when the status is not OK, a sentence in UTF-8 (may be empty). Integers are
+ * little-endian. Numbers of wire statuses are stable. OPERATION_ADMIN: ledger/node/wire_admin.h.
+ * Pure.
  */
 #pragma once
 
@@ -12,8 +13,11 @@
 #include "base/status.h"
 #include "ledger/core/command.h"
 
-enum { OPERATION_STATUS = 96 };
-enum request_flags { REQUEST_STALE_READ = 1 };
+enum { OPERATION_STATUS = 96, OPERATION_ADMIN = 97 };
+enum request_flags {
+    REQUEST_STALE_READ = 1,    /* whatever this node has applied is good enough */
+    REQUEST_FOLLOWER_READ = 2, /* a follower answers, too: it asks the leader how far to wait */
+};
 
 struct request {
     uint64_t id;         /* the caller's, echoed; unique among those under way on the connection */
@@ -56,9 +60,26 @@ struct node_status {
     uint64_t accounts;
     uint64_t transfers;
     uint64_t disk_free_bytes;
-    char version[32]; /* zero-terminated */
+    char version[32];      /* zero-terminated */
+    uint64_t incarnation;  /* of its data folder */
+    uint32_t member_roles; /* enum raft_member_roles in its own list; 0: it waits to be added, or
+                              was removed */
+    uint32_t priority;
+    uint64_t features;        /* that its release has */
+    uint64_t features_on;     /* that the cluster has switched on, as far as it has applied */
+    uint64_t config_index;    /* of the last committed list of members; 0: the one it began with */
+    uint64_t first_index;     /* of its log */
+    uint32_t damaged_entries; /* of its log, that wait to be repaired */
+    bool disk_full;           /* has no room for entries */
+    /* A snapshot that this node holds for others (sent so far, its size), and one that is under way
+     * to it; total 0: none. */
+    uint64_t sending_bytes;
+    uint64_t sending_total_bytes;
+    uint64_t receiving_bytes;
+    uint64_t receiving_total_bytes;
 };
 
-enum { NODE_STATUS_SIZE = 160 };
+/* A newer release may send more, which is not read. */
+enum { NODE_STATUS_SIZE = 256, NODE_STATUS_SIZE_MAX = 1024 };
 void node_status_encode(uint8_t out[NODE_STATUS_SIZE], const struct node_status *status);
 STATUS_MUST_USE enum status node_status_decode(struct bytes payload, struct node_status *status);

@@ -25,7 +25,7 @@
  *   id          0x01 (created), row of timestamp, log_index;
  *               0x02 (failed), the same with timestamp 0
  *
- *   checkpoint  0x01, u64 log_index, log_term, timestamp, u128 digest,
+ *   checkpoint  0x02, u64 log_index, log_term, timestamp, log_chain, u128 digest,
  *               u64 accounts, transfers, failed ids,
  *               u32 count of id ranges, {u128 first, last} each,
  *               u32 size of extra, extra (ledger/node/machine.c),

@@ -1,18 +1,21 @@
-/* kv.h — the seam to a sorted key-value store: RocksDB in production (store_rocks.c), a table in
- * memory in tests (kv_memory.c), a crashing one in the simulator.
+/* kv.h — the seam to a sorted key-value store: RocksDB in production (store_rocks.c), files on the
+ * disk seam in the simulator and in tests (kv_file.c), so that lost, torn and rotten bytes of a
+ * simulated disk reach the store too.
  *
  * Contract    keys are bytes, ordered as by memcmp, at most KV_KEY_MAX; values at most
  *             KV_VALUE_MAX. There is no write-ahead log: only kv_commit and kv_ingest make data
  *             durable, and each is atomic. Ingested tables that lie later in the same call, or in
  *             a later call, win over earlier values of the same key.
- * Threads     one writer (the sealer: tables, ingest, commit, checkpoint); reads from any thread at
- *             any time, each call seeing one consistent state.
- * Errors      CORRUPT (a checksum failed; `error` names the file), NO_SPACE, IO. A failed commit or
- *             ingest leaves it unknown whether it happened: the process ends and replays.
+ * Threads     one writer (the sealer: tables, ingest, commit, checkpoint); reads and verify from
+ * any thread at any time, each call seeing one consistent state. Errors      CORRUPT (a checksum
+ * failed; `error` names the file), NO_SPACE, IO. A failed commit or ingest leaves it unknown
+ * whether it happened: the process ends and replays, or, when the disk was full, does the same
+ * again.
  */
 #pragma once
 
 #include "base/cursor.h"
+#include "base/disk.h"
 #include "base/error.h"
 
 #include <stdbool.h>
@@ -34,6 +37,12 @@ struct kv_get {
 struct kv_put {
     struct bytes key;
     struct bytes value; /* data == NULL: delete the key */
+};
+
+/* Where a walk through all bytes of a kv stands: opaque; size 0 is the beginning. */
+struct kv_place {
+    uint8_t bytes[KV_KEY_MAX];
+    uint32_t size;
 };
 
 struct kv;
@@ -59,8 +68,16 @@ struct kv_ops {
     enum status (*ingest)(struct kv *, const char *const *names, size_t count, struct error *);
     /* One atomic, synced batch. */
     enum status (*commit)(struct kv *, const struct kv_put *puts, size_t count, struct error *);
-    /* A consistent copy in a folder that does not exist yet (hard links where it can). */
+    /* A consistent copy in a folder that does not exist yet (hard links where it can), durable when
+     * it returns but for the folder's own name; it opens like any other. EXISTS when the folder is
+     * there. A failed one may leave a folder behind, which is the caller's to remove. */
     enum status (*checkpoint)(struct kv *, const char *folder, struct error *);
+    /* Reads on from *place for about `bytes_budget` bytes (one record at least), from the files and
+     * past every cache of ours, and checks their checksums; fills no cache. *done: that was the
+     * end, and *place is the beginning again. What is written during a walk may be left out, never
+     * what lay there before it. One walk at a time. */
+    enum status (*verify)(struct kv *, struct kv_place *place, uint64_t bytes_budget, bool *done,
+                          struct error *);
     void (*close)(struct kv *);
 };
 
@@ -68,8 +85,10 @@ struct kv {
     const struct kv_ops *ops;
 };
 
-/* In memory; for tests. */
-STATUS_MUST_USE enum status kv_memory_open(struct kv **kv, struct error *error);
+/* Files in `folder` of the disk, created when missing; see kv_file.c. `disk` stays the caller's and
+ * outlives the kv. */
+STATUS_MUST_USE enum status kv_file_open(struct disk *disk, const char *folder, struct kv **kv,
+                                         struct error *error);
 
 struct kv_rocks_options {
     const char *folder;   /* created when missing */

@@ -54,6 +54,7 @@ enum status store_open(const struct store_options *options, struct store **store
         .log_index = opened->past.log_index,
         .log_term = opened->past.log_term,
         .timestamp = opened->past.timestamp,
+        .log_chain = opened->past.log_chain,
         .digest = opened->past.digest,
         .extra = { opened->recovered_extra, extra_size },
     };
@@ -135,6 +136,7 @@ void store_freeze(struct store *store, const struct store_checkpoint *checkpoint
     seal->past.log_index = checkpoint->log_index;
     seal->past.log_term = checkpoint->log_term;
     seal->past.timestamp = checkpoint->timestamp;
+    seal->past.log_chain = checkpoint->log_chain;
     seal->past.digest = checkpoint->digest;
     seal->past.accounts += frozen->account_count;
     seal->past.transfers += frozen->transfer_count;

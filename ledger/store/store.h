@@ -26,8 +26,9 @@ struct store_checkpoint {
     uint64_t log_index; /* 0: an empty ledger */
     uint64_t log_term;
     uint64_t timestamp; /* of that entry */
+    uint64_t log_chain; /* of that entry (raft/core/entry.h): which log this state belongs to */
     u128 digest;        /* delta_digest at that point */
-    struct bytes extra; /* opaque to the store: sums, remembered replies */
+    struct bytes extra; /* opaque to the store: sums, remembered replies, the configuration */
 };
 
 struct store_options {
@@ -74,9 +75,21 @@ STATUS_MUST_USE enum status store_look_up_transfers(struct store *store, const u
 /* --- sealer thread --------------------------------------------------------------------------- */
 /* Does the next bounded piece of the running seal; *more is false when there is nothing to do. */
 STATUS_MUST_USE enum status store_seal_step(struct store *store, bool *more, struct error *error);
+/* Copies the sealed past into `folder`, which does not exist yet, and tells at which checkpoint the
+ * copy stands (its extra stays empty). AGAIN while a seal is half done: a seal that has not begun
+ * to write, or is through, does not count. NOT_FOUND when nothing was ever sealed. */
+STATUS_MUST_USE enum status store_copy(struct store *store, const char *folder,
+                                       struct store_checkpoint *copied, struct error *error);
+
+/* --- any thread ------------------------------------------------------------------------------ */
+/* Checks the next piece of the sealed past on the medium: kv_ops.verify. */
+STATUS_MUST_USE enum status store_verify(struct store *store, struct kv_place *place,
+                                         uint64_t bytes_budget, bool *done, struct error *error);
 
 /* --- audit ----------------------------------------------------------------------------------- */
-/* Recomputes the digest of the sealed past by reading all of it. CORRUPT when it differs from the
- * recorded one, when counts do, or when ids and transfers do not belong together. Any thread. */
+/* Recomputes the digest of the sealed past by reading all of it: what an install runs on a copy
+ * before it counts. CORRUPT when it differs from the recorded one, when counts do, or when ids and
+ * transfers do not belong together. Any thread; a store that is being sealed meanwhile answers for
+ * the state at the call. */
 STATUS_MUST_USE enum status store_recompute_digest(struct store *store, u128 *digest,
                                                    struct error *error);

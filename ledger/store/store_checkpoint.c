@@ -7,9 +7,9 @@
 #include <string.h>
 
 enum {
-    CHECKPOINT_VERSION = 1,
-    /* version, three u64, digest, three counts, count of ranges, size of extra, checksum */
-    CHECKPOINT_FIXED = 1 + 24 + 16 + 24 + 4 + 4 + 4,
+    CHECKPOINT_VERSION = 2,
+    /* version, four u64, digest, three counts, count of ranges, size of extra, checksum */
+    CHECKPOINT_FIXED = 1 + 32 + 16 + 24 + 4 + 4 + 4,
 };
 
 size_t checkpoint_size(const struct sealed_past *past, size_t extra_size)
@@ -26,6 +26,7 @@ void checkpoint_write(uint8_t *value, const struct sealed_past *past, struct byt
     write_u64(&writer, past->log_index);
     write_u64(&writer, past->log_term);
     write_u64(&writer, past->timestamp);
+    write_u64(&writer, past->log_chain);
     write_u128(&writer, past->digest);
     write_u64(&writer, past->accounts);
     write_u64(&writer, past->transfers);
@@ -50,7 +51,9 @@ enum status checkpoint_read(struct bytes value, struct sealed_past *past, struct
         return damaged(error, "too short");
     }
     if (value.data[0] != CHECKPOINT_VERSION) {
-        return error_set(error, STATUS_VERSION, "checkpoint record of version %u, this is %u",
+        return error_set(error, STATUS_VERSION,
+                         "the store's checkpoint record has version %u, this program reads %u: use "
+                         "the version of fenlu that wrote it",
                          (unsigned)value.data[0], (unsigned)CHECKPOINT_VERSION);
     }
     struct reader reader = reader_init(value.data, value.size);
@@ -58,6 +61,7 @@ enum status checkpoint_read(struct bytes value, struct sealed_past *past, struct
     past->log_index = read_u64(&reader);
     past->log_term = read_u64(&reader);
     past->timestamp = read_u64(&reader);
+    past->log_chain = read_u64(&reader);
     past->digest = read_u128(&reader);
     past->accounts = read_u64(&reader);
     past->transfers = read_u64(&reader);

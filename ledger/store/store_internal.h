@@ -18,6 +18,7 @@ struct sealed_past {
     uint64_t log_index;
     uint64_t log_term;
     uint64_t timestamp;
+    uint64_t log_chain;
     u128 digest;
     uint64_t accounts;
     uint64_t transfers;

@@ -1,6 +1,8 @@
 /* store_read.c — batches of look-ups in the sealed past. What is later than the checkpoint is left
  * out: it is a crash's remnant, or a running seal's, which memory still has. */
 #include "base/assert.h"
+#include "base/mutation.h"
+#include "base/situation.h"
 #include "ledger/store/store_internal.h"
 
 #include <stdlib.h>
@@ -142,7 +144,8 @@ enum status store_read_transfers(struct store *store, take_transfer take, void *
         if (!value_read_id(value_of(get), &record)) {
             return damaged(error, "transfer id", item->key);
         }
-        if (record.log_index > store->past.log_index) {
+        if (record.log_index > store->past.log_index && !MUTATION(store_later_records_count)) {
+            SITUATION(store_later_record_ignored);
             continue;
         }
         if (record.timestamp == 0) {

@@ -1,4 +1,4 @@
-/* store_rocks.c — the key-value seam on RocksDB: the one file that knows it.
+/* store_rocks.c — the key-value seam on RocksDB. Only this and store_rocks_verify.c know it.
  *
  * Durability   There is no write-ahead log. kv_commit puts its batch into an empty memtable and
  *              flushes that: one file, made known by one record of RocksDB's manifest, which is
@@ -14,9 +14,10 @@
  * Files        FOLDER is RocksDB's; FOLDER/tables holds tables that are being written. A crash
  *              leaves them there, and open removes them.
  */
+#include "ledger/store/store_rocks.h"
+
 #include "base/assert.h"
 #include "base/disk.h"
-#include "ledger/store/kv.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -57,6 +58,7 @@ struct kv_rocks {
     rocksdb_ingestexternalfileoptions_t *ingest;
     rocksdb_column_family_handle_t *family;
     rocksdb_t *database;
+    struct rocks_verifier *verifier; /* NULL: no walk is under way */
 };
 
 struct kv_table {
@@ -101,8 +103,7 @@ static enum status status_of(const char *text)
     return STATUS_IO;
 }
 
-/* Takes RocksDB's text, which names the file, and frees it. */
-static enum status fail(struct error *error, char *text, const char *what, const char *where)
+enum status rocks_fail(struct error *error, char *text, const char *what, const char *where)
 {
     ASSERT(text != NULL);
     enum status status = error_set(error, status_of(text), "store %s: %s: %s", where, what, text);
@@ -153,7 +154,7 @@ static enum status get_piece(struct kv_rocks *rocks, const rocksdb_readoptions_t
     enum status status = STATUS_OK;
     for (size_t i = 0; i < count; i++) {
         if (errors[i] != NULL && status == STATUS_OK) {
-            status = fail(error, errors[i], "read", rocks->folder);
+            status = rocks_fail(error, errors[i], "read", rocks->folder);
         } else if (errors[i] != NULL) {
             rocksdb_free(errors[i]);
         } else if (status == STATUS_OK) {
@@ -221,7 +222,7 @@ static enum status rocks_next(struct kv_iterator *iterator, struct bytes *key, s
     if (!rocksdb_iter_valid(iterator->iterator)) {
         char *text = NULL;
         rocksdb_iter_get_error(iterator->iterator, &text);
-        return text == NULL ? STATUS_OK : fail(error, text, "read", iterator->rocks->folder);
+        return text == NULL ? STATUS_OK : rocks_fail(error, text, "read", iterator->rocks->folder);
     }
     key->data = (const uint8_t *)rocksdb_iter_key(iterator->iterator, &key->size);
     value->data = (const uint8_t *)rocksdb_iter_value(iterator->iterator, &value->size);
@@ -273,7 +274,7 @@ static enum status rocks_table_open(struct kv *kv, const char *name, struct kv_t
     rocksdb_sstfilewriter_open(opened->writer, opened->path, &text);
     if (text != NULL) {
         rocksdb_sstfilewriter_destroy(opened->writer);
-        status = fail(error, text, "create a table", opened->path);
+        status = rocks_fail(error, text, "create a table", opened->path);
         free(opened);
         return status;
     }
@@ -287,7 +288,7 @@ static enum status rocks_table_add(struct kv_table *table, struct bytes key, str
     char *text = NULL;
     rocksdb_sstfilewriter_put(table->writer, (const char *)key.data, key.size,
                               (const char *)value.data, value.size, &text);
-    return text == NULL ? STATUS_OK : fail(error, text, "write a table", table->path);
+    return text == NULL ? STATUS_OK : rocks_fail(error, text, "write a table", table->path);
 }
 
 static void table_free(struct kv_table *table)
@@ -309,7 +310,7 @@ static enum status rocks_table_close(struct kv_table *table, uint64_t *size, str
     char *text = NULL;
     rocksdb_sstfilewriter_finish(table->writer, &text); /* syncs the file */
     if (text != NULL) {
-        enum status status = fail(error, text, "end a table", table->path);
+        enum status status = rocks_fail(error, text, "end a table", table->path);
         rocks_table_abandon(table);
         return status;
     }
@@ -335,7 +336,7 @@ static enum status rocks_ingest(struct kv *kv, const char *const *names, size_t 
     }
     char *text = NULL;
     rocksdb_ingest_external_file(rocks->database, list, count, rocks->ingest, &text);
-    return text == NULL ? STATUS_OK : fail(error, text, "ingest tables", rocks->folder);
+    return text == NULL ? STATUS_OK : rocks_fail(error, text, "ingest tables", rocks->folder);
 }
 
 static enum status rocks_commit(struct kv *kv, const struct kv_put *puts, size_t count,
@@ -358,19 +359,47 @@ static enum status rocks_commit(struct kv *kv, const struct kv_put *puts, size_t
     if (text == NULL) {
         rocksdb_flush(rocks->database, rocks->flush, &text);
     }
-    return text == NULL ? STATUS_OK : fail(error, text, "commit", rocks->folder);
+    return text == NULL ? STATUS_OK : rocks_fail(error, text, "commit", rocks->folder);
 }
 
 static enum status rocks_checkpoint(struct kv *kv, const char *folder, struct error *error)
 {
     struct kv_rocks *rocks = rocks_of(kv);
+    struct disk disk = disk_os();
+    struct stat there;
     char *text = NULL;
+    if (stat(folder, &there) == 0) {
+        return error_set(error, STATUS_EXISTS, "copy the store to %s: it exists", folder);
+    }
     rocksdb_checkpoint_t *checkpoint = rocksdb_checkpoint_object_create(rocks->database, &text);
     if (text == NULL) {
         rocksdb_checkpoint_create(checkpoint, folder, 0, &text);
         rocksdb_checkpoint_object_destroy(checkpoint);
     }
-    return text == NULL ? STATUS_OK : fail(error, text, "copy the store to", folder);
+    if (text != NULL) {
+        return rocks_fail(error, text, "copy the store to", folder);
+    }
+    return disk_sync_folder(&disk, folder, error);
+}
+
+/* The first call of a walk opens the verifier, the last one closes it. */
+static enum status rocks_verify(struct kv *kv, struct kv_place *place, uint64_t bytes_budget,
+                                bool *done, struct error *error)
+{
+    struct kv_rocks *rocks = rocks_of(kv);
+    if (place->size == 0 && rocks->verifier != NULL) {
+        rocks_verifier_close(rocks->verifier);
+        rocks->verifier = NULL;
+    }
+    if (rocks->verifier == NULL) {
+        TRY(rocks_verifier_open(rocks->folder, &rocks->verifier, error));
+    }
+    enum status status = rocks_verifier_step(rocks->verifier, place, bytes_budget, done, error);
+    if (status != STATUS_OK || *done) {
+        rocks_verifier_close(rocks->verifier);
+        rocks->verifier = NULL;
+    }
+    return status;
 }
 
 /* --- opening and closing ---------------------------------------------------------------------- */
@@ -378,6 +407,9 @@ static enum status rocks_checkpoint(struct kv *kv, const char *folder, struct er
 static void rocks_close(struct kv *kv)
 {
     struct kv_rocks *rocks = rocks_of(kv);
+    if (rocks->verifier != NULL) {
+        rocks_verifier_close(rocks->verifier);
+    }
     if (rocks->family != NULL) {
         rocksdb_column_family_handle_destroy(rocks->family);
     }
@@ -408,6 +440,7 @@ static const struct kv_ops rocks_ops = {
     .ingest = rocks_ingest,
     .commit = rocks_commit,
     .checkpoint = rocks_checkpoint,
+    .verify = rocks_verify,
     .close = rocks_close,
 };
 
@@ -523,7 +556,7 @@ static enum status open_database(struct kv_rocks *rocks, const char *folder, str
     rocks->database = rocksdb_open_column_families(rocks->options, folder, 1, families,
                                                    family_options, &rocks->family, &text);
     if (text != NULL) { /* in use by another process, among other reasons */
-        return fail(error, text, "open", folder);
+        return rocks_fail(error, text, "open", folder);
     }
     TRY(make_folder(rocks->tables, error));
     return remove_tables(rocks->tables, error);

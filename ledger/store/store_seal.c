@@ -6,6 +6,7 @@
  * count. A seal that met a full disk starts over: it writes the same again.
  */
 #include "base/assert.h"
+#include "base/mutation.h"
 #include "ledger/store/store_internal.h"
 
 #include <stdio.h>
@@ -97,7 +98,7 @@ static enum status gather_ids(struct store *store, bool *done, struct error *err
     struct seal *seal = &store->seal;
     const struct delta_generation *frozen = &store->delta->frozen;
     uint32_t transfers = frozen->transfer_count;
-    uint32_t count = transfers + frozen->failed_count;
+    uint32_t count = transfers + (MUTATION(store_failed_ids_not_sealed) ? 0 : frozen->failed_count);
     uint32_t end = piece_end(seal->position, count);
     for (uint32_t i = seal->position; i < end; i++) {
         if (i == transfers) {
@@ -251,7 +252,9 @@ static enum status commit(struct store *store, bool *done, struct error *error)
     static const uint8_t key[1] = { KEY_CHECKPOINT };
     uint32_t count = store->delta->frozen_account_count;
     seal->past.ranges = store->past.ranges;
-    id_gaps_into(&seal->gaps, &seal->past.ranges);
+    if (!MUTATION(store_id_ranges_stale)) {
+        id_gaps_into(&seal->gaps, &seal->past.ranges);
+    }
     size_t size = checkpoint_size(&seal->past, seal->extra_size);
     free(seal->checkpoint_bytes);
     seal->checkpoint_bytes = malloc(size);
@@ -263,6 +266,9 @@ static enum status commit(struct store *store, bool *done, struct error *error)
     seal->puts[count] =
         (struct kv_put){ .key = { key, sizeof key }, .value = { seal->checkpoint_bytes, size } };
     *done = true;
+    if (MUTATION(store_commit_in_two)) {
+        TRY(store->kv->ops->commit(store->kv, seal->puts, count, error));
+    }
     return store->kv->ops->commit(store->kv, seal->puts, count + 1, error);
 }
 

@@ -4,7 +4,15 @@
 
 #include <string.h>
 
-enum { FLAG_GRANTED = 1, FLAG_REJECTED = 2, FLAG_TRANSFER = 4, FLAGS_ALL = 7 };
+enum {
+    FLAG_GRANTED = 1,
+    FLAG_REJECTED = 2,
+    FLAG_TRANSFER = 4,
+    FLAG_LOST = 8,
+    FLAG_DISK_FULL = 16,
+    FLAG_JOINING = 32,
+    FLAGS_ALL = 63
+};
 
 /* Far beyond what a cluster reaches, and adding to it does not wrap. */
 static const uint64_t NUMBER_MAX = UINT64_MAX / 4;
@@ -12,9 +20,10 @@ static const uint64_t NUMBER_MAX = UINT64_MAX / 4;
 void raft_message_encode(const struct raft_message *message, struct writer *writer)
 {
     ASSERT(message->kind > 0 && message->kind < RAFT_MESSAGE_KIND_END);
-    uint32_t flags = (message->granted ? FLAG_GRANTED : 0U) |
-                     (message->rejected ? FLAG_REJECTED : 0U) |
-                     (message->transfer ? FLAG_TRANSFER : 0U);
+    uint32_t flags =
+        (message->granted ? FLAG_GRANTED : 0U) | (message->rejected ? FLAG_REJECTED : 0U) |
+        (message->transfer ? FLAG_TRANSFER : 0U) | (message->lost ? FLAG_LOST : 0U) |
+        (message->disk_full ? FLAG_DISK_FULL : 0U) | (message->joining ? FLAG_JOINING : 0U);
     write_u8(writer, RAFT_MESSAGE_VERSION);
     write_u8(writer, (uint8_t)message->kind);
     write_u16(writer, (uint16_t)flags);
@@ -32,6 +41,7 @@ void raft_message_encode(const struct raft_message *message, struct writer *writ
     write_u64(writer, message->conflict_term);
     write_u64(writer, message->read_round);
     write_u64(writer, message->sequence);
+    write_u64(writer, message->features);
 }
 
 static bool read_fixed(struct reader *reader, struct raft_message *message)
@@ -45,6 +55,9 @@ static bool read_fixed(struct reader *reader, struct raft_message *message)
     message->granted = (flags & FLAG_GRANTED) != 0;
     message->rejected = (flags & FLAG_REJECTED) != 0;
     message->transfer = (flags & FLAG_TRANSFER) != 0;
+    message->lost = (flags & FLAG_LOST) != 0;
+    message->disk_full = (flags & FLAG_DISK_FULL) != 0;
+    message->joining = (flags & FLAG_JOINING) != 0;
     message->from = read_u32(reader);
     message->to = read_u32(reader);
     message->entry_count = read_u32(reader);
@@ -59,6 +72,7 @@ static bool read_fixed(struct reader *reader, struct raft_message *message)
     message->conflict_term = read_u64(reader);
     message->read_round = read_u64(reader);
     message->sequence = read_u64(reader);
+    message->features = read_u64(reader);
     return !reader->failed && message->entry_count <= RAFT_MESSAGE_ENTRIES_MAX;
 }
 
@@ -76,6 +90,7 @@ static bool read_entry(struct reader *reader, uint64_t index, struct raft_entry_
     view->body = read_bytes(reader, view->header.body_size);
     info->term = view->header.term;
     info->size = entry_size(&view->header);
+    info->config = NULL;
     return view->body != NULL;
 }
 
@@ -115,7 +130,8 @@ static bool check_entries(const struct raft_message *message)
             return false;
         }
         if (entry->size < RAFT_ENTRY_HEADER_SIZE ||
-            entry->size > RAFT_ENTRY_HEADER_SIZE + RAFT_ENTRY_BODY_MAX) {
+            entry->size > RAFT_ENTRY_HEADER_SIZE + RAFT_ENTRY_BODY_MAX ||
+            (entry->config != NULL && !config_well_formed(entry->config))) {
             return false;
         }
         term = entry->term;
@@ -169,13 +185,17 @@ bool raft_message_check(const struct raft_message *message)
                check_position(message->prev_index, message->prev_term, message->term) &&
                check_entries(message);
     case RAFT_APPEND_RESULT:
-        return message->conflict_index <= message->prev_index &&
-               (message->rejected || message->match_index >= message->prev_index);
+        return message->conflict_index <= message->prev_index;
+    case RAFT_SNAPSHOT:
+        return message->last_index > 0 &&
+               check_position(message->last_index, message->last_term, message->term);
     case RAFT_PRE_VOTE_RESULT:
     case RAFT_VOTE_RESULT:
     case RAFT_HEARTBEAT:
     case RAFT_HEARTBEAT_RESULT:
     case RAFT_TIMEOUT_NOW:
+    case RAFT_READ:
+    case RAFT_READ_RESULT:
         return true;
     case RAFT_MESSAGE_KIND_END:
         break;

@@ -3,10 +3,11 @@
  * Layout, little-endian; one shape for all kinds, RAFT_MESSAGE_FIXED_SIZE bytes:
  *    0  u8  version        RAFT_MESSAGE_VERSION
  *    1  u8  kind           enum raft_message_kind
- *    2  u16 flags          1 granted, 2 rejected, 4 transfer
+ *    2  u16 flags          1 granted, 2 rejected, 4 transfer, 8 lost, 16 disk_full,
+ *                       32 joining
  *    4  u32 from           8 u32 to           12 u32 entry_count
  *   16  u64 term, last_index, last_term, prev_index, prev_term, commit_index, match_index,
- *           conflict_index, conflict_term, read_round, sequence
+ *           conflict_index, conflict_term, read_round, sequence, features
  * and after an APPEND's, entry_count times an entry: header (entry.h) and body, without padding,
  * so any entry but the first may be unaligned.
  *
@@ -14,7 +15,7 @@
  * Memory   what raft_message_decode gives points into its input and into `entries`.
  * Errors   VERSION for another version, PROTOCOL for anything that a sound peer cannot have sent.
  * Pure. The bodies' checksums are not looked at here: entry_body_check, once, by whoever keeps
- * them.
+ * them. Nor are bodies of ENTRY_MEMBERS entries: whoever checked them sets infos[].config.
  */
 #pragma once
 
@@ -27,7 +28,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { RAFT_MESSAGE_VERSION = 1, RAFT_MESSAGE_FIXED_SIZE = 104 };
+enum { RAFT_MESSAGE_VERSION = 2, RAFT_MESSAGE_FIXED_SIZE = 112 };
 
 _Static_assert(RAFT_MESSAGE_FIXED_SIZE + RAFT_MESSAGE_BYTES_MAX <= FRAME_BODY_MAX,
                "a full message fits in a frame");

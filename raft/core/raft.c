@@ -1,9 +1,12 @@
 #include "raft/core/raft.h"
 
 #include "base/assert.h"
+#include "base/mutation.h"
 #include "raft/core/state.h"
 
 #include <string.h>
+
+enum { ROUND_BITS_SPARED = 20 }; /* numbers of rounds begin below 2^44: they never end */
 
 size_t raft_footprint(void)
 {
@@ -12,11 +15,7 @@ size_t raft_footprint(void)
 
 static void check_options(const struct raft_options *options)
 {
-    ASSERT(options->member_count >= 1 && options->member_count <= RAFT_MEMBERS_MAX);
-    for (uint32_t i = 0; i < options->member_count; i++) {
-        ASSERT(options->members[i] != 0);
-        ASSERT_IMPLIES(i > 0, options->members[i] > options->members[i - 1]);
-    }
+    ASSERT(options->self != 0);
     ASSERT(options->heartbeat_interval_ns > 0);
     ASSERT(options->election_timeout_ns > options->heartbeat_interval_ns);
     ASSERT(options->transfer_timeout_ns > 0);
@@ -32,15 +31,6 @@ struct raft *raft_init(void *memory, const struct raft_options *options,
     memset(raft, 0, sizeof *raft);
     raft->options = *options;
     random_init(&raft->random, options->seed);
-    raft->self_at = RAFT_MEMBERS_MAX;
-    for (uint32_t i = 0; i < options->member_count; i++) {
-        raft->members[i].id = options->members[i];
-        raft->members[i].next_index = 1;
-        if (options->members[i] == options->self) {
-            raft->self_at = i;
-        }
-    }
-    ASSERT(raft->self_at < options->member_count);
 
     ASSERT(start->commit_index >= start->base_index && start->commit_index <= start->last_index);
     raft->now_ns = start->now_ns;
@@ -50,8 +40,16 @@ struct raft *raft_init(void *memory, const struct raft_options *options,
     term_log_init(&raft->log, start);
     ASSERT(term_log_last_term(&raft->log) <= start->term);
     write_queue_init(&raft->writes, start->last_index);
+    raft->joining = start->joining;
+    membership_init(raft, start);
+    damage_repaired(raft, start->first_damaged);
+    raft->lost_index = start->lost_index > start->last_index ? start->lost_index : 0;
+    raft->lost_term = start->term;
+    raft->reads.round = 1 + (random_u64(&raft->random) >> ROUND_BITS_SPARED);
+    raft->reads.wanted = raft->reads.round;
+    raft->reads.confirmed = raft->reads.round;
     election_reset_timer(raft);
-    if (options->member_count == 1) {
+    if (quorum_alone(&raft->config, raft->self_at)) {
         raft->election_deadline_ns = start->now_ns; /* nobody to wait for */
     }
     return raft;
@@ -71,24 +69,22 @@ void raft_set_hard_state(struct raft *raft, uint64_t term, uint32_t voted_for)
     raft_write(raft);
     raft->term = term;
     raft->voted_for = voted_for;
-    raft->update.hard_state = true;
+    raft->update.hard_state = !MUTATION(raft_hard_state_not_written);
     raft->writes.hard_state = raft->update.write_sequence;
 }
 
 struct progress *raft_member(struct raft *raft, uint32_t id)
 {
-    for (uint32_t i = 0; i < raft->options.member_count; i++) {
-        if (raft->members[i].id == id) {
-            return &raft->members[i];
-        }
-    }
-    return NULL;
+    uint32_t at = config_position(&raft->config, id);
+    return at == RAFT_MEMBERS_MAX ? NULL : &raft->members[at];
 }
 
 static bool kind_waits(enum raft_message_kind kind)
 {
-    return kind != RAFT_HEARTBEAT && kind != RAFT_HEARTBEAT_RESULT && kind != RAFT_PRE_VOTE &&
-           kind != RAFT_PRE_VOTE_RESULT;
+    bool vote_early = kind == RAFT_VOTE_RESULT && MUTATION(raft_vote_sent_before_written);
+    return !vote_early && kind != RAFT_HEARTBEAT && kind != RAFT_HEARTBEAT_RESULT &&
+           kind != RAFT_PRE_VOTE && kind != RAFT_PRE_VOTE_RESULT && kind != RAFT_READ &&
+           kind != RAFT_READ_RESULT;
 }
 
 struct raft_message *raft_send(struct raft *raft, enum raft_message_kind kind, uint32_t to)
@@ -109,6 +105,7 @@ struct raft_message *raft_send(struct raft *raft, enum raft_message_kind kind, u
 static void written(struct raft *raft, uint64_t sequence)
 {
     write_queue_written(&raft->writes, sequence);
+    damage_found(raft);
     if (raft->role == RAFT_LEADER) {
         commit_advance(raft);
     }
@@ -118,6 +115,9 @@ static enum status campaign(struct raft *raft)
 {
     if (raft->role == RAFT_LEADER) {
         return STATUS_OK;
+    }
+    if (!election_may_stand(raft)) {
+        return STATUS_INVALID;
     }
     if (write_queue_full(&raft->writes)) {
         return STATUS_BUSY;
@@ -140,11 +140,15 @@ static enum status dispatch(struct raft *raft, const struct raft_event *event)
         written(raft, event->written_sequence);
         return STATUS_OK;
     case RAFT_EVENT_READ:
-        return read_index_ask(raft, event->read_id);
+        return raft->role == RAFT_LEADER ? read_index_ask(raft, event->read_id)
+                                         : read_remote_ask(raft, event->read_id);
     case RAFT_EVENT_TRANSFER:
         return transfer_begin(raft, event->transfer_to);
     case RAFT_EVENT_CAMPAIGN:
         return campaign(raft);
+    case RAFT_EVENT_REPAIRED:
+        damage_repaired(raft, event->first_damaged);
+        return STATUS_OK;
     }
     UNREACHABLE();
 }
@@ -154,11 +158,15 @@ static void send_pending(struct raft *raft)
     if (raft->role != RAFT_LEADER) {
         return;
     }
-    if (raft->heartbeat_wanted) {
-        replication_heartbeats(raft);
+    bool done = membership_leader_is_done(raft);
+    if (raft->heartbeat_wanted || done) {
+        replication_heartbeats(raft); /* the last ones tell what is committed */
     }
     replication_send(raft);
     transfer_send(raft);
+    if (done) {
+        membership_step_down(raft);
+    }
 }
 
 enum status raft_step(struct raft *raft, const struct raft_event *event, struct raft_update *update)
@@ -174,6 +182,7 @@ enum status raft_step(struct raft *raft, const struct raft_event *event, struct 
     enum status status = dispatch(raft, event);
     if (status == STATUS_OK) {
         election_tick(raft);
+        read_remote_tick(raft);
         transfer_tick(raft);
         replication_tick(raft);
         send_pending(raft);
@@ -199,16 +208,37 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 uint64_t raft_deadline_ns(const struct raft *raft)
 {
     if (raft->role != RAFT_LEADER) {
-        return raft->election_deadline_ns;
+        return earlier(raft->election_deadline_ns, read_remote_deadline_ns(raft));
     }
     if (raft->more_to_send) {
         return raft->now_ns;
     }
-    uint64_t deadline_ns = earlier(raft->heartbeat_due_ns, election_quorum_deadline_ns(raft));
+    uint64_t deadline_ns = earlier(raft->heartbeat_due_ns, raft->quorum_due_ns);
     if (raft->transfer_to != 0) {
         deadline_ns = earlier(deadline_ns, raft->transfer_deadline_ns);
     }
     return deadline_ns;
+}
+
+static void member_status(const struct raft *raft, uint32_t at, struct raft_status *status)
+{
+    const struct raft_config_member *member = &raft->config.members[at];
+    const struct progress *progress = &raft->members[at];
+    status->members[at].id = member->id;
+    status->members[at].roles = member->roles;
+    status->members[at].priority = member->priority;
+    if (raft_is_self(raft, at)) {
+        status->members[at].match_index = damage_limit(raft, raft->writes.durable_index);
+        status->members[at].last_heard_ns = raft->now_ns;
+        return;
+    }
+    status->members[at].last_heard_ns = progress->heard_ns;
+    if (raft->role == RAFT_LEADER) {
+        status->members[at].match_index = progress->match_index;
+        status->members[at].in_flight_bytes = progress_in_flight_bytes(raft, progress);
+        status->members[at].needs_snapshot = progress_is_stuck(raft, progress);
+        status->members[at].joining = progress->joining;
+    }
 }
 
 void raft_status(const struct raft *raft, struct raft_status *status)
@@ -225,22 +255,22 @@ void raft_status(const struct raft *raft, struct raft_status *status)
     status->uncommitted_bytes = commit_pending_bytes(raft);
     status->transferring = raft->transfer_to != 0;
     status->reads_ready = commit_own_term(raft);
-    status->member_count = raft->options.member_count;
+    status->config_index = raft->config_index;
+    status->config_committed = membership_committed(raft);
+    status->joint = config_is_joint(&raft->config);
+    status->first_damaged = raft->first_damaged;
+    status->lost_index = raft->lost_index;
+    status->joining = raft->joining;
     status->dropped_messages = raft->dropped_messages;
-    for (uint32_t i = 0; i < raft->options.member_count; i++) {
-        const struct progress *progress = &raft->members[i];
-        status->members[i].id = progress->id;
-        if (raft_is_self(raft, i)) {
-            status->members[i].match_index = raft->writes.durable_index;
-            status->members[i].last_heard_ns = raft->now_ns;
-            continue;
-        }
-        status->members[i].last_heard_ns = progress->heard_ns;
-        if (raft->role == RAFT_LEADER) {
-            status->members[i].match_index = progress->match_index;
-            status->members[i].in_flight_bytes = replication_in_flight_bytes(raft, progress);
-        }
+    status->member_count = raft->config.count;
+    for (uint32_t i = 0; i < raft->config.count; i++) {
+        member_status(raft, i, status);
     }
+}
+
+const struct raft_config *raft_config(const struct raft *raft)
+{
+    return &raft->config;
 }
 
 uint64_t raft_term_at(const struct raft *raft, uint64_t index)
@@ -253,6 +283,7 @@ void raft_compacted(struct raft *raft, uint64_t index)
     ASSERT(index <= raft->commit_index);
     if (index > raft->log.base_index) {
         term_log_compact(&raft->log, index);
+        damage_compact(raft, index);
     }
 }
 

@@ -1,6 +1,8 @@
 /* What every received message goes through: is it sound, is there room for the write that it may
  * cause, and what does its term mean for ours (dissertation §3.3, §9.6; etcd/raft Step). */
 #include "base/assert.h"
+#include "base/mutation.h"
+#include "base/situation.h"
 #include "raft/core/message.h"
 #include "raft/core/state.h"
 
@@ -9,19 +11,29 @@ void raft_drop(struct raft *raft)
     raft->dropped_messages++;
 }
 
-/* From a member, to this node, and no other leader in a term that has one. */
+/* To this node, and no other leader in a term that has one. */
 static bool is_sound(struct raft *raft, const struct raft_message *message)
 {
     if (message->to != raft->options.self || message->from == raft->options.self ||
-        raft_member(raft, message->from) == NULL || !raft_message_check(message)) {
+        !raft_message_check(message)) {
         return false;
     }
     bool of_leader = message->kind == RAFT_APPEND || message->kind == RAFT_HEARTBEAT ||
-                     message->kind == RAFT_TIMEOUT_NOW;
+                     message->kind == RAFT_SNAPSHOT || message->kind == RAFT_TIMEOUT_NOW;
     if (of_leader && message->term == raft->term) {
         return raft->leader == 0 || raft->leader == message->from;
     }
     return true;
+}
+
+/* Only a member is asked for anything, so the answer of a stranger is late: of one that was
+ * removed. Leaders and candidates may be strangers: this node's configuration may be the one that
+ * lags. */
+static bool answers_late(struct raft *raft, const struct raft_message *message)
+{
+    bool answers = message->kind == RAFT_PRE_VOTE_RESULT || message->kind == RAFT_VOTE_RESULT ||
+                   message->kind == RAFT_APPEND_RESULT || message->kind == RAFT_HEARTBEAT_RESULT;
+    return answers && raft_member(raft, message->from) == NULL;
 }
 
 /* A new term, a vote, entries and a won election are written. When the queue of writes is full,
@@ -34,6 +46,9 @@ static bool may_write(const struct raft *raft, const struct raft_message *messag
     case RAFT_APPEND_RESULT:
     case RAFT_HEARTBEAT:
     case RAFT_HEARTBEAT_RESULT:
+    case RAFT_SNAPSHOT:
+    case RAFT_READ:
+    case RAFT_READ_RESULT:
         return message->term > raft->term;
     case RAFT_PRE_VOTE_RESULT:
     case RAFT_VOTE:
@@ -56,11 +71,14 @@ static void answer_old_term(struct raft *raft, const struct raft_message *messag
     } else if (message->kind == RAFT_HEARTBEAT) {
         raft_send(raft, RAFT_HEARTBEAT_RESULT, message->from)->last_index = raft->log.last_index;
     } else if (message->kind == RAFT_APPEND) {
+        SITUATION(raft_old_leader_told);
         struct raft_message *answer = raft_send(raft, RAFT_APPEND_RESULT, message->from);
         answer->rejected = true;
         answer->prev_index = message->prev_index;
         answer->sequence = message->sequence;
         answer->last_index = raft->log.last_index;
+    } else if (message->kind == RAFT_READ) {
+        raft_send(raft, RAFT_READ_RESULT, message->from)->read_round = message->read_round;
     }
 }
 
@@ -71,9 +89,10 @@ static bool adopt_term(struct raft *raft, const struct raft_message *message)
     case RAFT_PRE_VOTE:
         return true; /* a term that may never be */
     case RAFT_PRE_VOTE_RESULT:
-        if (message->granted) {
+        if (message->granted || MUTATION(raft_refusal_spreads_no_term)) {
             return true; /* the echo of a term that may never be */
         }
+        SITUATION(raft_refusal_spread_a_term);
         break; /* a refusal carries the term of a voter that is ahead */
     case RAFT_VOTE:
         if (!message->transfer && election_sticky(raft)) {
@@ -83,12 +102,15 @@ static bool adopt_term(struct raft *raft, const struct raft_message *message)
         break;
     case RAFT_APPEND:
     case RAFT_HEARTBEAT:
+    case RAFT_SNAPSHOT:
     case RAFT_TIMEOUT_NOW:
         election_follow(raft, message->term, message->from);
         return true;
     case RAFT_VOTE_RESULT:
     case RAFT_APPEND_RESULT:
     case RAFT_HEARTBEAT_RESULT:
+    case RAFT_READ:
+    case RAFT_READ_RESULT:
         break;
     case RAFT_MESSAGE_KIND_END:
         UNREACHABLE();
@@ -117,13 +139,22 @@ static void handle(struct raft *raft, const struct raft_message *message)
         follower_heartbeat(raft, message);
         return;
     case RAFT_APPEND_RESULT:
-        replication_result(raft, message);
+        progress_result(raft, message);
         return;
     case RAFT_HEARTBEAT_RESULT:
-        replication_heartbeat_result(raft, message);
+        progress_heartbeat_result(raft, message);
         return;
     case RAFT_TIMEOUT_NOW:
         transfer_timeout_now(raft, message);
+        return;
+    case RAFT_SNAPSHOT:
+        follower_snapshot(raft, message);
+        return;
+    case RAFT_READ:
+        read_index_asked(raft, message);
+        return;
+    case RAFT_READ_RESULT:
+        read_remote_result(raft, message);
         return;
     case RAFT_MESSAGE_KIND_END:
         break;
@@ -137,7 +168,8 @@ void raft_receive(struct raft *raft, const struct raft_message *message)
         raft_drop(raft);
         return;
     }
-    if (write_queue_full(&raft->writes) && may_write(raft, message)) {
+    if (answers_late(raft, message) ||
+        (write_queue_full(&raft->writes) && may_write(raft, message))) {
         return;
     }
     if (message->term < raft->term && message->kind != RAFT_PRE_VOTE) {
@@ -148,8 +180,7 @@ void raft_receive(struct raft *raft, const struct raft_message *message)
         return;
     }
     struct progress *sender = raft_member(raft, message->from);
-    ASSERT(sender != NULL);
-    if (message->term == raft->term && message->kind != RAFT_PRE_VOTE) {
+    if (sender != NULL && message->term == raft->term && message->kind != RAFT_PRE_VOTE) {
         sender->heard_ns = raft->now_ns;
     }
     handle(raft, message);

@@ -52,12 +52,17 @@ uint64_t term_log_term(const struct term_log *log, uint64_t index)
 
 bool term_log_reaches(const struct term_log *log, uint64_t prev_index)
 {
+    if (log->run_count > 0 && prev_index >= log->runs[log->run_count - 1].first_index) {
+        return prev_index <= log->last_index; /* as it mostly is */
+    }
     return prev_index == 0 ? log->base_index == 0 : term_log_term(log, prev_index) != 0;
 }
 
 uint64_t term_log_first_known(const struct term_log *log)
 {
-    bool forgotten = log->run_count > 0 && log->runs[0].first_index > log->base_index + 1;
+    bool base_known = log->base_index == 0 || log->base_term != 0;
+    bool forgotten =
+        log->run_count > 0 && (log->runs[0].first_index > log->base_index + 1 || !base_known);
     return forgotten ? log->runs[0].first_index : log->base_index;
 }
 

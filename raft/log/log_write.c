@@ -5,6 +5,7 @@
  * wait for their element. Entries never reach the disk before their term.
  */
 #include "base/assert.h"
+#include "base/mutation.h"
 #include "raft/log/log_internal.h"
 
 #include <inttypes.h>
@@ -115,20 +116,19 @@ static enum status store_hard_state(struct log *log, const struct log_write *wri
             last = &writes[i];
         }
     }
-    if (last == NULL) {
+    if (last == NULL || MUTATION(log_hard_state_not_written)) {
         return STATUS_OK;
     }
     struct superblock next = *log->superblock;
     next.term = last->term;
-    next.voted_for = last->voted_for;
+    next.voted_for = MUTATION(log_vote_not_written) ? 0 : last->voted_for;
     TRY(superblock_store(log->disk, log->data_folder, &next, error));
     *log->superblock = next;
     return STATUS_OK;
 }
 
-/* The header of a segment that begins at the log's tail. */
-static struct segment_header begin_header(const struct log *log, const struct log_segment *segment,
-                                          uint32_t previous_slots)
+struct segment_header log_begin_header(const struct log *log, const struct log_segment *segment,
+                                       uint32_t previous_slots)
 {
     struct segment_header header = {
         .node = log->superblock->node,
@@ -144,6 +144,19 @@ static struct segment_header begin_header(const struct log *log, const struct lo
     };
     segment_header_seal(&header);
     return header;
+}
+
+enum status log_write_header(struct log *log, const struct log_segment *segment,
+                             const struct segment_header *header, struct error *error)
+{
+    struct disk_slice slices[2] = { { header, sizeof *header },
+                                    { ZEROS, LOG_BLOCK_SIZE - sizeof *header } };
+    for (int copy = 0; copy < SEGMENT_HEADER_COPIES; copy++) {
+        TRY(disk_write(log->disk, segment->file, (uint64_t)copy * LOG_BLOCK_SIZE, slices, 2,
+                       error));
+        TRY(disk_sync(log->disk, segment->file, error));
+    }
+    return STATUS_OK;
 }
 
 static struct log_segment *current(const struct append *append)
@@ -196,7 +209,8 @@ static enum status write_staged(struct append *append)
     struct segment_header header = { 0 };
     if (append->begin) {
         uint32_t position = append->place.position;
-        header = begin_header(log, segment, position == 0 ? 0 : log->segments[position - 1]->slots);
+        header =
+            log_begin_header(log, segment, position == 0 ? 0 : log->segments[position - 1]->slots);
     }
     TRY(write_slots(append, &header));
     for (uint32_t i = 0; i < append->staged; i++) {
@@ -224,7 +238,10 @@ static enum status end_group(struct append *append)
     }
     append->place.offset = end;
     TRY(write_staged(append));
-    TRY(disk_sync(log->disk, current(append)->file, append->error));
+    if (!MUTATION(log_entries_not_flushed)) {
+        enum status flushed = disk_sync(log->disk, current(append)->file, append->error);
+        TRY(MUTATION(log_flush_error_ignored) ? STATUS_OK : flushed);
+    }
     current(append)->offset = end;
     append->durable = append->place.slots;
     ASSERT(current(append)->slots == append->durable);
@@ -361,6 +378,19 @@ static enum status prepare_writes(struct log *log, const struct log_write *write
     return store_hard_state(log, writes, count, error);
 }
 
+/* The log has been written again up to where its tail was lost. */
+static enum status find_lost(struct log *log, struct error *error)
+{
+    struct superblock next = *log->superblock;
+    if (next.lost_index == 0 || log->tail.index < next.lost_index) {
+        return STATUS_OK;
+    }
+    next.lost_index = 0;
+    TRY(superblock_store(log->disk, log->data_folder, &next, error));
+    *log->superblock = next;
+    return STATUS_OK;
+}
+
 enum status log_write(struct log *log, const struct log_write *writes, uint32_t count,
                       struct error *error)
 {
@@ -375,6 +405,10 @@ enum status log_write(struct log *log, const struct log_write *writes, uint32_t 
     if (status == STATUS_OK && segments > 0) {
         status = append_writes(log, writes, count, error);
     }
+    if (status == STATUS_OK) {
+        status = find_lost(log, error);
+    }
+    log_count_room(log);
     log->failed = status != STATUS_OK;
     if (status == STATUS_NO_SPACE) {
         /* Part of the group may be on the disk, so this is not the refusal that callers know. */

@@ -28,7 +28,8 @@
  *   SLOT_ENTRY  the fields of the entry's header, so that header and slot can each be made again
  *               from the other.
  *   SLOT_CUT    the log's tail was cut: index, term, timestamp and chain are those of the entry
- *               that is now the last.
+ *               that is now the last. A cut to where the tail was fills a slot whose meaning was
+ *               lost.
  *
  * Mark: a block in the shape of a slot and zeros, where the next group's entries will go. It is
  *   written after each flush, without a flush of its own, and the next group covers it: it costs
@@ -40,14 +41,50 @@
  * WHY RECOVERY CAN TELL A TORN TAIL FROM DAMAGE. A flush ends before the next group is written, so
  * a sound slot, a sound mark, or the header of the next segment proves that the first `durable`
  * slots (and their bodies) were on the disk once. Let P be the highest number so proved.
- *  - Slots below P: sound, or damaged. A slot is made again from its entry's header where chain and
- *    body agree, an entry's header from its slot; otherwise the log is CORRUPT and stays as it is.
+ *  - Slots below P: sound, or damaged. A slot is made again from its entry's header, which stands
+ *    where the entry before it ends (or the next block begins), follows the chain, and ends before
+ *    the entries of later slots; a header is made again from its slot when the body is sound.
+ *    Otherwise the entry is damaged, and held; see below.
  *  - Slots from P on belong to one group at most, the last. They are taken as far as slot, header,
  *    body and chain are sound; if the group was acknowledged, that is all of it. The first that is
  *    not sound ends the log: its group was never flushed, hence never acknowledged.
  * A group that was acknowledged is unproved only until its mark reaches the disk: damage to it in
- * that moment, together with a crash, is taken for a torn write. Sectors of 512 bytes are assumed
- * to be written whole or not at all.
+ * that moment, together with a crash, is taken for a torn write; so is damage to the last group
+ * together with damage to its mark. Sectors of 512 bytes are assumed to be written whole or not at
+ * all. A sector that cannot be read is damage; it is mended by writing whole blocks.
+ *
+ * WHAT A HOLE WAS. Slots below P that are damaged, with the headers of their entries, are a hole of
+ * m slots behind a tail t. What they were follows from the next sound slot, or, at the end of a
+ * segment, from the base in the next one's header. Let p be the index before what follows.
+ *  - p is at most t, and what follows continues the chain of the held entry p: all together the
+ *    hole was a cut to p. It becomes one.
+ *  - p = t + m: every slot adds one entry at the most, so the hole is m entries, no cut. They are
+ *    held, damaged, without identity. Their terms must be known to answer for them (a wrong term
+ *    would have a leader cut them), so both sides must have the same term.
+ *  - A cut follows, to a held entry: whatever the hole was, it is cut away.
+ *  - Anything else (a mixture, a change of terms in the hole) is CORRUPT.
+ *  - Nothing follows: the log's end is lost. It went to t + m at the most. superblock.lost_index
+ *    says so before the slots are filled with cuts to t, and does so until the log has been written
+ *    again up to there; what the lost slots cut away may be back meanwhile, but a node that lost
+ *    its tail neither votes nor campaigns, and its leader cuts it again.
+ *
+ * WHY REPAIR IS SAFE. log_repair writes an entry where it stood, with the same bytes. Where slot or
+ * header is sound, the copy's header must be equal to it; the body has its checksum in there. Where
+ * both are gone, the chain proves the copy: chain(i + 1) is a hash of chain(i) and the next
+ * entry's identity, and chain(i) one of chain(i - 1) and the copy's. For an entry without identity
+ * at the end of a segment whose successor has none yet, the base of the next segment, which is the
+ * log's tail then, is as good. Its place is right before what follows in the segment: the entries
+ * of the hole fitted there, and the last one is proved first. A crash leaves each of the sectors as
+ * it was or as it must be, so the entry is damaged or repaired; slot and bytes of a hole that are
+ * repaired in part are a known entry with a damaged body, or still the hole.
+ *  - Damage in an entry that was cut later does not matter, nor does damage to what a segment held
+ *    before it was recycled: nothing of it is read.
+ *  - A damaged mark is written again at the next open; the slots prove what it did, but for the
+ *    last group, which is then taken because it is whole.
+ *  - Both copies of a segment's header: the header follows from the log before it, when the last
+ *    mark there names this segment, or this segment's first entry continues the chain. The first
+ *    segment's is known only where the log begins with entry 1. That a segment was in use at all
+ *    without a header, its own slots or marks prove.
  *
  * WHY A CUT IS SAFE. A cut is a slot in the journal like any other, in the same group as the
  * entries that replace what was cut. Before its flush ends a crash leaves either a prefix of the

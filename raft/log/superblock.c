@@ -9,8 +9,11 @@
  *   48  u32  node
  *   52  u32  voted_for
  *   56  u64  term
- *   64  u32  member_count, and 12 zero bytes
- *   80  RAFT_MEMBERS_MAX times: u32 id, 256 bytes of address, filled up with zeros
+ *   64  u32  member_count
+ *   68  u32  flags: 1 installing, 2 joining
+ *   72  u64  features
+ *   80  u64  lost_index, and 8 zero bytes
+ *   96  RAFT_MEMBERS_MAX times: u32 id, 256 bytes of address, filled up with zeros
  *       zeros
  * 4092  u32  CRC-32C of bytes 0..4091; magic, version and this one stay where they are in every
  *            version
@@ -20,16 +23,18 @@
 #include "base/assert.h"
 #include "base/crc32c.h"
 #include "base/cursor.h"
+#include "base/mutation.h"
+#include "base/situation.h"
 
 #include <string.h>
 
-enum { CRC_OFFSET = LOG_BLOCK_SIZE - 4 };
+enum { CRC_OFFSET = LOG_BLOCK_SIZE - 4, FLAG_INSTALLING = 1, FLAG_JOINING = 2 };
 
 static const uint64_t MAGIC = 0x5055534c554e4546; /* "FENLUSUP" */
 
-_Static_assert(80 + RAFT_MEMBERS_MAX * (4 + MEMBER_ADDRESS_MAX) <= CRC_OFFSET, "members fit");
+_Static_assert(96 + RAFT_MEMBERS_MAX * (4 + MEMBER_ADDRESS_MAX) <= CRC_OFFSET, "members fit");
 
-enum copy_state { COPY_DAMAGED, COPY_SOUND, COPY_NEWER };
+enum copy_state { COPY_DAMAGED, COPY_SOUND, COPY_OLDER, COPY_NEWER };
 
 static void encode(const struct superblock *superblock, uint32_t copy,
                    uint8_t block[LOG_BLOCK_SIZE])
@@ -45,7 +50,11 @@ static void encode(const struct superblock *superblock, uint32_t copy,
     write_u32(&writer, superblock->voted_for);
     write_u64(&writer, superblock->term);
     write_u32(&writer, superblock->member_count);
-    write_zeros(&writer, 12);
+    write_u32(&writer, (superblock->installing ? (uint32_t)FLAG_INSTALLING : 0) |
+                           (superblock->joining ? (uint32_t)FLAG_JOINING : 0));
+    write_u64(&writer, superblock->features);
+    write_u64(&writer, superblock->lost_index);
+    write_zeros(&writer, 8);
     for (uint32_t i = 0; i < RAFT_MEMBERS_MAX; i++) {
         const struct superblock_member *member = &superblock->members[i];
         bool used = i < superblock->member_count;
@@ -88,10 +97,10 @@ static enum copy_state decode(const uint8_t block[LOG_BLOCK_SIZE], uint32_t copy
     if (magic != MAGIC || read_u32(&tail) != crc32c(block, CRC_OFFSET)) {
         return COPY_DAMAGED;
     }
-    if (version > SUPERBLOCK_VERSION) {
-        return COPY_NEWER;
+    if (version != SUPERBLOCK_VERSION) {
+        return version > SUPERBLOCK_VERSION ? COPY_NEWER : COPY_OLDER;
     }
-    if (version != SUPERBLOCK_VERSION || read_u32(&reader) != copy) {
+    if (read_u32(&reader) != copy) {
         return COPY_DAMAGED;
     }
     memset(superblock, 0, sizeof *superblock);
@@ -102,7 +111,12 @@ static enum copy_state decode(const uint8_t block[LOG_BLOCK_SIZE], uint32_t copy
     superblock->voted_for = read_u32(&reader);
     superblock->term = read_u64(&reader);
     superblock->member_count = read_u32(&reader);
-    ASSERT(read_bytes(&reader, 12) != NULL);
+    uint32_t flags = read_u32(&reader);
+    superblock->installing = (flags & FLAG_INSTALLING) != 0;
+    superblock->joining = (flags & FLAG_JOINING) != 0;
+    superblock->features = read_u64(&reader);
+    superblock->lost_index = read_u64(&reader);
+    ASSERT(read_bytes(&reader, 8) != NULL);
     for (uint32_t i = 0; i < RAFT_MEMBERS_MAX; i++) {
         superblock->members[i].id = read_u32(&reader);
         const uint8_t *address = read_bytes(&reader, MEMBER_ADDRESS_MAX);
@@ -121,7 +135,7 @@ static enum status write_copy(struct disk *disk, struct disk_file file,
     encode(superblock, copy, block);
     struct disk_slice slice = { block, sizeof block };
     TRY(disk_write(disk, file, (uint64_t)copy * LOG_BLOCK_SIZE, &slice, 1, error));
-    return disk_sync(disk, file, error);
+    return MUTATION(superblock_not_flushed) ? STATUS_OK : disk_sync(disk, file, error);
 }
 
 static enum status create_file(struct disk *disk, const char *path,
@@ -210,6 +224,12 @@ static enum status choose(const struct copies *copies, const char *path, uint32_
             return error_set(error, STATUS_VERSION,
                              "%s was written by a newer release: run that release", path);
         }
+        if (copies->states[copy] == COPY_OLDER) {
+            return error_set(error, STATUS_VERSION,
+                             "%s was written by an older release, before the first that can be "
+                             "upgraded: format anew",
+                             path);
+        }
         if (copies->states[copy] == COPY_SOUND &&
             (!found ||
              copies->superblocks[copy].sequence > copies->superblocks[*chosen].sequence)) {
@@ -225,7 +245,7 @@ static enum status choose(const struct copies *copies, const char *path, uint32_
     }
     return error_set(error, STATUS_CORRUPT,
                      "%s: all %d copies are damaged, so the votes of this node are lost: replace "
-                     "it by a node with a new id",
+                     "it (fenlu admin member replace)",
                      path, SUPERBLOCK_COPIES);
 }
 
@@ -239,6 +259,7 @@ static enum status repair_copy(struct disk *disk, struct disk_file file,
     if (memcmp(block, copies->blocks[copy], sizeof block) == 0) {
         return STATUS_OK;
     }
+    SITUATION(log_superblock_copy_repaired);
     (*repaired)++;
     return write_copy(disk, file, superblock, copy, error);
 }
@@ -279,7 +300,8 @@ enum status superblock_load(struct disk *disk, const char *folder, struct superb
     if (status == STATUS_NOT_FOUND) {
         return error_set(error, STATUS_NOT_FOUND,
                          "%s does not exist: the folder is not formatted; if this node ran "
-                         "before, its disk is lost and it must be replaced under a new id",
+                         "before, its disk is lost and it must be replaced (fenlu admin member "
+                         "replace)",
                          path);
     }
     if (status != STATUS_OK) {

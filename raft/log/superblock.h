@@ -5,7 +5,7 @@
  * version, copy number, sequence, the fields below, reserved zeros, CRC-32C. The valid copy with
  * the highest sequence counts; copies that differ from it are rewritten at open. A vote or a term
  * is a promise: superblock_store returns only after at least the quorum of copies (2) is durable.
- * Errors  CORRUPT when no copy is sound, VERSION when written by a newer release, IO and NO_SPACE
+ * Errors  CORRUPT when no copy is sound, VERSION when written by another release, IO and NO_SPACE
  *         from the disk. Texts name the file and the remedy.
  * Threads one at a time.
  */
@@ -15,9 +15,10 @@
 #include "base/limits.h"
 #include "base/u128.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
-enum { SUPERBLOCK_VERSION = 1, SUPERBLOCK_COPIES = 4, MEMBER_ADDRESS_MAX = 256 };
+enum { SUPERBLOCK_VERSION = 2, SUPERBLOCK_COPIES = 4 };
 
 struct superblock_member {
     uint32_t id;                      /* 1.. */
@@ -31,6 +32,10 @@ struct superblock {
     uint64_t incarnation; /* random at format, never 0: a node that lost its disk is another one */
     uint64_t term;
     uint32_t voted_for;
+    bool installing; /* a snapshot is being switched in: what else is in the folder is unfinished */
+    bool joining;    /* formatted to be added: the members are addresses only, no configuration */
+    uint64_t features;   /* all that the release which wrote this knows (raft/core/members.h) */
+    uint64_t lost_index; /* of the log: acknowledged up to here and gone (log.h), or 0 */
     uint32_t member_count;
     struct superblock_member members[RAFT_MEMBERS_MAX]; /* ascending by id */
 };

@@ -187,6 +187,8 @@ static void take_frame(struct connection *connection, const struct frame *frame)
     case FRAME_RAFT:
     case FRAME_REQUEST:
     case FRAME_REPLY:
+    case FRAME_SNAPSHOT:
+    case FRAME_REPAIR:
         connection->options.handler->on_frame(connection, frame);
         return;
     case FRAME_HELLO:
@@ -349,9 +351,8 @@ void connection_dial(struct connection *connection, const struct sockaddr *addre
 
 void connection_greet(struct connection *connection, const struct hello *hello)
 {
-    uint8_t head[HELLO_SIZE];
-    hello_encode(head, hello);
-    struct bytes bytes = { .data = head, .size = sizeof head };
+    uint8_t head[HELLO_SIZE_MAX];
+    struct bytes bytes = { .data = head, .size = hello_encode(head, hello) };
     enum status status = connection_send(connection, FRAME_HELLO, bytes, NULL);
     if (status != STATUS_OK) {
         connection_fail(connection, status, "cannot say hello");

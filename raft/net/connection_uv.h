@@ -40,7 +40,8 @@ struct connection_handler {
     void (*on_connect)(struct connection *connection);
     /* The one HELLO; answer with connection_open, connection_refuse or connection_fail. */
     void (*on_hello)(struct connection *connection, const struct hello *hello);
-    /* RAFT, REQUEST, REPLY of an open connection; bytes are valid during the call. */
+    /* RAFT, REQUEST, REPLY, SNAPSHOT, REPAIR of an open connection; bytes are valid during the
+     * call. */
     void (*on_frame)(struct connection *connection, const struct frame *frame);
     /* A ping was answered; as bus_handler.on_peer_clock. */
     void (*on_clock)(struct connection *connection, int64_t offset_ns, uint64_t round_trip_ns);

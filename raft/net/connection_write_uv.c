@@ -118,8 +118,8 @@ static void on_idle(uv_idle_t *idle)
 
 static void flush_later(struct connection *connection)
 {
-    bool waits = connection->queue.small.head != NULL || connection->queue.large.head != NULL;
-    if (waits && connection->in_flight == NULL && connection->state != CONNECTION_CLOSING) {
+    if (!out_queue_empty(&connection->queue) && connection->in_flight == NULL &&
+        connection->state != CONNECTION_CLOSING) {
         int code = uv_idle_start(&connection->idle, on_idle);
         ASSERT(code == 0);
     }
@@ -155,7 +155,7 @@ void connection_write_last(struct connection *connection)
 {
     flush(connection);
     /* libuv orders a shutdown behind the writes that it has, and a greeting is one write. */
-    ASSERT(connection->queue.small.head == NULL && connection->queue.large.head == NULL);
+    ASSERT(out_queue_empty(&connection->queue));
     if (connection->state == CONNECTION_CLOSING) {
         return;
     }

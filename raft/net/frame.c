@@ -11,7 +11,7 @@ enum {
     PAYLOAD_MAX = FRAME_BODY_MAX - FRAME_HEAD_MAX,
 };
 
-_Static_assert((int)HELLO_SIZE <= (int)FRAME_HEAD_MAX, "a hello is a head");
+_Static_assert((int)HELLO_SIZE_MAX <= (int)FRAME_HEAD_MAX, "a hello is a head");
 _Static_assert((int)REFUSAL_SIZE_MAX <= (int)FRAME_HEAD_MAX, "a refusal is a head");
 
 void frame_encode(uint8_t out[FRAME_HEADER_SIZE], enum frame_kind kind, struct bytes head,
@@ -83,14 +83,23 @@ bool frame_payload_check(const struct frame_header *header, const uint8_t *paylo
            crc32c(payload, header->payload_size) == header->payload_crc;
 }
 
-void hello_encode(uint8_t out[HELLO_SIZE], const struct hello *hello)
+bool frame_kind_of_peers(enum frame_kind kind)
 {
-    struct writer writer = writer_init(out, HELLO_SIZE);
+    return kind == FRAME_RAFT || kind == FRAME_SNAPSHOT || kind == FRAME_REPAIR;
+}
+
+size_t hello_encode(uint8_t out[HELLO_SIZE_MAX], const struct hello *hello)
+{
+    const char *address_end = memchr(hello->address, '\0', HELLO_ADDRESS_MAX);
+    ASSERT(address_end != NULL);
+    size_t address_size = (size_t)(address_end - hello->address);
+    struct writer writer = writer_init(out, HELLO_SIZE_MAX);
     write_u128(&writer, hello->cluster);
     write_u32(&writer, (uint32_t)hello->role);
     write_u32(&writer, hello->node);
     write_u32(&writer, hello->to_node);
-    write_zeros(&writer, 4);
+    write_u16(&writer, (uint16_t)address_size);
+    write_zeros(&writer, 2);
     write_u64(&writer, hello->incarnation);
     write_u64(&writer, hello->to_incarnation);
     write_u16(&writer, hello->version_min);
@@ -98,8 +107,27 @@ void hello_encode(uint8_t out[HELLO_SIZE], const struct hello *hello)
     write_zeros(&writer, 4);
     write_u64(&writer, hello->features);
     write_u64(&writer, hello->wall_ns);
-    write_zeros(&writer, 8);
-    ASSERT(!writer.failed && writer.at == writer.end);
+    write_u64(&writer, hello->config_index);
+    ASSERT(!writer.failed && writer_size(&writer) == HELLO_SIZE);
+    write_bytes(&writer, hello->address, address_size);
+    ASSERT(!writer.failed);
+    return writer_size(&writer);
+}
+
+/* False for bytes that do not belong in an address. */
+static bool read_address(struct reader *reader, size_t size, char address[HELLO_ADDRESS_MAX])
+{
+    if (size >= HELLO_ADDRESS_MAX) {
+        return false;
+    }
+    const uint8_t *text = read_bytes(reader, size);
+    for (size_t i = 0; text != NULL && i < size; i++) {
+        if (text[i] <= ' ' || text[i] > '~') {
+            return false;
+        }
+        address[i] = (char)text[i];
+    }
+    return text != NULL || size == 0;
 }
 
 enum status hello_decode(struct bytes head, struct hello *hello)
@@ -111,7 +139,8 @@ enum status hello_decode(struct bytes head, struct hello *hello)
     uint32_t role = read_u32(&reader);
     decoded.node = read_u32(&reader);
     decoded.to_node = read_u32(&reader);
-    uint64_t reserved = read_u32(&reader);
+    size_t address_size = read_u16(&reader);
+    uint64_t reserved = read_u16(&reader);
     decoded.incarnation = read_u64(&reader);
     decoded.to_incarnation = read_u64(&reader);
     decoded.version_min = read_u16(&reader);
@@ -119,8 +148,9 @@ enum status hello_decode(struct bytes head, struct hello *hello)
     reserved |= read_u32(&reader);
     decoded.features = read_u64(&reader);
     decoded.wall_ns = read_u64(&reader);
-    reserved |= read_u64(&reader);
-    if (!reader_done(&reader) || reserved != 0 || (role != HELLO_PEER && role != HELLO_CLIENT)) {
+    decoded.config_index = read_u64(&reader);
+    if (!read_address(&reader, address_size, decoded.address) || !reader_done(&reader) ||
+        reserved != 0 || (role != HELLO_PEER && role != HELLO_CLIENT)) {
         return STATUS_PROTOCOL;
     }
     decoded.role = (enum hello_role)role;

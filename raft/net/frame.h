@@ -14,7 +14,8 @@
  *   28  u32 reserved      zero
  *
  * A connection starts with a HELLO from the side that dialled, answered by a HELLO or a REFUSED;
- * nothing else may come before, and neither has a payload. Pure.
+ * nothing else may come before, and neither has a payload. The first HELLO_SIZE bytes of a hello
+ * mean the same in every version of the protocol, so that versions can refuse each other. Pure.
  */
 #pragma once
 
@@ -36,6 +37,9 @@ enum frame_kind {
     FRAME_RAFT,    /* head: raft_message; payload: entries */
     FRAME_REQUEST, /* ledger/node/wire.h */
     FRAME_REPLY,   /* ledger/node/wire.h */
+    /* Between peers only; the newer kinds are at the end, for numbers are stable. */
+    FRAME_SNAPSHOT, /* ledger/node/snapshot_wire.h; payload: a manifest or a piece of a file */
+    FRAME_REPAIR,   /* a damaged entry is asked for; or given, as the payload */
     FRAME_KIND_END
 };
 
@@ -59,8 +63,11 @@ STATUS_MUST_USE enum status frame_decode(const uint8_t in[FRAME_HEADER_SIZE],
 bool frame_head_check(const uint8_t in[FRAME_HEADER_SIZE], const struct frame_header *header,
                       const uint8_t *head);
 bool frame_payload_check(const struct frame_header *header, const uint8_t *payload);
+/* A client neither sends nor gets frames of this kind. */
+bool frame_kind_of_peers(enum frame_kind kind);
 
 enum hello_role { HELLO_PEER = 1, HELLO_CLIENT = 2 };
+enum { HELLO_ADDRESS_MAX = 256 };
 
 struct hello {
     u128 cluster; /* 0 from a client that does not know it yet */
@@ -71,12 +78,19 @@ struct hello {
     uint64_t to_incarnation; /* of the receiver as last seen; 0: not seen yet */
     uint16_t version_min;    /* of this protocol that the sender speaks */
     uint16_t version_max;
-    uint64_t features;
+    uint64_t features; /* enum feature (raft/core/members.h) that the sender has */
     uint64_t wall_ns;
+    uint64_t
+        config_index; /* which list of members the sender goes by; of the newest one the most */
+    /* HOST:PORT at which the sender is reached, "" from a client: who does not have it in its list
+     * of members yet can answer it. Decoded ones hold printable ASCII only. */
+    char address[HELLO_ADDRESS_MAX];
 };
 
-enum { HELLO_SIZE = 80 };
-void hello_encode(uint8_t out[HELLO_SIZE], const struct hello *hello);
+/* Fixed fields; behind them the address, without a zero. */
+enum { HELLO_SIZE = 80, HELLO_SIZE_MAX = HELLO_SIZE + HELLO_ADDRESS_MAX - 1 };
+/* Returns the size written. */
+size_t hello_encode(uint8_t out[HELLO_SIZE_MAX], const struct hello *hello);
 STATUS_MUST_USE enum status hello_decode(struct bytes head, struct hello *hello);
 
 /* --- why a hello was refused: the head of FRAME_REFUSED --------------------------------------- */

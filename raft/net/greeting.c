@@ -1,10 +1,17 @@
 #include "raft/net/greeting.h"
 
+#include "base/mutation.h"
+#include "base/situation.h"
+
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 
 enum { CLUSTER_TEXT_SIZE = 37 };
+
+#define REMEDY                                                                                     \
+    "bring back its own folder, or, when that is lost, replace the node: `fenlu admin member "     \
+    "replace --id %" PRIu32 "`"
 
 static bool refuse(struct refusal *refusal, enum refusal_reason reason, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
@@ -49,11 +56,10 @@ static bool cluster_check(const struct greeting_rules *rules, const struct hello
 static bool peer_check(const struct greeting_rules *rules, const struct hello *hello,
                        struct refusal *refusal)
 {
-    if (!rules->from_member) {
+    if (hello->node == rules->node) {
         return refuse(refusal, REFUSAL_NODE,
-                      "node %" PRIu32 " is not another member of the cluster of node %" PRIu32
-                      "; check --members and --id of both",
-                      hello->node, rules->node);
+                      "node %" PRIu32 " is this node's own id; check --members and --id of both",
+                      hello->node);
     }
     if (rules->from_node != 0 && hello->node != rules->from_node) {
         return refuse(refusal, REFUSAL_NODE,
@@ -61,12 +67,14 @@ static bool peer_check(const struct greeting_rules *rules, const struct hello *h
                       " was expected; check --members",
                       hello->node, rules->from_node);
     }
-    if (rules->from_incarnation != 0 && hello->incarnation != rules->from_incarnation) {
+    bool other = rules->from_incarnation != 0 && hello->incarnation != rules->from_incarnation;
+    if (other && hello->config_index <= rules->config_index &&
+        !MUTATION(greeting_incarnation_ignored)) {
+        SITUATION(net_strange_incarnation_refused);
         return refuse(refusal, REFUSAL_INCARNATION,
                       "node %" PRIu32 " has incarnation %016" PRIx64 ", expected %016" PRIx64
-                      ": its data folder is not the one it had; bring back its own folder, a node "
-                      "that lost its data must not return under its old id",
-                      hello->node, hello->incarnation, rules->from_incarnation);
+                      ": its data folder is not the one it had; " REMEDY,
+                      hello->node, hello->incarnation, rules->from_incarnation, hello->node);
     }
     return true;
 }
@@ -90,13 +98,14 @@ bool greeting_check(const struct greeting_rules *rules, const struct hello *hell
                       "this is node %" PRIu32 ", not node %" PRIu32 "; check --members",
                       rules->node, hello->to_node);
     }
-    if (hello->to_incarnation != 0 && hello->to_incarnation != rules->incarnation) {
+    bool other = hello->to_incarnation != 0 && hello->to_incarnation != rules->incarnation;
+    if (other && rules->config_index <= hello->config_index &&
+        !MUTATION(greeting_incarnation_ignored)) {
         return refuse(refusal, REFUSAL_INCARNATION,
                       "node %" PRIu32 " has incarnation %016" PRIx64
                       ", but was known as %016" PRIx64
-                      ": its data folder is not the one it had; bring back its own folder, a node "
-                      "that lost its data must not return under its old id",
-                      rules->node, rules->incarnation, hello->to_incarnation);
+                      ": its data folder is not the one it had; " REMEDY,
+                      rules->node, rules->incarnation, hello->to_incarnation, rules->node);
     }
     return true;
 }

@@ -44,7 +44,7 @@ static void on_open(struct dialer *dialer, const struct hello *hello)
 static void on_frame(struct dialer *dialer, const struct frame *frame)
 {
     const struct link *link = dialer->options.owner;
-    if (frame->header.kind == FRAME_RAFT) {
+    if (frame_kind_of_peers(frame->header.kind)) {
         dialer_fail(dialer, STATUS_PROTOCOL, "a server sent a client a frame for peers");
         return;
     }
@@ -101,9 +101,8 @@ enum status link_start(const struct link_options *options, struct link **link, s
     memset(made, 0, sizeof *made);
     made->clock = options->clock;
     made->handler = options->handler;
-    made->rules = (struct greeting_rules){ .cluster = options->cluster,
-                                           .incarnation = options->incarnation,
-                                           .from_member = true };
+    made->rules =
+        (struct greeting_rules){ .cluster = options->cluster, .incarnation = options->incarnation };
     const struct dialer_options dialer_options = {
         .loop = options->loop,
         .clock = options->clock,

@@ -37,13 +37,28 @@ static void refuse(struct accepted *accepted, const struct refusal *refusal)
 static void open_peer(struct accepted *accepted, struct net_peer *peer, const struct hello *hello)
 {
     struct accepted *before = peer->incoming;
-    peer->incarnation = hello->incarnation;
     peer->incoming = accepted;
+    peer->accepted_count++;
     accepted->peer = peer;
     if (before != NULL) {
         connection_fail(before->connection, STATUS_CLOSED, "the peer connected anew");
     }
-    net_peer_changed(peer, "");
+    net_peer_greeted(peer, hello);
+}
+
+/* The hello holds, as far as one can know; a stranger becomes a peer. */
+static bool admit(struct net *net, const struct hello *hello, struct net_peer **peer,
+                  struct refusal *refusal)
+{
+    struct greeting_rules rules = net_rules(net, *peer);
+    if (!greeting_check(&rules, hello, refusal)) {
+        return false;
+    }
+    if (hello->role == HELLO_PEER && *peer == NULL) {
+        *peer = net_meet_stranger(net, hello, refusal);
+        return *peer != NULL;
+    }
+    return true;
 }
 
 static void on_hello(struct connection *connection, const struct hello *hello)
@@ -51,9 +66,8 @@ static void on_hello(struct connection *connection, const struct hello *hello)
     struct accepted *accepted = connection->options.owner;
     struct net *net = accepted->net;
     struct net_peer *peer = hello->role == HELLO_PEER ? net_find_peer(net, hello->node) : NULL;
-    struct greeting_rules rules = net_rules(net, peer);
     struct refusal refusal;
-    if (!greeting_check(&rules, hello, &refusal)) {
+    if (!admit(net, hello, &peer, &refusal)) {
         refuse(accepted, &refusal);
         return;
     }
@@ -77,10 +91,13 @@ static void on_frame(struct connection *connection, const struct frame *frame)
 {
     struct accepted *accepted = connection->options.owner;
     const struct bus_handler *handler = &accepted->net->options.handler;
+    if (accepted->role == HELLO_PEER && accepted->peer->incoming != accepted) {
+        return; /* it is replaced, or the peer is dropped */
+    }
     if (accepted->role == HELLO_PEER) {
         handler->on_peer_frame(handler->context, accepted->peer->node, frame->header.kind,
                                frame->head, frame->payload);
-    } else if (frame->header.kind == FRAME_RAFT) {
+    } else if (frame_kind_of_peers(frame->header.kind)) {
         connection_fail(connection, STATUS_PROTOCOL, "a client sent a frame for peers");
     } else {
         handler->on_client_frame(handler->context, accepted->id, frame->header.kind, frame->head,
@@ -118,6 +135,21 @@ static void note_closed(const struct accepted *accepted, const struct error *err
     }
 }
 
+static void peer_hung_up(struct accepted *accepted, const char *reason)
+{
+    struct net_peer *peer = accepted->peer;
+    if (peer->incoming == accepted) {
+        peer->incoming = NULL;
+        net_peer_changed(peer, reason);
+        if (!peer->listed && !peer->dropped) {
+            net_peer_drop(peer, reason);
+        }
+    }
+    ASSERT(peer->accepted_count > 0);
+    peer->accepted_count--;
+    net_peer_free_if_idle(peer);
+}
+
 static void on_close(struct connection *connection, const struct error *error, bool was_open)
 {
     struct accepted *accepted = connection->options.owner;
@@ -131,9 +163,8 @@ static void on_close(struct connection *connection, const struct error *error, b
     if (accepted->role == HELLO_CLIENT) {
         handler->on_client_close(handler->context, accepted->id);
     }
-    if (accepted->role == HELLO_PEER && accepted->peer->incoming == accepted) {
-        accepted->peer->incoming = NULL;
-        net_peer_changed(accepted->peer, error->text);
+    if (accepted->role == HELLO_PEER) {
+        peer_hung_up(accepted, error->text);
     }
     free(accepted);
     net_end_if_idle(net);

@@ -1,6 +1,7 @@
 #include "raft/net/net_uv.h"
 
 #include "base/assert.h"
+#include "raft/core/members.h"
 #include "raft/net/memory.h"
 #include "raft/net/net_parts_uv.h"
 
@@ -22,15 +23,24 @@ bool log_gate_pass(struct log_gate *gate, uint64_t now_ns, uint64_t *held)
     return true;
 }
 
+/* A stranger's is not held against it: what we know of it may be of the life before. */
+static uint64_t known_incarnation(const struct net_peer *peer)
+{
+    if (peer->expected != 0) {
+        return peer->expected;
+    }
+    return peer->listed ? peer->incarnation : 0;
+}
+
 struct greeting_rules net_rules(const struct net *net, const struct net_peer *peer)
 {
     return (struct greeting_rules){
         .cluster = net->identity.cluster,
         .node = net->identity.node,
         .incarnation = net->identity.incarnation,
-        .from_member = peer != NULL,
         .from_node = peer != NULL ? peer->node : 0,
-        .from_incarnation = peer != NULL ? peer->incarnation : 0,
+        .from_incarnation = peer != NULL ? known_incarnation(peer) : 0,
+        .config_index = net->config_index,
     };
 }
 
@@ -42,11 +52,14 @@ void net_say(const struct net *net, const struct net_peer *peer, struct hello *h
         .node = net->identity.node,
         .to_node = peer != NULL ? peer->node : 0,
         .incarnation = net->identity.incarnation,
-        .to_incarnation = peer != NULL ? peer->incarnation : 0,
+        .to_incarnation = peer != NULL ? known_incarnation(peer) : 0,
         .version_min = PROTOCOL_VERSION_MIN,
         .version_max = PROTOCOL_VERSION_MAX,
+        .features = net->options.features != 0 ? net->options.features : FENLU_FEATURES,
         .wall_ns = clock_wall_ns(&net->options.clock),
+        .config_index = net->config_index,
     };
+    memcpy(hello->address, net->own_address, sizeof hello->address);
 }
 
 static enum status send_peer(struct bus *bus, uint32_t node, enum frame_kind kind,
@@ -54,41 +67,19 @@ static enum status send_peer(struct bus *bus, uint32_t node, enum frame_kind kin
 {
     struct net *net = (void *)bus;
     struct net_peer *peer = net_find_peer(net, node);
-    ASSERT(peer != NULL);
-    return dialer_send(&peer->dialer, kind, head, payload);
+    return peer != NULL ? dialer_send(&peer->dialer, kind, head, payload) : STATUS_CLOSED;
 }
 
-static const struct bus_ops OPS = { .send_peer = send_peer, .send_client = net_send_client };
-
-/* The addresses of all members; false with `error` set for one that cannot be meant. */
-static enum status parse_members(const struct superblock *identity,
-                                 struct address addresses[RAFT_MEMBERS_MAX], uint32_t *self,
-                                 struct error *error)
-{
-    *self = identity->member_count;
-    for (uint32_t i = 0; i < identity->member_count; i++) {
-        const struct superblock_member *member = &identity->members[i];
-        TRY(address_parse(member->address, &addresses[i], error));
-        if (member->id == identity->node) {
-            *self = i;
-        } else if (addresses[i].port == 0) {
-            return error_set(error, STATUS_INVALID,
-                             "member %u has address \"%s\": port 0 cannot be reached; give every "
-                             "member a port of its own in --members",
-                             (unsigned)member->id, member->address);
-        }
-    }
-    ASSERT(*self < identity->member_count);
-    return STATUS_OK;
-}
+static const struct bus_ops OPS = { .send_peer = send_peer,
+                                    .send_client = net_send_client,
+                                    .set_members = net_set_members };
 
 enum status net_start(const struct net_options *options, struct net **net, struct error *error)
 {
     ASSERT(options->identity->incarnation != 0 && options->identity->node != 0);
     ASSERT(options->identity->member_count <= RAFT_MEMBERS_MAX);
-    struct address addresses[RAFT_MEMBERS_MAX];
-    uint32_t self;
-    TRY(parse_members(options->identity, addresses, &self, error));
+    struct address own;
+    TRY(net_roster_check(options->identity, &own, error));
     net_metrics_register();
     struct net *made = net_allocate(sizeof *made);
     memset(made, 0, sizeof *made);
@@ -98,12 +89,13 @@ enum status net_start(const struct net_options *options, struct net **net, struc
     made->options.identity = &made->identity;
     made->hello_timeout_ms =
         options->hello_timeout_ms != 0 ? options->hello_timeout_ms : (uint32_t)HELLO_TIMEOUT_MS;
-    enum status status = net_listen(made, &addresses[self], error);
+    TAILQ_INIT(&made->peers);
+    enum status status = net_listen(made, &own, error);
     if (status != STATUS_OK) {
         net_stop(made, NULL, NULL);
         return status;
     }
-    net_peers_start(made, addresses);
+    net_roster_start(made);
     *net = made;
     return STATUS_OK;
 }
@@ -139,5 +131,5 @@ void net_stop(struct net *net, void (*done)(void *context), void *context)
     net->done = done;
     net->done_context = context;
     net_listener_stop(net);
-    net_peers_stop(net);
+    net_roster_stop(net);
 }

@@ -3,7 +3,10 @@
  * Connections between members: each member dials every other one and sends only on what it dialled;
  * what it accepted from a peer it only reads (and answers pings). So a pair has two connections and
  * no rule for who wins. Hello is checked both ways: cluster, ids, incarnations (a member whose
- * incarnation differs from the one seen before is refused, and the log says what to do), versions.
+ * incarnation differs from that of the list, or else from the one seen before, is refused, and the
+ * log says what to do), versions.
+ * Strangers: a node that is not in the list but belongs to the cluster is heard, and dialled at the
+ * address it says, while it keeps its connection to us; RAFT_MEMBERS_MAX of them.
  * Reconnects wait 50 ms doubling to 2 s, each with jitter. Garbage, a wrong cluster or a stranger's
  * hello closes the connection with one rate-limited log line and a count in the metrics.
  * Bounds: CONNECTIONS_MAX accepted, CONNECTION_QUEUE_BYTES_MAX unsent each, HELLO_TIMEOUT_MS.
@@ -26,12 +29,14 @@ struct net_options {
     struct clock clock;
     struct entropy entropy;
     const struct superblock *identity; /* cluster, node, incarnation, members; copied */
+    uint64_t features; /* said in hellos: what this release understands; 0: FENLU_FEATURES */
     struct bus_handler handler;
     uint32_t hello_timeout_ms; /* 0: HELLO_TIMEOUT_MS */
 };
 
-/* Binds the address of this node's member entry (port 0: any, see net_port) and starts dialling.
- * After a failure the loop must run once more to free what it holds, as after net_stop. */
+/* Binds the address of this node's entry among the identity's members (port 0: any, see net_port)
+ * and starts dialling the others, until bus_ops.set_members says who they are. After a failure the
+ * loop must run once more to free what it holds, as after net_stop. */
 STATUS_MUST_USE enum status net_start(const struct net_options *options, struct net **net,
                                       struct error *error);
 struct bus *net_bus(struct net *net);

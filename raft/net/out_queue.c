@@ -16,6 +16,8 @@ static bool is_small(enum frame_kind kind, size_t payload_size)
     case FRAME_PONG:
         return true;
     case FRAME_RAFT:
+    case FRAME_SNAPSHOT:
+    case FRAME_REPAIR:
         return payload_size == 0;
     case FRAME_REQUEST:
     case FRAME_REPLY:
@@ -23,6 +25,16 @@ static bool is_small(enum frame_kind kind, size_t payload_size)
         break;
     }
     return false;
+}
+
+/* Pieces of a snapshot leave room for what Raft has to say meanwhile. */
+static size_t limit_of(enum frame_kind kind, bool small)
+{
+    if (small) {
+        return CONNECTION_QUEUE_BYTES_MAX;
+    }
+    return kind == FRAME_SNAPSHOT ? CONNECTION_QUEUE_SNAPSHOT_BYTES
+                                  : CONNECTION_QUEUE_BYTES_MAX - CONNECTION_QUEUE_SMALL_BYTES;
 }
 
 static size_t payload_size_of(const struct bus_payload *payload)
@@ -60,6 +72,14 @@ static struct out_frame *list_pop(struct out_list *list)
     return frame;
 }
 
+static struct out_list *list_of(struct out_queue *queue, enum frame_kind kind, bool small)
+{
+    if (small) {
+        return &queue->small;
+    }
+    return kind == FRAME_SNAPSHOT ? &queue->snapshot : &queue->large;
+}
+
 /* Header, head and copied payload behind the frame's entries. */
 static void write_inline(struct out_frame *frame, enum frame_kind kind, struct bytes head,
                          const struct bus_payload *payload, size_t payload_size)
@@ -92,8 +112,7 @@ enum status out_queue_put(struct out_queue *queue, enum frame_kind kind, struct 
     size_t wire_size = FRAME_HEADER_SIZE + head.size + payload_size;
     size_t cost = sizeof(struct out_frame) + entries_size + wire_size;
     bool small = is_small(kind, payload_size);
-    size_t limit = CONNECTION_QUEUE_BYTES_MAX - (small ? 0 : CONNECTION_QUEUE_SMALL_BYTES);
-    if (queue->bytes + cost > limit) {
+    if (queue->bytes + cost > limit_of(kind, small)) {
         return STATUS_BUSY;
     }
     struct out_frame *frame = net_allocate(sizeof(struct out_frame) + entries_size + inline_size);
@@ -112,14 +131,22 @@ enum status out_queue_put(struct out_queue *queue, enum frame_kind kind, struct 
     frame->inline_data = (uint8_t *)(frame->entries + payload->entry_count);
     write_inline(frame, kind, head, payload, payload_size);
     queue->bytes += cost;
-    list_push(small ? &queue->small : &queue->large, frame);
+    list_push(list_of(queue, kind, small), frame);
     return STATUS_OK;
+}
+
+bool out_queue_empty(const struct out_queue *queue)
+{
+    return queue->small.head == NULL && queue->large.head == NULL && queue->snapshot.head == NULL;
 }
 
 struct out_frame *out_queue_take(struct out_queue *queue)
 {
     struct out_frame *frame = list_pop(&queue->small);
-    return frame != NULL ? frame : list_pop(&queue->large);
+    if (frame == NULL) {
+        frame = list_pop(&queue->large);
+    }
+    return frame != NULL ? frame : list_pop(&queue->snapshot);
 }
 
 uint32_t out_frame_parts(const struct out_frame *frame, struct bytes parts[OUT_FRAME_PARTS_MAX])

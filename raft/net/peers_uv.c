@@ -1,16 +1,10 @@
 #include "base/assert.h"
 #include "base/log_line.h"
+#include "raft/net/memory.h"
 #include "raft/net/net_parts_uv.h"
 
-struct net_peer *net_find_peer(struct net *net, uint32_t node)
-{
-    for (uint32_t i = 0; i < net->peer_count; i++) {
-        if (net->peers[i].node == node) {
-            return &net->peers[i];
-        }
-    }
-    return NULL;
-}
+#include <stdlib.h>
+#include <string.h>
 
 void net_peer_changed(struct net_peer *peer, const char *reason)
 {
@@ -34,6 +28,19 @@ void net_peer_changed(struct net_peer *peer, const char *reason)
     }
 }
 
+void net_peer_greeted(struct net_peer *peer, const struct hello *hello)
+{
+    const struct bus_handler *handler = &peer->net->options.handler;
+    peer->incarnation = hello->incarnation;
+    if (handler->on_peer_hello != NULL) {
+        handler->on_peer_hello(handler->context, peer->node, hello->incarnation, hello->features);
+    }
+    /* The handler may have set other members. */
+    if (!peer->dropped) {
+        net_peer_changed(peer, "");
+    }
+}
+
 static void say(struct dialer *dialer, struct hello *hello)
 {
     const struct net_peer *peer = dialer->options.owner;
@@ -50,9 +57,8 @@ static bool check(struct dialer *dialer, const struct hello *hello, struct refus
 static void on_open(struct dialer *dialer, const struct hello *hello)
 {
     struct net_peer *peer = dialer->options.owner;
-    peer->incarnation = hello->incarnation;
     peer->outgoing = true;
-    net_peer_changed(peer, "");
+    net_peer_greeted(peer, hello);
 }
 
 static void on_frame(struct dialer *dialer, const struct frame *frame)
@@ -89,10 +95,10 @@ static void on_stopped(struct dialer *dialer)
 {
     struct net_peer *peer = dialer->options.owner;
     struct net *net = peer->net;
-    peer->outgoing = false;
-    net_peer_changed(peer, "stopped");
-    ASSERT(net->dialers_running > 0);
+    ASSERT(net->dialers_running > 0 && peer->dropped);
     net->dialers_running--;
+    peer->dialling = false;
+    net_peer_free_if_idle(peer);
     net_end_if_idle(net);
 }
 
@@ -106,33 +112,58 @@ static const struct dialer_handler DIALER_HANDLER = {
     .on_stopped = on_stopped,
 };
 
-void net_peers_start(struct net *net, const struct address addresses[])
+/* --- life ------------------------------------------------------------------------------------- */
+
+struct net_peer *net_peer_new(struct net *net, uint32_t node, const struct address *address)
 {
-    const struct superblock *identity = &net->identity;
-    for (uint32_t i = 0; i < identity->member_count; i++) {
-        if (identity->members[i].id == identity->node) {
-            continue;
-        }
-        struct net_peer *peer = &net->peers[net->peer_count++];
-        peer->net = net;
-        peer->node = identity->members[i].id;
-        const struct dialer_options options = {
-            .loop = net->options.loop,
-            .clock = net->options.clock,
-            .seed = entropy_u64(&net->options.entropy),
-            .hello_timeout_ms = net->hello_timeout_ms,
-            .silence_ms = PEER_SILENCE_MS,
-            .handler = &DIALER_HANDLER,
-            .owner = peer,
-        };
-        dialer_start(&peer->dialer, &options, &addresses[i]);
-        net->dialers_running++;
+    struct net_peer *peer = net_allocate(sizeof *peer);
+    memset(peer, 0, sizeof *peer);
+    peer->net = net;
+    peer->node = node;
+    peer->dialling = true;
+    const struct dialer_options options = {
+        .loop = net->options.loop,
+        .clock = net->options.clock,
+        .seed = entropy_u64(&net->options.entropy),
+        .hello_timeout_ms = net->hello_timeout_ms,
+        .silence_ms = PEER_SILENCE_MS,
+        .handler = &DIALER_HANDLER,
+        .owner = peer,
+    };
+    dialer_start(&peer->dialer, &options, address);
+    net->dialers_running++;
+    TAILQ_INSERT_TAIL(&net->peers, peer, link);
+    return peer;
+}
+
+void net_peer_free_if_idle(struct net_peer *peer)
+{
+    if (peer->dropped && !peer->dialling && peer->accepted_count == 0) {
+        free(peer);
     }
 }
 
-void net_peers_stop(struct net *net)
+void net_peer_cut(struct net_peer *peer, const char *reason)
 {
-    for (uint32_t i = 0; i < net->peer_count; i++) {
-        dialer_stop(&net->peers[i].dialer);
+    if (peer->dialer.connection != NULL) {
+        dialer_fail(&peer->dialer, STATUS_CLOSED, reason);
     }
+    if (peer->incoming != NULL) {
+        connection_fail(peer->incoming->connection, STATUS_CLOSED, "%s", reason);
+    }
+}
+
+void net_peer_drop(struct net_peer *peer, const char *reason)
+{
+    ASSERT(!peer->dropped);
+    struct accepted *incoming = peer->incoming;
+    peer->outgoing = false;
+    peer->incoming = NULL;
+    peer->dropped = true;
+    TAILQ_REMOVE(&peer->net->peers, peer, link);
+    net_peer_changed(peer, reason);
+    if (incoming != NULL) {
+        connection_fail(incoming->connection, STATUS_CLOSED, "%s", reason);
+    }
+    dialer_stop(&peer->dialer);
 }

@@ -10,6 +10,7 @@ import unittest
 import check_format
 import check_headers
 import check_includes
+import check_points
 import check_purity
 import tree
 
@@ -242,6 +243,40 @@ class Purity(Tree):
         text = "void abort(void);\nvoid fenlu_panic(void) { abort(); }\n"
         self.assertEqual(self.needs(self.archive("a.a", **{"assert": text})), [])
         self.assertEqual(self.needs(self.archive("b.a", other=text)), ["abort"])
+
+
+class Points(Tree):
+    def lists(self, mutations, situations):
+        for kind, names in (("MUTATION", mutations), ("SITUATION", situations)):
+            rows = " \\\n".join([f"#define {kind}_MAP(X)"] + [f'    X({n}, "text")' for n in names])
+            self.write(f"base/{kind.lower()}.h", rows + "\n")
+
+    def test_every_name_has_a_point(self):
+        self.lists(["a", "b"], ["c"])
+        self.write("raft/core/x.c", "if (MUTATION(a)) { SITUATION(c); } /* MUTATION(b) */\n")
+        self.assertEqual(check_points.check_lists(self.root),
+                         ["base/mutation.h: b has no point in the code"])
+
+    def test_seeded_bugs_are_in_production_code(self):
+        self.lists(["a"], [])
+        self.write("sim/x.c", "if (MUTATION(a)) {}\n")
+        self.assertEqual(check_points.check_lists(self.root),
+                         ["sim/x.c: a seeded bug belongs into production code"])
+
+    def test_no_trace_in_a_program(self):
+        self.write("a.c", "int mutation_selected;\n")
+        self.write("b.c", "int other;\n")
+        for name, expected in (("a", 1), ("b", 0)):
+            path = os.path.join(self.root, name + ".o")
+            subprocess.run([TOOLS.compiler, "-c", "-o", path,
+                            os.path.join(self.root, name + ".c")], check=True)
+            self.assertEqual(len(check_points.check_program(TOOLS.nm, path)), expected)
+
+    def test_release_refuses(self):
+        self.write("base/mutation.h", "#error \"no\"\n")
+        self.assertEqual(check_points.check_release(TOOLS.compiler, self.root), [])
+        self.write("base/mutation.h", "\n")
+        self.assertEqual(len(check_points.check_release(TOOLS.compiler, self.root)), 1)
 
 
 class Format(Tree):

@@ -90,7 +90,7 @@ int tear_down(void **state)
 void pass_ms(uint64_t ms)
 {
     world.now_ns += ms * NS_PER_MS;
-    client_tick(world.client);
+    client_host_tick(world.client);
 }
 
 void lead(uint32_t leader, uint64_t term)

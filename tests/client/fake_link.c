@@ -7,11 +7,19 @@
 
 struct link fake_links[FAKE_LINKS_MAX];
 uint32_t fake_links_count;
+uint64_t fake_config_index;
 
 void fake_reset(void)
 {
     memset(fake_links, 0, sizeof fake_links);
     fake_links_count = 0;
+    fake_config_index = 0;
+}
+
+/* A request that the client makes by itself: its id says so. */
+static bool is_poll(const struct fake_sent *sent)
+{
+    return sent->request.id >> 63 != 0;
 }
 
 enum status link_start(const struct link_options *options, struct link **link, struct error *error)
@@ -39,7 +47,15 @@ enum status link_send(struct link *link, enum frame_kind kind, struct bytes head
     if (payload == NULL) {
         return STATUS_OK;
     }
-    memcpy(&sent->command, payload->bytes.data, sizeof sent->command);
+    if (sent->request.operation == OPERATION_ADMIN) {
+        status = admin_request_decode(payload->bytes, &sent->admin);
+        ASSERT(status == STATUS_OK);
+    } else {
+        memcpy(&sent->command, payload->bytes.data, sizeof sent->command);
+    }
+    if (payload->release == NULL) {
+        return STATUS_OK;
+    }
     if (link->holds) {
         link->held[link->held_count++] = *payload;
     } else {
@@ -61,6 +77,7 @@ void fake_release(uint32_t link)
 void link_close(struct link *link, void (*done)(void *context), void *context)
 {
     link->up = false;
+    link->closed = true;
     fake_release((uint32_t)(link - fake_links));
     done(context);
 }
@@ -85,7 +102,7 @@ struct fake_sent *fake_command(uint32_t link)
 {
     for (uint32_t i = fake_links[link].sent_count; i > 0; i--) {
         struct fake_sent *sent = &fake_links[link].sent[i - 1];
-        if (sent->request.operation != OPERATION_STATUS && !sent->answered) {
+        if (!is_poll(sent) && !sent->answered) {
             return sent;
         }
     }
@@ -96,7 +113,7 @@ uint32_t fake_commands_count(uint32_t link)
 {
     uint32_t count = 0;
     for (uint32_t i = 0; i < fake_links[link].sent_count; i++) {
-        count += fake_links[link].sent[i].request.operation != OPERATION_STATUS;
+        count += !is_poll(&fake_links[link].sent[i]);
     }
     return count;
 }
@@ -113,7 +130,9 @@ void fake_reply(uint32_t link, const struct reply *reply, const void *payload, s
 void fake_answer_status(uint32_t link, uint32_t leader, uint64_t term)
 {
     struct link *from = &fake_links[link];
-    struct node_status status = { .node = link + 1, .leader = leader, .term = term };
+    struct node_status status = {
+        .node = link + 1, .leader = leader, .term = term, .config_index = fake_config_index
+    };
     uint8_t payload[NODE_STATUS_SIZE];
     node_status_encode(payload, &status);
     for (uint32_t i = 0; i < from->sent_count; i++) {
@@ -124,4 +143,33 @@ void fake_answer_status(uint32_t link, uint32_t leader, uint64_t term)
             fake_reply(link, &reply, payload, sizeof payload);
         }
     }
+}
+
+uint32_t fake_lists_count(uint32_t link)
+{
+    const struct link *from = &fake_links[link];
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < from->sent_count; i++) {
+        count += is_poll(&from->sent[i]) && from->sent[i].request.operation == OPERATION_ADMIN;
+    }
+    return count;
+}
+
+void fake_answer_list(uint32_t link, const struct members_view *view)
+{
+    struct link *from = &fake_links[link];
+    uint8_t payload[MEMBERS_VIEW_SIZE_MAX];
+    size_t size = members_view_encode(payload, view);
+    for (uint32_t i = from->sent_count; i > 0; i--) {
+        struct fake_sent *sent = &from->sent[i - 1];
+        if (is_poll(sent) && sent->request.operation == OPERATION_ADMIN && !sent->answered) {
+            sent->answered = true;
+            struct reply reply = { .id = sent->request.id,
+                                   .leader = view->leader,
+                                   .term = view->term };
+            fake_reply(link, &reply, payload, size);
+            return;
+        }
+    }
+    ASSERT(false);
 }

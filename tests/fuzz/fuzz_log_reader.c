@@ -11,8 +11,8 @@
 #include "base/cursor.h"
 #include "raft/log/log.h"
 #include "raft/log/segment.h"
+#include "sim/sim_disk.h"
 #include "tests/fuzz/fuzz.h"
-#include "tests/lib/memory_disk.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -27,7 +27,7 @@ enum {
     INCARNATION = 5,
 };
 
-static void put_file(struct memory_disk *disk, const char *path, const void *data, size_t size)
+static void put_file(struct sim_disk *disk, const char *path, const void *data, size_t size)
 {
     struct disk_file file;
     struct error error;
@@ -98,7 +98,7 @@ static void seal(uint8_t *image, uint64_t sequence, uint32_t slots, uint8_t flag
     }
 }
 
-static void put_segments(struct memory_disk *disk, struct reader *reader, uint8_t flags)
+static void put_segments(struct sim_disk *disk, struct reader *reader, uint8_t flags)
 {
     uint64_t chain = 0;
     for (uint64_t sequence = 1; sequence <= SEGMENTS_MAX && reader_left(reader) > 0; sequence++) {
@@ -123,6 +123,29 @@ static void put_segments(struct memory_disk *disk, struct reader *reader, uint8_
     }
 }
 
+static bool is_damaged(const struct log_recovered *recovered, uint64_t index)
+{
+    for (uint32_t i = 0; i < recovered->damaged_count; i++) {
+        if (recovered->damaged[i] == index) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The scrubber finds what recovery did. */
+static void verify_log(struct log *log, const struct log_recovered *recovered)
+{
+    uint64_t next = log_first_index(log);
+    uint64_t damaged = 0;
+    struct error error;
+    while (next != 0) {
+        enum status status = log_verify(log, next, UINT64_MAX, &next, &damaged, &error);
+        ASSERT(status == STATUS_OK);
+        ASSERT(damaged == 0 || is_damaged(recovered, damaged));
+    }
+}
+
 /* Reads every entry and appends one more. */
 static void use_log(struct log *log, const struct log_recovered *recovered)
 {
@@ -131,14 +154,21 @@ static void use_log(struct log *log, const struct log_recovered *recovered)
     for (uint64_t index = recovered->base_index + 1; index <= recovered->last_index; index++) {
         struct entry *entry = NULL;
         enum status status = log_read(log, index, &entry, &error);
+        if (is_damaged(recovered, index)) {
+            ASSERT(status == STATUS_CORRUPT);
+            continue;
+        }
         ASSERT(status == STATUS_OK && entry->header.index == index);
         ASSERT(entry->header.term >= term);
         term = entry->header.term;
         entry_release(entry);
     }
+    verify_log(log, recovered);
     struct entry *entry = entry_new(0);
     memset(&entry->header, 0, sizeof entry->header);
     entry->header.index = recovered->last_index + 1;
+    term = recovered->run_count > 0 ? recovered->runs[recovered->run_count - 1].term
+                                    : recovered->base_term;
     entry->header.term = term == 0 ? 1 : term;
     entry->header.timestamp = recovered->last_timestamp;
     entry->header.kind = ENTRY_NOOP;
@@ -149,7 +179,7 @@ static void use_log(struct log *log, const struct log_recovered *recovered)
     entry_release(entry);
 }
 
-static void open_log(struct memory_disk *disk)
+static void open_log(struct sim_disk *disk)
 {
     static struct log_recovered recovered;
     struct superblock superblock = {
@@ -159,6 +189,8 @@ static void open_log(struct memory_disk *disk)
     struct log *log = NULL;
     struct error error;
     uint64_t last = 0;
+    enum status created = superblock_create(&disk->disk, "d", &superblock, &error);
+    ASSERT(created == STATUS_OK);
     for (int round = 0; round < 2; round++) {
         enum status status = log_open(&options, &superblock, &log, &recovered, &error);
         if (status != STATUS_OK) {
@@ -177,7 +209,7 @@ static void open_log(struct memory_disk *disk)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct memory_disk *disk = memory_disk_new();
+    struct sim_disk *disk = sim_disk_new();
     struct reader reader = reader_init(data, size);
     uint8_t flags = read_u8(&reader);
     struct error error;
@@ -196,6 +228,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         put_segments(disk, &reader, flags);
         open_log(disk);
     }
-    memory_disk_free(disk);
+    sim_disk_free(disk);
     return 0;
 }

@@ -125,9 +125,9 @@ static void take_frame(const struct frame *frame)
     (void)touch(frame->head);
     (void)touch(frame->payload);
     if (frame->header.kind == FRAME_HELLO && hello_decode(frame->head, &hello) == STATUS_OK) {
-        uint8_t again[HELLO_SIZE];
-        hello_encode(again, &hello);
-        ASSERT(memcmp(again, frame->head.data, HELLO_SIZE) == 0);
+        uint8_t again[HELLO_SIZE_MAX];
+        size_t size = hello_encode(again, &hello);
+        ASSERT(size == frame->head.size && memcmp(again, frame->head.data, size) == 0);
     } else if (frame->header.kind == FRAME_REFUSED &&
                refusal_decode(frame->head, &refusal) == STATUS_OK) {
         ASSERT(strlen(refusal.text) < REFUSAL_TEXT_MAX);

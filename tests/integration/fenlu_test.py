@@ -270,9 +270,11 @@ def run_fenlu(*arguments, timeout=60, **options):
 
 class Process:
     """A fenlu command that runs until it is stopped. Standard output is read by a thread, line by
-    line, into `lines` and on_line; standard error goes to the file `log`."""
+    line, into `lines` and on_line; standard error goes to the file `log`. `prefix` are words before
+    the command: what runs it in another namespace, say."""
 
-    def __init__(self, *arguments):
+    def __init__(self, *arguments, prefix=()):
+        self.prefix = list(prefix)
         self.arguments = list(map(str, arguments))
         self.lines = []
         self.changed = threading.Condition()
@@ -281,7 +283,7 @@ class Process:
 
     def start(self):
         # Its own group, so that children can be ended with it.
-        command = ["setpriv", "--pdeathsig", "KILL", FENLU, *self.arguments]
+        command = ["setpriv", "--pdeathsig", "KILL", *self.prefix, FENLU, *self.arguments]
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL,
                                             stdout=subprocess.PIPE, stderr=log,
@@ -362,8 +364,8 @@ class Process:
 class Gateway(Process):
     """A command that prints `ready grpc=ADDR`."""
 
-    def __init__(self, *arguments):
-        super().__init__(*arguments)
+    def __init__(self, *arguments, prefix=()):
+        super().__init__(*arguments, prefix=prefix)
         self.address = None
 
     def start(self, wait=True, timeout=START_TIMEOUT):

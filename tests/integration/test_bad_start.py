@@ -140,7 +140,7 @@ def test_a_folder_of_a_newer_release():
     assert superblock.read_bytes() == sound, "this test's checksum is Fenlu's"
     for copies in (range(COPIES), [2]):
         superblock.write_bytes(sound)
-        patch_superblock(superblock, VERSION_AT, struct.pack("<I", 2), copies)
+        patch_superblock(superblock, VERSION_AT, struct.pack("<I", 3), copies)
         before = contents(data)
         must_fail(1, [str(superblock), "newer release"], "server", "--data", data)
         assert contents(data) == before

@@ -10,9 +10,9 @@ import time
 
 import grpc
 
-from fenlu_test import (Dev, Ledger, Skip, account, errors_pb2, error_detail, failure, health_pb2,
-                        id_bytes, id_number, ledger_pb2, main, run_fenlu, scratch_path, statuses, transfer,
-                        unary, wait_until, whole)
+from fenlu_test import (Dev, Ledger, Skip, account, cluster_status, errors_pb2, error_detail, failure,
+                        health_pb2, id_bytes, id_number, ledger_pb2, main, run_fenlu, scratch_path,
+                        statuses, transfer, unary, wait_until, whole)
 from own_cluster import Cluster
 
 MIB = 2**20
@@ -38,6 +38,12 @@ def small_disk(mib):
 
 def grow(folder, mib):
     subprocess.run(["mount", "-o", f"remount,size={mib}m", str(folder)], check=True)
+
+
+def take_room(disk):
+    with contextlib.suppress(OSError), open(disk / "other", "wb", buffering=0) as other:
+        while True:
+            other.write(bytes(65536))
 
 
 def id_of(number):
@@ -211,9 +217,7 @@ def test_a_follower_with_a_full_disk_holds_nobody_up():
             full.start(wait=False)
             wait_until(lambda: cluster.leader(channel) != 3, "another leader")
         cluster.digest(channel)  # all three are up: the disk fills under a running server
-        with contextlib.suppress(OSError), open(disk / "other", "wb", buffering=0) as other:
-            while True:
-                other.write(bytes(65536))
+        take_room(disk)
         last = 0
         while last < 90 * BATCH:
             assert post(ledger, last + 1, BATCH) <= {CREATED, EXISTS}
@@ -225,6 +229,44 @@ def test_a_follower_with_a_full_disk_holds_nobody_up():
         applied, _ = cluster.digest(channel)
         assert applied > 0
         check_all(ledger, last)
+        cluster.stop()
+
+
+def test_without_room_on_a_majority_writers_are_refused_and_the_rest_goes_on():
+    """Votes, an election too, and reads; and with room again writes, all without a restart of the
+    servers that were full."""
+    with small_disk(2 * SEGMENT_MIB + 20) as disk2, small_disk(2 * SEGMENT_MIB + 20) as disk3, \
+            Cluster("--disk-reserve-mib", 0,
+                    folders={2: str(disk2 / "data"), 3: str(disk3 / "data")}) as cluster, \
+            cluster.api.channel() as channel:
+        ledger = Ledger(channel)
+        make_accounts(ledger)
+        cluster.digest(channel)
+        for disk in (disk2, disk3):
+            take_room(disk)
+        last, error = fill(ledger, 2_000_000)
+        check_refused(error, ["majority of the members have room", "fenlu status"])
+        check_reads(channel, ledger, last)
+        for id in (2, 3):
+            assert cluster.node(id)["disk_full"], cluster.node(id)
+        assert not cluster.node(1)["disk_full"]
+        # A full node that leads hands over to one with room, so 1 leads by now; without it, the
+        # full ones elect one of them.
+        wait_until(lambda: cluster.leader(channel) == 1, "the one with room leads")
+        cluster.servers[1].kill()
+        wait_until(lambda: cluster_status(channel).leader in (2, 3), "a leader")
+        wait_until(lambda: health(channel) == health_pb2.HealthCheckResponse.SERVING, "health")
+        check_refused(failure(post, ledger, last + 1, 1, timeout=5), ["full disk", "free space"])
+        check_reads(channel, ledger, last)
+        for id, disk in ((2, disk2), (3, disk3)):
+            assert cluster.servers[id].process.poll() is None
+            (disk / "other").unlink()
+            grow(disk, 1024)
+        wait_writable(ledger, last + 1)
+        assert post(ledger, last + 2, BATCH) <= {CREATED, EXISTS}
+        cluster.servers[1].start(wait=False)
+        cluster.digest(channel)
+        check_all(ledger, last + 1 + BATCH)
         cluster.stop()
 
 

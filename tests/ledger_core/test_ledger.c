@@ -74,12 +74,17 @@ static void check_ascending(uint32_t count)
 {
     assert_int_equal(ledger_sums_count(books.ledger), count);
     uint32_t before = 0;
+    struct ledger_totals totals = ledger_totals(books.ledger);
     for (uint32_t i = 0; i < count; i++) {
         struct ledger_sums sums;
         ledger_sums_at(books.ledger, i, &sums);
         assert_true(sums.ledger > before);
         before = sums.ledger;
+        totals.accounts -= sums.accounts;
+        totals.transfers -= sums.transfers;
     }
+    assert_int_equal(totals.accounts, 0);
+    assert_int_equal(totals.transfers, 0);
 }
 
 static void one_ledger_too_many(void **state)
@@ -110,6 +115,7 @@ static void a_failed_chain_brings_no_ledger(void **state)
     books_accounts(&books, chain, 5, results);
     assert_int_equal(results[3].status, ACCOUNT_STATUS_CODE_MUST_NOT_BE_ZERO);
     assert_int_equal(results[4].status, ACCOUNT_STATUS_CREATED);
+    assert_int_equal(ledger_totals(books.ledger).accounts, 2);
     check_ascending(2);
     struct ledger_sums sums;
     ledger_sums_at(books.ledger, 0, &sums);
@@ -200,6 +206,9 @@ static void what_is_saved_is_loaded(void **state)
     assert_int_equal(sums.transfers, 2);
     assert_int_equal(sums.credits_posted_high, 1);
     assert_true(sums.credits_posted == 4); /* 2^128 - 1 + 5 */
+    assert_true(ledger_totals(other.ledger).accounts > 4);
+    assert_int_equal(ledger_totals(other.ledger).accounts, ledger_totals(books.ledger).accounts);
+    assert_int_equal(ledger_totals(other.ledger).transfers, ledger_totals(books.ledger).transfers);
     books_close(&other);
 }
 

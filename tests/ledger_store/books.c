@@ -159,6 +159,7 @@ static void freeze(struct books *books)
         .log_index = books->entry,
         .log_term = 1 + books->entry / 10,
         .timestamp = books->entry * 1000,
+        .log_chain = books->entry * 17,
         .digest = books_digest(books),
         .extra = { (const uint8_t *)&extra, sizeof extra },
     };
@@ -216,6 +217,7 @@ void books_open(struct books *books, uint64_t seed, uint32_t seal_events, struct
         assert_int_equal(extra, recovered.log_index * 31);
         assert_int_equal(recovered.log_term, 1 + recovered.log_index / 10);
         assert_int_equal(recovered.timestamp, recovered.log_index * 1000);
+        assert_int_equal(recovered.log_chain, recovered.log_index * 17);
     }
 }
 

@@ -106,6 +106,13 @@ static enum status faulty_checkpoint(struct kv *kv, const char *folder, struct e
     return inner->ops->checkpoint(inner, folder, error);
 }
 
+static enum status faulty_verify(struct kv *kv, struct kv_place *place, uint64_t bytes_budget,
+                                 bool *done, struct error *error)
+{
+    struct kv *inner = faulty_of(kv)->inner;
+    return inner->ops->verify(inner, place, bytes_budget, done, error);
+}
+
 static void faulty_close(struct kv *kv)
 {
     faulty_of(kv)->inner = NULL;
@@ -123,6 +130,7 @@ static const struct kv_ops faulty_ops = {
     .ingest = faulty_ingest,
     .commit = faulty_commit,
     .checkpoint = faulty_checkpoint,
+    .verify = faulty_verify,
     .close = faulty_close,
 };
 

@@ -1,7 +1,9 @@
-/* test_kv_contract.c — kv.h, on both implementations. */
+/* test_kv_contract.c — kv.h, on every implementation: RocksDB, and kv_file on a simulated disk and
+ * on the kernel's files. */
 #include "base/random.h"
 #include "ledger/store/kv.h"
 #include "tests/ledger_store/folder.h"
+#include "tests/ledger_store/kv_kinds.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,60 +16,48 @@
 #include <cmocka.h>
 
 struct fixture {
-    bool rocks;
-    char folder[DISK_PATH_MAX];
+    struct kv_home home;
     struct kv *kv;
 };
 
 static struct error error;
 
-static struct kv *rocks_open(const char *folder)
-{
-    struct kv_rocks_options options = { .folder = folder,
-                                        .cache_bytes = 4 * 1024 * 1024,
-                                        .background_jobs = 2 };
-    struct kv *kv;
-    if (kv_rocks_open(&options, &kv, &error) != STATUS_OK) {
-        fail_msg("%s", error.text);
-    }
-    return kv;
-}
-
-static int set_up_memory(void **state)
+static int set_up(void **state, enum kv_kind kind)
 {
     static struct fixture fixture;
-    fixture = (struct fixture){ .rocks = false };
-    assert_int_equal(kv_memory_open(&fixture.kv, &error), STATUS_OK);
+    kv_home_begin(&fixture.home, kind);
+    fixture.kv = kv_home_open(&fixture.home);
     *state = &fixture;
     return 0;
+}
+
+static int set_up_simulated(void **state)
+{
+    return set_up(state, KV_SIMULATED);
+}
+
+static int set_up_files(void **state)
+{
+    return set_up(state, KV_FILES);
 }
 
 static int set_up_rocks(void **state)
 {
-    static struct fixture fixture;
-    fixture = (struct fixture){ .rocks = true };
-    folder_make(fixture.folder);
-    fixture.kv = rocks_open(fixture.folder);
-    *state = &fixture;
-    return 0;
+    return set_up(state, KV_ROCKS);
 }
 
 static int tear_down(void **state)
 {
     struct fixture *fixture = *state;
     fixture->kv->ops->close(fixture->kv);
-    if (fixture->rocks) {
-        folder_remove(fixture->folder);
-    }
+    kv_home_end(&fixture->home);
     return 0;
 }
 
 static void reopen(struct fixture *fixture)
 {
-    if (fixture->rocks) {
-        fixture->kv->ops->close(fixture->kv);
-        fixture->kv = rocks_open(fixture->folder);
-    }
+    fixture->kv->ops->close(fixture->kv);
+    fixture->kv = kv_home_open(&fixture->home);
 }
 
 static struct bytes text(const char *chars)
@@ -188,10 +178,13 @@ static void abandoned_and_forgotten_tables_leave_nothing(void **state)
     fixture->kv->ops->table_abandon(table);
     reopen(fixture);
     assert_value(fixture->kv, "a", NULL);
-    if (fixture->rocks) {
+    if (fixture->home.kind == KV_ROCKS) {
         char tables[DISK_PATH_MAX];
-        assert_int_equal(disk_join(tables, fixture->folder, "tables", &error), STATUS_OK);
+        assert_int_equal(disk_join(tables, fixture->home.folder, "tables", &error), STATUS_OK);
         assert_int_equal(folder_bytes(tables, ""), 0);
+    }
+    if (fixture->home.kind == KV_FILES) {
+        assert_int_equal(folder_bytes(fixture->home.folder, ".data"), 0);
     }
     write_table(fixture->kv, "closed-only", pairs); /* the name is free again */
 }
@@ -305,41 +298,67 @@ static void a_random_run_equals_an_array(void **state)
     }
 }
 
+static struct kv_home copy_of(const struct kv_home *home)
+{
+    struct kv_home copy = *home;
+    int size = snprintf(copy.folder, sizeof copy.folder, "%.1000s-copy", home->folder);
+    assert_true(size > 0 && (size_t)size < sizeof copy.folder);
+    return copy;
+}
+
 static void a_checkpoint_is_a_store_of_its_own(void **state)
 {
     struct fixture *fixture = *state;
-    char copy[DISK_PATH_MAX];
+    static const char *const pairs[] = { "b", "1", "c", "1", NULL };
+    static const char *const names[] = { "t" };
     commit(fixture->kv, "a", "1");
-    if (!fixture->rocks) {
-        assert_int_equal(fixture->kv->ops->checkpoint(fixture->kv, "anywhere", &error),
-                         STATUS_UNIMPLEMENTED);
-        return;
-    }
-    assert_int_equal(disk_join(copy, fixture->folder, "copy", &error), STATUS_OK);
-    assert_int_equal(fixture->kv->ops->checkpoint(fixture->kv, copy, &error), STATUS_OK);
+    commit(fixture->kv, "gone", "1");
+    write_table(fixture->kv, "t", pairs);
+    assert_int_equal(fixture->kv->ops->ingest(fixture->kv, names, 1, &error), STATUS_OK);
+    commit(fixture->kv, "gone", NULL);
+    struct kv_home copy = copy_of(&fixture->home);
+    assert_int_equal(fixture->kv->ops->checkpoint(fixture->kv, copy.folder, &error), STATUS_OK);
     commit(fixture->kv, "a", "2");
-    struct kv *other = rocks_open(copy);
-    assert_value(other, "a", "1");
+    for (int i = 0; i < 2; i++) { /* it can be written too, and lasts */
+        struct kv *other = kv_home_open(&copy);
+        assert_value(other, "a", i == 0 ? "1" : "3");
+        assert_value(other, "b", "1");
+        assert_value(other, "c", "1");
+        assert_value(other, "gone", NULL);
+        commit(other, "a", "3");
+        other->ops->close(other);
+    }
+    assert_value(fixture->kv, "a", "2");
+    assert_int_equal(fixture->kv->ops->checkpoint(fixture->kv, copy.folder, &error), STATUS_EXISTS);
+}
+
+static void a_copy_of_nothing_is_empty(void **state)
+{
+    struct fixture *fixture = *state;
+    struct kv_home copy = copy_of(&fixture->home);
+    assert_int_equal(fixture->kv->ops->checkpoint(fixture->kv, copy.folder, &error), STATUS_OK);
+    struct kv *other = kv_home_open(&copy);
+    assert_value(other, "a", NULL);
     other->ops->close(other);
-    assert_int_not_equal(fixture->kv->ops->checkpoint(fixture->kv, copy, &error), STATUS_OK);
 }
 
 static void one_process_at_a_time(void **state)
 {
     struct fixture *fixture = *state;
-    struct kv_rocks_options options = { .folder = fixture->folder,
+    struct kv_rocks_options options = { .folder = fixture->home.folder,
                                         .cache_bytes = 1024 * 1024,
                                         .background_jobs = 1 };
     struct kv *other;
     assert_int_equal(kv_rocks_open(&options, &other, &error), STATUS_LOCKED);
-    assert_non_null(strstr(error.text, fixture->folder));
+    assert_non_null(strstr(error.text, fixture->home.folder));
     options.folder = "/proc/no-such-folder";
     assert_int_not_equal(kv_rocks_open(&options, &other, &error), STATUS_OK);
     assert_non_null(strstr(error.text, "/proc/no-such-folder"));
 }
 
-#define ON_BOTH(test)                                                                              \
-    { "memory: " #test, test, set_up_memory, tear_down, NULL },                                    \
+#define ON_ALL(test)                                                                               \
+    { "simulated: " #test, test, set_up_simulated, tear_down, NULL },                              \
+        { "files: " #test, test, set_up_files, tear_down, NULL },                                  \
     {                                                                                              \
         "rocksdb: " #test, test, set_up_rocks, tear_down, NULL                                     \
     }
@@ -347,15 +366,16 @@ static void one_process_at_a_time(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        ON_BOTH(what_is_committed_is_there_after_reopening),
-        ON_BOTH(a_longer_value_than_asked_for_is_corrupt),
-        ON_BOTH(tables_are_invisible_until_ingested_and_then_win),
-        ON_BOTH(a_missing_table_ingests_nothing),
-        ON_BOTH(abandoned_and_forgotten_tables_leave_nothing),
-        ON_BOTH(an_iterator_sees_one_state_in_order),
-        ON_BOTH(large_batches_of_look_ups),
-        ON_BOTH(a_random_run_equals_an_array),
-        ON_BOTH(a_checkpoint_is_a_store_of_its_own),
+        ON_ALL(what_is_committed_is_there_after_reopening),
+        ON_ALL(a_longer_value_than_asked_for_is_corrupt),
+        ON_ALL(tables_are_invisible_until_ingested_and_then_win),
+        ON_ALL(a_missing_table_ingests_nothing),
+        ON_ALL(abandoned_and_forgotten_tables_leave_nothing),
+        ON_ALL(an_iterator_sees_one_state_in_order),
+        ON_ALL(large_batches_of_look_ups),
+        ON_ALL(a_random_run_equals_an_array),
+        ON_ALL(a_checkpoint_is_a_store_of_its_own),
+        ON_ALL(a_copy_of_nothing_is_empty),
         cmocka_unit_test_setup_teardown(one_process_at_a_time, set_up_rocks, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

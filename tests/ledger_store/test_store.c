@@ -4,7 +4,7 @@
 #include "base/thread.h"
 #include "ledger/store/keys.h"
 #include "tests/ledger_store/books.h"
-#include "tests/ledger_store/folder.h"
+#include "tests/ledger_store/kv_kinds.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,54 +17,39 @@
 enum { SEAL_EVENTS = 300, NEVER = 100000 };
 
 struct setup {
-    bool rocks;
-    char folder[DISK_PATH_MAX];
-    struct kv *memory; /* outlives its stores */
+    struct kv_home home;
+    struct kv *kept; /* KV_SIMULATED: outlives its stores */
     struct kv_faulty faulty;
 };
 
-static void setup_begin(struct setup *setup, bool rocks)
+static void setup_begin(struct setup *setup, enum kv_kind kind)
 {
-    *setup = (struct setup){ .rocks = rocks };
-    struct error error;
-    if (rocks) {
-        folder_make(setup->folder);
-    } else {
-        assert_int_equal(kv_memory_open(&setup->memory, &error), STATUS_OK);
+    *setup = (struct setup){ .kept = NULL };
+    kv_home_begin(&setup->home, kind);
+    if (kind == KV_SIMULATED) {
+        setup->kept = kv_home_open(&setup->home);
     }
 }
 
 static struct kv *setup_kv(struct setup *setup)
 {
-    if (!setup->rocks) {
-        return kv_faulty_init(&setup->faulty, setup->memory, 0); /* closing it keeps the memory */
+    if (setup->kept == NULL) {
+        return kv_home_open(&setup->home);
     }
-    struct kv_rocks_options options = { .folder = setup->folder,
-                                        .cache_bytes = 8 * 1024 * 1024,
-                                        .background_jobs = 2 };
-    struct kv *kv;
-    struct error error = { 0 };
-    if (kv_rocks_open(&options, &kv, &error) != STATUS_OK) {
-        fail_msg("%s", error.text);
-    }
-    return kv;
+    return kv_faulty_init(&setup->faulty, setup->kept, 0); /* closing it keeps the other */
 }
 
 static void setup_end(struct setup *setup)
 {
-    if (setup->rocks) {
-        folder_remove(setup->folder);
-    } else {
-        setup->memory->ops->close(setup->memory);
+    if (setup->kept != NULL) {
+        setup->kept->ops->close(setup->kept);
     }
+    kv_home_end(&setup->home);
 }
 
 static void open_never_sealing(struct books *books, uint64_t seed)
 {
-    struct kv *kv;
-    struct error error;
-    assert_int_equal(kv_memory_open(&kv, &error), STATUS_OK);
-    books_open(books, seed, NEVER, kv);
+    books_open(books, seed, NEVER, kv_simulated_open());
 }
 
 static void seal_all(struct books *books)
@@ -94,12 +79,12 @@ static void seal_some(struct books *books, struct random *random)
     }
 }
 
-static void run_and_compare(bool rocks)
+static void run_and_compare(enum kv_kind kind)
 {
     struct setup setup;
     struct books books, reference;
     struct random random;
-    setup_begin(&setup, rocks);
+    setup_begin(&setup, kind);
     random_init(&random, 5);
     open_never_sealing(&reference, 42);
     books_open(&books, 42, SEAL_EVENTS, setup_kv(&setup));
@@ -142,16 +127,16 @@ static void run_and_compare(bool rocks)
     setup_end(&setup);
 }
 
-static void in_memory_a_sealing_run_equals_one_that_never_seals(void **state)
+static void in_files_a_sealing_run_equals_one_that_never_seals(void **state)
 {
     (void)state;
-    run_and_compare(false);
+    run_and_compare(KV_FILES);
 }
 
 static void in_rocksdb_a_sealing_run_equals_one_that_never_seals(void **state)
 {
     (void)state;
-    run_and_compare(true);
+    run_and_compare(KV_ROCKS);
 }
 
 static bool seal_step(void *context)
@@ -170,7 +155,7 @@ static void a_sealer_in_its_own_thread(void **state)
     struct books books, reference;
     struct worker sealer;
     struct error error;
-    setup_begin(&setup, false);
+    setup_begin(&setup, KV_FILES);
     open_never_sealing(&reference, 11);
     books_open(&books, 11, 40, setup_kv(&setup));
     assert_int_equal(worker_start(&sealer, "sealer", seal_step, &books, &error), STATUS_OK);
@@ -199,7 +184,7 @@ static void remnants_of_other_seals_are_ignored(void **state)
     (void)state;
     struct setup setup;
     struct books books, reference;
-    setup_begin(&setup, false);
+    setup_begin(&setup, KV_SIMULATED);
     open_never_sealing(&reference, 9);
     books_open(&books, 9, SEAL_EVENTS, setup_kv(&setup));
     struct error error;
@@ -214,7 +199,7 @@ static void remnants_of_other_seals_are_ignored(void **state)
             struct kv_iterator *iterator;
             struct bytes key, value;
             static const uint8_t from[1] = { KEY_TRANSFER };
-            struct kv *kv = setup.memory;
+            struct kv *kv = setup.kept;
             assert_int_equal(kv->ops->iterate(kv, (struct bytes){ from, 1 }, &iterator, &error),
                              STATUS_OK);
             assert_int_equal(kv->ops->next(iterator, &key, &value, &error), STATUS_OK);
@@ -248,7 +233,7 @@ static void a_full_disk_fails_a_seal_that_later_succeeds(void **state)
     for (uint64_t at = 1; at < 2000; at++) {
         struct setup setup;
         struct books books;
-        setup_begin(&setup, false);
+        setup_begin(&setup, KV_SIMULATED);
         books_open(&books, 1, SEAL_EVENTS, setup_kv(&setup));
         while (!store_seal_due(books.store)) {
             assert_true(books_apply(&books));
@@ -281,14 +266,14 @@ static void a_store_of_a_newer_format_is_refused(void **state)
     (void)state;
     struct setup setup;
     struct books books;
-    setup_begin(&setup, false);
+    setup_begin(&setup, KV_SIMULATED);
     books_open(&books, 1, SEAL_EVENTS, setup_kv(&setup));
     store_close(books.store);
     const uint8_t key[1] = { KEY_FORMAT };
     const uint8_t value[4] = { STORE_FORMAT_VERSION + 1, 0, 0, 0 };
     struct kv_put put = { .key = { key, 1 }, .value = { value, 4 } };
     struct error error = { 0 };
-    assert_int_equal(setup.memory->ops->commit(setup.memory, &put, 1, &error), STATUS_OK);
+    assert_int_equal(setup.kept->ops->commit(setup.kept, &put, 1, &error), STATUS_OK);
     struct store_options options = { .delta = { SEAL_EVENTS, 16 }, .kv = setup_kv(&setup) };
     struct store_checkpoint recovered;
     assert_int_equal(store_open(&options, &books.store, &recovered, &error), STATUS_VERSION);
@@ -297,7 +282,7 @@ static void a_store_of_a_newer_format_is_refused(void **state)
     put.value = (struct bytes){ NULL, 0 }; /* without the record, but not empty */
     const uint8_t other_key[1] = { 'X' };
     struct kv_put puts[2] = { put, { .key = { other_key, 1 }, .value = { value, 4 } } };
-    assert_int_equal(setup.memory->ops->commit(setup.memory, puts, 2, &error), STATUS_OK);
+    assert_int_equal(setup.kept->ops->commit(setup.kept, puts, 2, &error), STATUS_OK);
     assert_int_equal(store_open(&options, &books.store, &recovered, &error), STATUS_CORRUPT);
     setup_end(&setup);
 }
@@ -308,13 +293,13 @@ static void the_audit_sees_any_changed_byte(void **state)
     (void)state;
     struct setup setup;
     struct books books;
-    setup_begin(&setup, false);
+    setup_begin(&setup, KV_SIMULATED);
     books_open(&books, 3, 20, setup_kv(&setup));
     while (store_checkpoint_index(books.store) == 0) {
         assert_true(books_apply(&books));
         seal_all(&books);
     }
-    struct kv *kv = setup.memory;
+    struct kv *kv = setup.kept;
     struct error error;
     struct kv_iterator *iterator;
     struct bytes key, value;
@@ -351,7 +336,7 @@ static void the_audit_sees_any_changed_byte(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(in_memory_a_sealing_run_equals_one_that_never_seals),
+        cmocka_unit_test(in_files_a_sealing_run_equals_one_that_never_seals),
         cmocka_unit_test(in_rocksdb_a_sealing_run_equals_one_that_never_seals),
         cmocka_unit_test(a_sealer_in_its_own_thread),
         cmocka_unit_test(remnants_of_other_seals_are_ignored),

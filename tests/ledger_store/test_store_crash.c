@@ -1,6 +1,7 @@
 /* test_store_crash.c — the store dies at every write, and what is left replays to the same books.
  *
- * In memory: the kv stops at write i, for every i, one record of a table at a time. RocksDB: a
+ * Files: the kv stops at write i, for every i, one record of a table at a time (and at every
+ * operation of the disk below: test_store_disk.c). RocksDB: a
  * child process is killed with SIGKILL before write i, for every i (the records of a table after
  * its first are one), and at random moments, which may lie within a write; another child opens what
  * is left. Processes that open RocksDB are always fresh children: its threads do not survive a
@@ -8,7 +9,9 @@
  */
 #include "base/random.h"
 #include "tests/ledger_store/books.h"
+#include "tests/ledger_store/crash.h"
 #include "tests/ledger_store/folder.h"
+#include "tests/ledger_store/kv_kinds.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -28,109 +31,28 @@
 
 #include <cmocka.h>
 
-enum { SEED = 77, SEAL_EVENTS = 50, NEVER = 100000, ENTRIES = 14 };
-
-/* digests[n] is that of the books after entry n, from a run that never seals. */
-static u128 digests[ENTRIES + 1];
-
-static void make_reference(struct books *reference)
-{
-    struct kv *kv;
-    struct error error;
-    assert_int_equal(kv_memory_open(&kv, &error), STATUS_OK);
-    books_open(reference, SEED, NEVER, kv);
-    digests[0] = books_digest(reference);
-    while (reference->entry < ENTRIES) {
-        assert_true(books_apply(reference));
-        digests[reference->entry] = books_digest(reference);
-    }
-}
-
-/* Applies and seals up to the last entry, or until a write fails; then the store is closed.
- * *durable is what the store said was sealed: whatever happens later, that must come back. */
-static enum status run_until_stopped(struct kv *kv, uint64_t *durable)
-{
-    struct store_options options = { .delta = { SEAL_EVENTS, 16 }, .kv = kv };
-    struct store_checkpoint recovered;
-    struct books books = { .seed = SEED };
-    struct error error;
-    enum status status = store_open(&options, &books.store, &recovered, &error);
-    if (status != STATUS_OK) {
-        return status;
-    }
-    books.entry = recovered.log_index;
-    while (books.entry < ENTRIES && status == STATUS_OK) {
-        if (!books_apply(&books) || books.entry == ENTRIES) {
-            status = books_seal(&books, &error);
-        } else {
-            bool more; /* the seal lags behind */
-            status = store_seal_step(books.store, &more, &error);
-        }
-        *durable = store_checkpoint_index(books.store);
-    }
-    store_close(books.store);
-    return status;
-}
-
-static void assert_audit(struct books *books)
-{
-    u128 digest;
-    struct error error = { 0 };
-    if (store_recompute_digest(books->store, &digest, &error) != STATUS_OK) {
-        fail_msg("audit: %s", error.text);
-    }
-}
-
-/* Opens what the crash left, audits, replays, seals, audits again. Gives the recovered entry. */
-static uint64_t recover_and_compare(struct kv *kv, const struct books *reference)
-{
-    struct books books;
-    struct error error = { 0 };
-    books_open(&books, SEED, SEAL_EVENTS, kv);
-    uint64_t recovered = books.entry;
-    assert_true(recovered <= ENTRIES);
-    assert_true(books_digest(&books) == digests[recovered]);
-    assert_audit(&books);
-    while (books.entry < ENTRIES) {
-        if (!books_apply(&books)) {
-            assert_int_equal(books_seal(&books, &error), STATUS_OK);
-            assert_true(books_apply(&books));
-        }
-        assert_true(books_digest(&books) == digests[books.entry]);
-    }
-    books_assert_equal(&books, reference);
-    assert_int_equal(books_seal(&books, &error), STATUS_OK);
-    assert_true(store_checkpoint_index(books.store) > 0);
-    books_assert_equal(&books, reference);
-    assert_audit(&books);
-    store_close(books.store);
-    return recovered;
-}
-
-static void a_crash_at_any_write_in_memory(void **state)
+static void a_crash_before_any_write_of_files(void **state)
 {
     (void)state;
     struct books reference;
-    make_reference(&reference);
+    crash_reference(&reference);
     uint64_t last_recovered = 0;
     enum status status = STATUS_IO;
     uint64_t at = 0;
     while (status != STATUS_OK) {
-        struct kv *memory;
+        struct kv *memory = kv_simulated_open();
         struct kv_faulty faulty;
-        struct error error;
         at++;
-        assert_int_equal(kv_memory_open(&memory, &error), STATUS_OK);
         uint64_t durable = 0;
-        status = run_until_stopped(kv_faulty_init(&faulty, memory, at), &durable);
-        uint64_t recovered = recover_and_compare(kv_faulty_init(&faulty, memory, 0), &reference);
+        status = crash_run(kv_faulty_init(&faulty, memory, at), &durable);
+        uint64_t recovered = crash_recover(kv_faulty_init(&faulty, memory, 0), &reference);
         assert_true(recovered >= durable);
         assert_true(recovered >= last_recovered); /* a later crash never loses more */
         last_recovered = recovered;
         memory->ops->close(memory);
     }
     assert_true(at > 200);
-    assert_true(last_recovered > ENTRIES / 2);
+    assert_true(last_recovered > CRASH_ENTRIES / 2);
     store_close(reference.store);
 }
 
@@ -170,7 +92,7 @@ static void child_run(const char *folder, uint64_t stop_at, struct shared *share
     (void)kv_faulty_init(&faulty, kv, stop_at);
     faulty.count_first_add_only = true;
     faulty.stop = die;
-    enum status status = run_until_stopped(&faulty.kv, &shared->durable);
+    enum status status = crash_run(&faulty.kv, &shared->durable);
     shared->writes = faulty.writes;
     kv->ops->close(kv);
     _exit(status == STATUS_OK ? 0 : 2);
@@ -179,8 +101,8 @@ static void child_run(const char *folder, uint64_t stop_at, struct shared *share
 static void child_recover(const char *folder, struct shared *shared)
 {
     struct books reference;
-    make_reference(&reference);
-    shared->recovered = recover_and_compare(rocks_open(folder), &reference);
+    crash_reference(&reference);
+    shared->recovered = crash_recover(rocks_open(folder), &reference);
     char tables[DISK_PATH_MAX];
     struct error error;
     assert_int_equal(disk_join(tables, folder, "tables", &error), STATUS_OK);
@@ -251,7 +173,7 @@ static void sigkill_before_any_write_of_rocksdb(void **state)
         folder_remove(folder);
     }
     assert_true(at > 20);
-    assert_true(last_recovered > ENTRIES / 2);
+    assert_true(last_recovered > CRASH_ENTRIES / 2);
     (void)munmap(shared, sizeof *shared);
 }
 
@@ -352,7 +274,7 @@ static void child_read(const char *folder, struct shared *shared)
     if (status != STATUS_OK) {
         _exit((int)outcome_of(status));
     }
-    struct store_options store_options = { .delta = { SEAL_EVENTS, 16 }, .kv = kv };
+    struct store_options store_options = { .delta = { CRASH_SEAL_EVENTS, 16 }, .kv = kv };
     struct store_checkpoint recovered;
     struct store *store;
     status = store_open(&store_options, &store, &recovered, &error);
@@ -370,7 +292,7 @@ static void child_read(const char *folder, struct shared *shared)
     status = scan_all(kv, &error);
     u128 digest = 0;
     if (status == STATUS_OK && (store_recompute_digest(store, &digest, &error) != STATUS_OK ||
-                                digest != digests[recovered.log_index])) {
+                                digest != crash_digests[recovered.log_index])) {
         _exit(READ_WRONG);
     }
     _exit((int)outcome_of(status == STATUS_OK ? look_up_status : status));
@@ -391,7 +313,7 @@ static void flipped_bytes_of_table_files_are_never_served(void **state)
 {
     (void)state;
     struct books reference;
-    make_reference(&reference);
+    crash_reference(&reference);
     store_close(reference.store);
     struct shared *shared = shared_open();
     char folder[DISK_PATH_MAX];
@@ -442,7 +364,7 @@ int main(void)
         cmocka_unit_test(sigkill_before_any_write_of_rocksdb),
         cmocka_unit_test(sigkill_at_random_moments),
         cmocka_unit_test(flipped_bytes_of_table_files_are_never_served),
-        cmocka_unit_test(a_crash_at_any_write_in_memory),
+        cmocka_unit_test(a_crash_before_any_write_of_files),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

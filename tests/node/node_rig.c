@@ -24,28 +24,34 @@ static void on_reply(void *context, uint32_t client, uint32_t node, const struct
     rig->count++;
 }
 
-struct rig *rig_new(uint32_t count)
+struct rig *rig_new_like(const struct sim_options *like)
 {
     struct rig *rig = calloc(1, sizeof *rig);
     assert_non_null(rig);
-    struct cluster_options options = { .seed = 5,
-                                       .count = count,
-                                       .seal_events = 1000,
-                                       .segment_size = 4 << 20,
-                                       .disk_reserve_bytes = 1000,
-                                       .on_reply = on_reply,
-                                       .context = rig };
-    rig->cluster = node_cluster_new(&options);
-    while (node_cluster_leader(rig->cluster) == count) {
-        node_cluster_run(rig->cluster, 10 * NS_PER_MS);
+    struct sim_options options = *like;
+    options.on_reply = on_reply;
+    options.context = rig;
+    rig->cluster = sim_cluster_new(&options);
+    while (sim_cluster_leader(rig->cluster) == SIM_NODES_MAX) {
+        sim_cluster_run(rig->cluster, 10 * NS_PER_MS);
     }
-    node_cluster_run(rig->cluster, 100 * NS_PER_MS);
+    sim_cluster_run(rig->cluster, 100 * NS_PER_MS);
     return rig;
+}
+
+struct rig *rig_new(uint32_t count)
+{
+    struct sim_options options = { .seed = 5,
+                                   .count = count,
+                                   .seal_events = 1000,
+                                   .segment_size = 4 << 20,
+                                   .disk_reserve_bytes = 1000 };
+    return rig_new_like(&options);
 }
 
 void rig_free(struct rig *rig)
 {
-    node_cluster_free(rig->cluster);
+    sim_cluster_free(rig->cluster);
     free(rig);
 }
 
@@ -61,7 +67,7 @@ uint64_t send_bytes(struct rig *rig, uint32_t at, unsigned operation, unsigned f
                                .timeout_ns = 60 * NS_PER_S,
                                .operation = (uint16_t)operation,
                                .flags = (uint16_t)flags };
-    node_cluster_request(rig->cluster, 0, at, &request, payload);
+    sim_cluster_request(rig->cluster, 0, at, &request, payload);
     return request.id;
 }
 
@@ -74,7 +80,7 @@ const struct reply *wait_for(struct rig *rig, uint64_t id)
 {
     uint64_t limit_ns = rig->cluster->now_ns + 10 * NS_PER_S;
     while (!rig->answered[id] && rig->cluster->now_ns < limit_ns) {
-        node_cluster_step(rig->cluster, limit_ns);
+        sim_cluster_step(rig->cluster, limit_ns);
     }
     assert_true(rig->answered[id]);
     return &rig->replies[id];
@@ -116,7 +122,7 @@ void hand_over(struct rig *rig, uint32_t at, unsigned operation, struct bytes pa
     uint8_t head[REQUEST_HEAD_SIZE];
     request_encode(head, &request);
     struct bus_handler handler = node_bus_handler(node_at(rig, at));
-    uint64_t connection = rig->cluster->connections[0][at] * CLUSTER_CLIENTS_MAX + 1;
+    uint64_t connection = sim_bus_connection(rig->cluster, 0, at);
     handler.on_client_frame(handler.context, connection, FRAME_REQUEST,
                             (struct bytes){ head, sizeof head }, payload);
 }

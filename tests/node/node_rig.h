@@ -2,13 +2,13 @@
 #pragma once
 
 #include "ledger/node/node_internal.h"
+#include "sim/sim_bus.h"
 #include "tests/node/commands.h"
-#include "tests/node/node_cluster.h"
 
 enum { PAYER = 1, PAYEE = 2, PAYLOAD_MAX = 4096, REPLIES_MAX = 3 * REQUESTS_QUEUED_MAX };
 
 struct rig {
-    struct node_cluster *cluster;
+    struct sim_cluster *cluster;
     uint64_t next_id;
     uint64_t count;
     struct reply replies[REPLIES_MAX]; /* by request id */
@@ -19,6 +19,7 @@ struct rig {
 
 /* With a leader. */
 struct rig *rig_new(uint32_t count);
+struct rig *rig_new_like(const struct sim_options *like);
 void rig_free(struct rig *rig);
 struct node *node_at(const struct rig *rig, uint32_t at);
 /* Sends a request with anything as its payload; gives its id. */

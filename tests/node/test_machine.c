@@ -1,5 +1,7 @@
 /* test_machine.c — the state machine alone: entries in, results out, seals, checkpoints, replay. */
 #include "ledger/node/machine.h"
+#include "raft/core/members.h"
+#include "tests/ledger_store/kv_kinds.h"
 #include "tests/node/commands.h"
 
 #include <setjmp.h>
@@ -14,9 +16,7 @@
 enum { NEVER = 100000, PAYER = 1, PAYEE = 2 };
 
 struct rig {
-    struct kv *kv;
-    struct kv_ops kept; /* closing leaves the data: the machine is opened again on it */
-    void (*kv_close)(struct kv *kv);
+    struct kv_home home;
     struct store *store;
     struct machine *machine;
     struct store_checkpoint checkpoint;
@@ -26,15 +26,10 @@ struct rig {
     struct error error;
 };
 
-static void keep_kv(struct kv *kv)
-{
-    (void)kv;
-}
-
 static void rig_reopen(struct rig *rig, uint32_t seal_events)
 {
     struct store_options options = { .delta = { .seal_events = seal_events, .accounts_cached = 4 },
-                                     .kv = rig->kv };
+                                     .kv = kv_home_open(&rig->home) };
     assert_int_equal(store_open(&options, &rig->store, &rig->checkpoint, &rig->error), STATUS_OK);
     assert_int_equal(machine_open(rig->store, &rig->checkpoint, &rig->machine, &rig->error),
                      STATUS_OK);
@@ -47,11 +42,7 @@ static struct rig *rig_new(uint32_t seal_events)
     struct rig *rig = calloc(1, sizeof *rig);
     assert_non_null(rig);
     rig->outcomes.results = calloc(ENTRY_EVENTS_MAX, sizeof(struct result));
-    assert_int_equal(kv_memory_open(&rig->kv, &rig->error), STATUS_OK);
-    rig->kv_close = rig->kv->ops->close;
-    rig->kept = *rig->kv->ops;
-    rig->kept.close = keep_kv;
-    rig->kv->ops = &rig->kept;
+    kv_home_begin(&rig->home, KV_SIMULATED);
     rig_reopen(rig, seal_events);
     return rig;
 }
@@ -65,27 +56,27 @@ static void rig_close(struct rig *rig)
 static void rig_free(struct rig *rig)
 {
     rig_close(rig);
-    rig->kv_close(rig->kv);
+    kv_home_end(&rig->home);
     free(rig->outcomes.results);
     free(rig);
 }
 
-/* One entry with these commands, applied; AGAIN leaves index and time as they were. */
-static enum status apply(struct rig *rig, const struct test_command *commands, uint32_t count)
+/* An entry that follows the last applied one, without a body. */
+static struct entry *next_entry(const struct rig *rig, enum entry_kind kind)
 {
     struct entry *entry = entry_new(RAFT_ENTRY_BODY_MAX);
     memset(&entry->header, 0, sizeof entry->header);
-    uint32_t events = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        size_t size = test_command_size(&commands[i]);
-        memcpy(entry->body + entry->header.body_size, &commands[i], size);
-        entry->header.body_size += (uint32_t)size;
-        events += commands[i].header.count;
-    }
-    entry->header.kind = count > 0 ? ENTRY_COMMANDS : ENTRY_NOOP;
+    entry->header.kind = (uint16_t)kind;
     entry->header.index = rig->index + 1;
     entry->header.term = 1;
-    entry->header.timestamp = rig->timestamp + 10 + events;
+    entry->header.timestamp = rig->timestamp + 10;
+    entry->header.chain = (rig->index + 1) * 1009;
+    return entry;
+}
+
+/* Applies and releases it; what is not OK leaves index and time as they were. */
+static enum status apply_entry(struct rig *rig, struct entry *entry)
+{
     enum status status = machine_apply(rig->machine, entry, &rig->outcomes, &rig->error);
     if (status == STATUS_OK) {
         rig->index++;
@@ -93,6 +84,19 @@ static enum status apply(struct rig *rig, const struct test_command *commands, u
     }
     entry_release(entry);
     return status;
+}
+
+/* One entry with these commands. */
+static enum status apply(struct rig *rig, const struct test_command *commands, uint32_t count)
+{
+    struct entry *entry = next_entry(rig, count > 0 ? ENTRY_COMMANDS : ENTRY_NOOP);
+    for (uint32_t i = 0; i < count; i++) {
+        size_t size = test_command_size(&commands[i]);
+        memcpy(entry->body + entry->header.body_size, &commands[i], size);
+        entry->header.body_size += (uint32_t)size;
+        entry->header.timestamp += commands[i].header.count;
+    }
+    return apply_entry(rig, entry);
 }
 
 static void apply_ok(struct rig *rig, const struct test_command *commands, uint32_t count)
@@ -115,6 +119,7 @@ static u128 digest(struct rig *rig)
     machine_view(rig->machine, &view);
     assert_int_equal(view.applied_index, rig->index);
     assert_int_equal(view.timestamp, rig->timestamp);
+    assert_int_equal(view.chain, rig->index * 1009);
     return view.digest;
 }
 
@@ -311,17 +316,152 @@ static void test_damaged_checkpoint_is_refused(void **state)
 {
     (void)state;
     struct rig *rig = rig_new(NEVER);
-    uint8_t extra[64] = { 1 };
+    uint8_t extra[64] = { 2 };
     struct store_checkpoint checkpoint = { .log_index = 5, .extra = { extra, sizeof extra } };
     struct machine *machine = NULL;
     extra[4] = 0xFF;
     assert_int_equal(machine_open(rig->store, &checkpoint, &machine, &rig->error), STATUS_CORRUPT);
     checkpoint.extra.size = 3;
     assert_int_not_equal(machine_open(rig->store, &checkpoint, &machine, &rig->error), STATUS_OK);
-    extra[0] = 2; /* of another release */
+    extra[0] = 3; /* of another release */
     checkpoint.extra.size = sizeof extra;
     assert_int_equal(machine_open(rig->store, &checkpoint, &machine, &rig->error), STATUS_VERSION);
     assert_null(machine);
+    rig_free(rig);
+}
+
+/* --- configurations --------------------------------------------------------------------------- */
+
+static struct entry *members_entry(const struct rig *rig, uint32_t count, uint64_t features)
+{
+    struct entry *entry = next_entry(rig, ENTRY_MEMBERS);
+    struct members members = { .features = features, .count = count };
+    for (uint32_t i = 0; i < count; i++) {
+        struct member *member = &members.members[i];
+        *member = (struct member){
+            .id = 10 + i, .roles = RAFT_VOTER, .priority = 100, .incarnation = 77 + i
+        };
+        memcpy(member->address, "h:1", 4);
+    }
+    struct writer writer = writer_init(entry->body, MEMBERS_BODY_MAX);
+    members_encode(&members, &writer);
+    assert_false(writer.failed);
+    entry->header.body_size = (uint32_t)writer_size(&writer);
+    return entry;
+}
+
+static void assert_members(const struct rig *rig, uint64_t index, uint32_t count, uint64_t features)
+{
+    struct members members;
+    uint64_t found = 1;
+    machine_members(rig->machine, &members, &found);
+    assert_int_equal(found, index);
+    assert_int_equal(members.count, count);
+    assert_int_equal(members.features, features);
+    assert_int_equal(machine_features(rig->machine), features);
+    for (uint32_t i = 0; i < count; i++) {
+        assert_int_equal(members.members[i].id, 10 + i);
+        assert_int_equal(members.members[i].incarnation, 77 + i);
+        assert_string_equal(members.members[i].address, "h:1");
+    }
+}
+
+/* A configuration changes no books; each checkpoint has the last one before it. */
+static void test_configurations_are_kept(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_new(2);
+    struct test_command setup = accounts();
+    assert_members(rig, 0, 0, 0);
+    apply_ok(rig, &setup, 1);
+    u128 before = digest(rig);
+    assert_int_equal(apply_entry(rig, members_entry(rig, 3, FEATURE_MEMBERS)), STATUS_OK);
+    assert_int_equal(rig->outcomes.count, 0);
+    assert_true(digest(rig) == before);
+    assert_members(rig, 2, 3, FEATURE_MEMBERS);
+    seal_all(rig);
+    rig_close(rig);
+    rig_reopen(rig, 2); /* the checkpoint of entry 1 has none */
+    assert_int_equal(rig->index, 1);
+    assert_int_equal(rig->checkpoint.log_chain, 1009);
+    assert_members(rig, 0, 0, 0);
+    assert_int_equal(apply_entry(rig, members_entry(rig, RAFT_MEMBERS_MAX, FEATURE_MEMBERS)),
+                     STATUS_OK);
+    struct test_command pay = payments(7, 1, 100, 2);
+    apply_ok(rig, &pay, 1);
+    seal_all(rig);
+    before = digest(rig);
+    rig_close(rig);
+    rig_reopen(rig, 2);
+    assert_int_equal(rig->index, 3);
+    assert_int_equal(rig->checkpoint.log_chain, 3 * 1009);
+    assert_members(rig, 2, RAFT_MEMBERS_MAX, FEATURE_MEMBERS);
+    assert_true(digest(rig) == before);
+    assert_int_equal(apply_entry(rig, members_entry(rig, 1, 0)), STATUS_OK);
+    assert_members(rig, 4, 1, 0);
+    rig_free(rig);
+}
+
+/* --- entries that no sound leader proposes ---------------------------------------------------- */
+
+static void assert_refused(struct rig *rig, struct entry *entry, const char *what)
+{
+    u128 before = digest(rig);
+    assert_int_equal(apply_entry(rig, entry), STATUS_CORRUPT);
+    assert_non_null(strstr(rig->error.text, what));
+    assert_true(digest(rig) == before);
+    assert_members(rig, 0, 0, 0);
+}
+
+static struct entry *commands_entry(const struct rig *rig, const struct test_command *command)
+{
+    struct entry *entry = next_entry(rig, ENTRY_COMMANDS);
+    size_t size = test_command_size(command);
+    memcpy(entry->body, command, size);
+    entry->header.body_size = (uint32_t)size;
+    entry->header.timestamp = rig->timestamp + command->header.count;
+    return entry;
+}
+
+static void test_entries_of_a_faulty_leader_are_refused(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_new(NEVER);
+    struct test_command setup = accounts();
+    struct test_command pay = payments(7, 1, 100, 3);
+    apply_ok(rig, &setup, 1);
+
+    struct entry *entry = next_entry(rig, ENTRY_NOOP);
+    entry->header.timestamp = rig->timestamp - 1;
+    assert_refused(rig, entry, "time back");
+    entry = next_entry(rig, ENTRY_NOOP);
+    entry->header.timestamp = UINT64_MAX;
+    assert_refused(rig, entry, "time back");
+    entry = commands_entry(rig, &pay);
+    entry->header.timestamp--; /* three events, two timestamps */
+    assert_refused(rig, entry, "more events than timestamps");
+
+    entry = commands_entry(rig, &pay);
+    entry->header.body_size--;
+    assert_refused(rig, entry, "sound commands");
+    entry = commands_entry(rig, &pay);
+    entry->header.body_size = 0;
+    assert_refused(rig, entry, "sound commands");
+    entry = commands_entry(rig, &pay);
+    entry->body[0] = OPERATION_LOOK_UP_ACCOUNTS; /* a read has no place in a log */
+    assert_refused(rig, entry, "sound commands");
+
+    entry = members_entry(rig, 3, FEATURE_MEMBERS);
+    entry->header.body_size--;
+    assert_refused(rig, entry, "sound configuration");
+    entry = next_entry(rig, (enum entry_kind)9);
+    assert_refused(rig, entry, "unknown kind");
+    entry = members_entry(rig, 3, FEATURE_MEMBERS);
+    entry->body[0] = MEMBERS_VERSION + 1;
+    assert_int_equal(apply_entry(rig, entry), STATUS_VERSION);
+    assert_non_null(strstr(rig->error.text, "newer release"));
+
+    assert_int_equal(apply_entry(rig, commands_entry(rig, &pay)), STATUS_OK); /* just enough time */
     rig_free(rig);
 }
 
@@ -359,6 +499,8 @@ int main(void)
         cmocka_unit_test(test_reopen_and_replay),
         cmocka_unit_test(test_replies_survive_in_the_checkpoint),
         cmocka_unit_test(test_damaged_checkpoint_is_refused),
+        cmocka_unit_test(test_configurations_are_kept),
+        cmocka_unit_test(test_entries_of_a_faulty_leader_are_refused),
         cmocka_unit_test(test_reads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

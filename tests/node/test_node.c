@@ -20,7 +20,7 @@ static void test_write_and_read(void **state)
     assert_int_equal(reply->status, STATUS_OK);
     assert_int_equal(reply->count, 2);
     assert_int_equal(reply->leader, 1);
-    assert_int_equal(reply->log_index, 2); /* behind the entry that began the term */
+    assert_int_equal(reply->log_index, 3); /* behind the term's first entry and the members */
     assert_int_equal(rig->payload_size, 2 * sizeof(struct result));
     struct result results[2];
     memcpy(results, rig->payload, sizeof results);
@@ -50,9 +50,9 @@ static void test_retry(void **state)
     uint64_t first_index = wait_for(rig, send_command(rig, 0, &command))->log_index;
     struct result first;
     memcpy(&first, rig->payload, sizeof first);
-    node_cluster_crash(rig->cluster, 0, CRASH_LOST);
-    node_cluster_restart(rig->cluster, 0);
-    node_cluster_run(rig->cluster, NS_PER_S);
+    sim_cluster_crash(rig->cluster, 0, SIM_CRASH_LOST);
+    sim_cluster_restart(rig->cluster, 0);
+    sim_cluster_run(rig->cluster, NS_PER_S);
     const struct reply *reply = wait_for(rig, send_command(rig, 0, &command));
     assert_int_equal(reply->status, STATUS_OK);
     assert_int_equal(reply->log_index, first_index);
@@ -89,7 +89,7 @@ static void test_malformed_requests(void **state)
     struct bus_handler handler = node_bus_handler(node_at(rig, 0));
     uint64_t count = rig->count;
     handler.on_client_frame(handler.context, 1, FRAME_REQUEST, (struct bytes){ longer, 7 }, whole);
-    node_cluster_run(rig->cluster, 100 * NS_PER_MS);
+    sim_cluster_run(rig->cluster, 100 * NS_PER_MS);
     assert_int_equal(rig->count, count);
     assert_int_equal(node_at(rig, 0)->queued_count, 0);
     assert_int_equal(ask(rig, 0, &good), STATUS_OK);
@@ -113,9 +113,9 @@ static void test_bounds(void **state)
     node_flush(node_at(rig, 0));
     wait_for(rig, rig->next_id - 1);
     while (node_at(rig, 0)->queued_count > 0) {
-        node_cluster_run(rig->cluster, 10 * NS_PER_MS);
+        sim_cluster_run(rig->cluster, 10 * NS_PER_MS);
     }
-    node_cluster_run(rig->cluster, 10 * NS_PER_MS);
+    sim_cluster_run(rig->cluster, 10 * NS_PER_MS);
     uint64_t busy = 0;
     for (uint64_t id = first; id < rig->next_id; id++) {
         assert_true(rig->answered[id]);
@@ -142,34 +142,6 @@ static void test_no_space(void **state)
     rig_free(rig);
 }
 
-/* A write that meets a full disk waits, and is answered when there is room; meanwhile no others are
- * taken. */
-static void test_full_disk(void **state)
-{
-    (void)state;
-    struct rig *rig = rig_new(1);
-    struct test_command command = accounts();
-    assert_int_equal(ask(rig, 0, &command), STATUS_OK);
-    struct memory_disk *disk = rig->cluster->nodes[0]->disk;
-    disk->space_bytes = 0;
-    uint64_t sequence = 2;
-    uint64_t id = 0;
-    while (!node_disk_full(node_at(rig, 0))) { /* until the segments at hand are used up */
-        command = payment(9, sequence, 100 + sequence);
-        sequence++;
-        id = send_command(rig, 0, &command);
-        node_cluster_run(rig->cluster, 5 * NS_PER_MS);
-    }
-    struct test_command refused = payment(9, sequence, 100 + sequence);
-    assert_int_equal(ask(rig, 0, &refused), STATUS_NO_SPACE);
-    disk->space_bytes = 64 << 20;
-    node_cluster_run(rig->cluster, 2 * NS_PER_S);
-    assert_false(node_disk_full(node_at(rig, 0)));
-    assert_int_equal(wait_for(rig, id)->status, STATUS_OK);
-    assert_int_equal(ask(rig, 0, &refused), STATUS_OK);
-    rig_free(rig);
-}
-
 /* A seal that meets a full disk goes on by itself when there is room, whatever the log does. */
 static void test_seal_meets_full_disk(void **state)
 {
@@ -180,7 +152,7 @@ static void test_seal_meets_full_disk(void **state)
     assert_true(node_disk_full(node));
     assert_false(node_writer_step(node)); /* room in the log says nothing about the seal */
     assert_true(node_disk_full(node));
-    node_cluster_run(rig->cluster, NS_PER_S);
+    sim_cluster_run(rig->cluster, NS_PER_S);
     assert_false(node_disk_full(node));
     rig_free(rig);
 }
@@ -191,10 +163,10 @@ static void test_expired_read(void **state)
     struct rig *rig = rig_new(1);
     struct test_command command = look_up();
     struct request request = { .id = rig->next_id++, .timeout_ns = 0, .operation = 64 };
-    node_cluster_request(rig->cluster, 0, 0, &request, test_command_bytes(&command));
+    sim_cluster_request(rig->cluster, 0, 0, &request, test_command_bytes(&command));
     assert_int_equal(wait_for(rig, request.id)->status, STATUS_TIMEOUT);
     request = (struct request){ .id = rig->next_id++, .timeout_ns = UINT64_MAX, .operation = 64 };
-    node_cluster_request(rig->cluster, 0, 0, &request, test_command_bytes(&command));
+    sim_cluster_request(rig->cluster, 0, 0, &request, test_command_bytes(&command));
     assert_int_equal(wait_for(rig, request.id)->status, STATUS_OK);
     rig_free(rig);
 }
@@ -216,12 +188,19 @@ static void test_status(void **state)
     assert_int_equal(status.node, 1);
     assert_int_equal(status.leader, 1);
     assert_int_equal(status.role, RAFT_LEADER);
-    assert_int_equal(status.last_index, 2);
-    assert_int_equal(status.commit_index, 2);
-    assert_int_equal(status.applied_index, 2);
+    assert_int_equal(status.last_index, 3);
+    assert_int_equal(status.commit_index, 3);
+    assert_int_equal(status.applied_index, 3);
     assert_int_equal(status.checkpoint_index, 0);
     assert_int_equal(status.accounts, 2);
     assert_int_equal(status.disk_free_bytes, 5000);
+    assert_int_equal(status.member_roles, RAFT_VOTER);
+    assert_int_equal(status.priority, RAFT_PRIORITY_DEFAULT);
+    assert_true(status.incarnation != 0);
+    assert_int_equal(status.config_index, 2); /* the first list binds incarnations */
+    assert_int_equal(status.features_on, FENLU_FEATURES);
+    assert_int_equal(status.first_index, 1);
+    assert_false(status.disk_full);
     rig_free(rig);
 }
 
@@ -233,11 +212,11 @@ static void test_serving_under_load(void **state)
     struct rig *rig = rig_new(1);
     struct node *node = node_at(rig, 0);
     assert_true(node_serving(node));
-    rig->cluster->stage_delay_max_ns[STAGE_MACHINE] = 50 * NS_PER_MS;
+    rig->cluster->stage_delay_max_ns[SIM_MACHINE] = 50 * NS_PER_MS;
     struct test_command command = accounts();
     (void)send_command(rig, 0, &command);
     while (node->view.applied_index >= node->raft_now.commit_index) {
-        node_cluster_step(rig->cluster, UINT64_MAX);
+        sim_cluster_step(rig->cluster, UINT64_MAX);
     }
     assert_true(node_serving(node));
     rig_free(rig);
@@ -250,7 +229,7 @@ static void test_drain_alone(void **state)
     struct test_command command = accounts();
     uint64_t id = send_command(rig, 0, &command);
     while (node_at(rig, 0)->queued_count == 0) {
-        node_cluster_step(rig->cluster, UINT64_MAX);
+        sim_cluster_step(rig->cluster, UINT64_MAX);
     }
     node_drain(node_at(rig, 0));
     assert_false(node_idle(node_at(rig, 0)));
@@ -264,17 +243,11 @@ static void test_drain_alone(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_write_and_read),
-        cmocka_unit_test(test_retry),
-        cmocka_unit_test(test_malformed_requests),
-        cmocka_unit_test(test_bounds),
-        cmocka_unit_test(test_no_space),
-        cmocka_unit_test(test_full_disk),
-        cmocka_unit_test(test_seal_meets_full_disk),
-        cmocka_unit_test(test_expired_read),
-        cmocka_unit_test(test_status),
-        cmocka_unit_test(test_serving_under_load),
-        cmocka_unit_test(test_drain_alone),
+        cmocka_unit_test(test_write_and_read),     cmocka_unit_test(test_retry),
+        cmocka_unit_test(test_malformed_requests), cmocka_unit_test(test_bounds),
+        cmocka_unit_test(test_no_space),           cmocka_unit_test(test_seal_meets_full_disk),
+        cmocka_unit_test(test_expired_read),       cmocka_unit_test(test_status),
+        cmocka_unit_test(test_serving_under_load), cmocka_unit_test(test_drain_alone),
     };
     log_configure(LOG_ERROR, LOG_FORMAT_LOGFMT);
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -15,8 +15,8 @@
 static void isolate(struct rig *rig, uint32_t at)
 {
     for (uint32_t i = 0; i < 3; i++) {
-        rig->cluster->blocked[at][i] = i != at;
-        rig->cluster->blocked[i][at] = i != at;
+        rig->cluster->links[at][i].blocked = i != at;
+        rig->cluster->links[i][at].blocked = i != at;
     }
 }
 
@@ -24,14 +24,14 @@ static void test_follower_refuses_but_reads_stale(void **state)
 {
     (void)state;
     struct rig *rig = rig_new(3);
-    uint32_t leader = node_cluster_leader(rig->cluster);
+    uint32_t leader = sim_cluster_leader(rig->cluster);
     uint32_t follower = (leader + 1) % 3;
     struct test_command command = accounts();
     uint64_t id = send_command(rig, follower, &command);
     assert_int_equal(wait_for(rig, id)->status, STATUS_NOT_LEADER);
     assert_int_equal(rig->replies[id].leader, leader + 1);
     assert_int_equal(ask(rig, leader, &command), STATUS_OK);
-    node_cluster_run(rig->cluster, 200 * NS_PER_MS);
+    sim_cluster_run(rig->cluster, 200 * NS_PER_MS);
     struct test_command reads = look_up();
     assert_int_equal(ask(rig, follower, &reads), STATUS_NOT_LEADER);
     id = send_bytes(rig, follower, OPERATION_LOOK_UP_ACCOUNTS, REQUEST_STALE_READ,
@@ -45,7 +45,7 @@ static void test_leadership_loss(void **state)
 {
     (void)state;
     struct rig *rig = rig_new(3);
-    uint32_t leader = node_cluster_leader(rig->cluster);
+    uint32_t leader = sim_cluster_leader(rig->cluster);
     struct test_command command = accounts();
     assert_int_equal(ask(rig, leader, &command), STATUS_OK);
     isolate(rig, leader);
@@ -58,8 +58,8 @@ static void test_leadership_loss(void **state)
     assert_int_equal(wait_for(rig, read_id)->status, STATUS_NOT_LEADER);
     assert_int_equal(ask(rig, leader, &proposed), STATUS_NOT_LEADER);
     assert_int_equal(node_at(rig, leader)->queued_count, 0);
-    node_cluster_run(rig->cluster, NS_PER_S);
-    uint32_t next = node_cluster_leader(rig->cluster);
+    sim_cluster_run(rig->cluster, NS_PER_S);
+    uint32_t next = sim_cluster_leader(rig->cluster);
     assert_int_not_equal(next, leader);
     assert_int_equal(ask(rig, next, &proposed), STATUS_OK);
     struct result result;
@@ -74,7 +74,7 @@ static void test_leadership_lost_by_proposing(void **state)
 {
     (void)state;
     struct rig *rig = rig_new(3);
-    uint32_t leader = node_cluster_leader(rig->cluster);
+    uint32_t leader = sim_cluster_leader(rig->cluster);
     struct node *node = node_at(rig, leader);
     uint64_t first = rig->next_id;
     static struct transfer transfers[BATCH_EVENTS_MAX];
@@ -89,7 +89,7 @@ static void test_leadership_lost_by_proposing(void **state)
     node_flush(node);
     assert_int_equal(node->raft_now.role, RAFT_FOLLOWER);
     assert_int_equal(node->queued_count, 0);
-    node_cluster_run(rig->cluster, 100 * NS_PER_MS);
+    sim_cluster_run(rig->cluster, 100 * NS_PER_MS);
     assert_int_equal(rig->count, 3);
     assert_int_equal(rig->replies[first].status, STATUS_LEADER_LOST);
     assert_int_equal(rig->replies[first + 1].status, STATUS_NOT_LEADER);
@@ -137,7 +137,7 @@ static void send_forged(struct rig *rig, uint32_t leader, uint32_t follower, uin
 static void send_other_history(void *context)
 {
     struct rig *rig = context;
-    uint32_t leader = node_cluster_leader(rig->cluster);
+    uint32_t leader = sim_cluster_leader(rig->cluster);
     uint32_t other = (leader + 2) % 3;
     struct sim_node *sim = rig->cluster->nodes[other];
     sim->fatal_expected = STATUS_CORRUPT;
@@ -148,7 +148,7 @@ static void test_entries_that_are_not_sound(void **state)
 {
     (void)state;
     struct rig *rig = rig_new(3);
-    uint32_t leader = node_cluster_leader(rig->cluster);
+    uint32_t leader = sim_cluster_leader(rig->cluster);
     uint32_t follower = (leader + 1) % 3;
     struct sim_node *sim = rig->cluster->nodes[follower];
     uint64_t last = sim->node->raft_now.last_index;
@@ -167,13 +167,13 @@ static void test_follower_catches_up(void **state)
 {
     (void)state;
     struct rig *rig = rig_new(3);
-    uint32_t leader = node_cluster_leader(rig->cluster);
+    uint32_t leader = sim_cluster_leader(rig->cluster);
     uint32_t follower = (leader + 1) % 3;
-    node_cluster_crash(rig->cluster, follower, CRASH_LOST);
+    sim_cluster_crash(rig->cluster, follower, SIM_CRASH_LOST);
     struct test_command command = accounts();
     assert_int_equal(ask(rig, leader, &command), STATUS_OK);
-    rig->cluster->stage_delay_max_ns[STAGE_WRITER] = 10 * NS_PER_US;
-    rig->cluster->delay_max_ns = 20 * NS_PER_US;
+    rig->cluster->stage_delay_max_ns[SIM_WRITER] = 10 * NS_PER_US;
+    rig->cluster->weather.delay_max_ns = 20 * NS_PER_US;
     uint64_t sequence = 2;
     while (node_at(rig, leader)->raft_now.last_index < ENTRY_CACHE_MAX + 1000) {
         command = payment(9, sequence, 100 + sequence);
@@ -181,9 +181,9 @@ static void test_follower_catches_up(void **state)
         assert_int_equal(ask(rig, leader, &command), STATUS_OK);
     }
     assert_true(node_at(rig, leader)->cache.first > 1000);
-    rig->cluster->stage_delay_max_ns[STAGE_WRITER] = 20 * NS_PER_MS;
-    node_cluster_restart(rig->cluster, follower);
-    node_cluster_run(rig->cluster, 10 * NS_PER_S);
+    rig->cluster->stage_delay_max_ns[SIM_WRITER] = 20 * NS_PER_MS;
+    sim_cluster_restart(rig->cluster, follower);
+    sim_cluster_run(rig->cluster, 10 * NS_PER_S);
     assert_int_equal(node_at(rig, follower)->view.applied_index,
                      node_at(rig, leader)->view.applied_index);
     rig_free(rig);
@@ -193,10 +193,10 @@ static void test_drain_hands_over(void **state)
 {
     (void)state;
     struct rig *rig = rig_new(3);
-    uint32_t leader = node_cluster_leader(rig->cluster);
+    uint32_t leader = sim_cluster_leader(rig->cluster);
     node_drain(node_at(rig, leader));
-    node_cluster_run(rig->cluster, 100 * NS_PER_MS);
-    uint32_t next = node_cluster_leader(rig->cluster);
+    sim_cluster_run(rig->cluster, 100 * NS_PER_MS);
+    uint32_t next = sim_cluster_leader(rig->cluster);
     assert_true(next != leader && next < 3);
     assert_true(node_idle(node_at(rig, leader)));
     rig_free(rig);
@@ -206,7 +206,7 @@ static void test_clock_far_from_the_others_hands_over(void **state)
 {
     (void)state;
     struct rig *rig = rig_new(3);
-    uint32_t leader = node_cluster_leader(rig->cluster);
+    uint32_t leader = sim_cluster_leader(rig->cluster);
     struct bus_handler handler = node_bus_handler(node_at(rig, leader));
     int64_t ahead_ns = 11 * (int64_t)NS_PER_S;
     uint32_t a = (leader + 1) % 3 + 1;
@@ -219,8 +219,8 @@ static void test_clock_far_from_the_others_hands_over(void **state)
     assert_int_equal(node_at(rig, leader)->raft_now.transferring, false);
     handler.on_peer_clock(handler.context, b, ahead_ns, NS_PER_MS);
     assert_int_equal(node_at(rig, leader)->raft_now.transferring, true);
-    node_cluster_run(rig->cluster, 100 * NS_PER_MS);
-    assert_int_not_equal(node_cluster_leader(rig->cluster), leader);
+    sim_cluster_run(rig->cluster, 100 * NS_PER_MS);
+    assert_int_not_equal(sim_cluster_leader(rig->cluster), leader);
     rig_free(rig);
 }
 

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-void one_start(struct one_node *node, uint32_t members, uint64_t term, const uint64_t *terms,
-               uint32_t count, uint64_t commit)
+void one_start_as(struct one_node *node, const struct raft_start *as, uint64_t term,
+                  const uint64_t *terms, uint32_t count, uint64_t commit)
 {
     struct raft_run runs[64];
     uint32_t run_count = 0;
@@ -20,7 +20,6 @@ void one_start(struct one_node *node, uint32_t members, uint64_t term, const uin
     node->now_ns = 1000 * MS;
     node->options = (struct raft_options){
         .self = 1,
-        .member_count = members,
         .election_timeout_ns = ELECTION_MS * MS,
         .heartbeat_interval_ns = HEARTBEAT_MS * MS,
         .transfer_timeout_ns = TRANSFER_MS * MS,
@@ -28,20 +27,59 @@ void one_start(struct one_node *node, uint32_t members, uint64_t term, const uin
         .uncommitted_bytes_max = 1000000,
         .seed = 7,
     };
-    for (uint32_t i = 0; i < members; i++) {
-        node->options.members[i] = i + 1;
-    }
-    struct raft_start start = { .now_ns = node->now_ns,
-                                .term = term,
-                                .last_index = count,
-                                .runs = runs,
-                                .run_count = run_count,
-                                .commit_index = commit };
+    struct raft_start start = *as;
+    start.now_ns = node->now_ns;
+    start.term = term;
+    start.last_index = count;
+    start.runs = runs;
+    start.run_count = run_count;
+    start.commit_index = commit;
     size_t size = (raft_footprint() + 63) / 64 * 64;
     node->memory = aligned_alloc(64, size);
     ASSERT(node->memory != NULL);
     node->raft = raft_init(node->memory, &node->options, &start);
     raft_check(node->raft);
+}
+
+void one_start(struct one_node *node, uint32_t members, uint64_t term, const uint64_t *terms,
+               uint32_t count, uint64_t commit)
+{
+    struct raft_start start = { .config.count = members };
+    for (uint32_t i = 0; i < members; i++) {
+        start.config.members[i] =
+            (struct raft_config_member){ i + 1, RAFT_VOTER, RAFT_PRIORITY_DEFAULT };
+    }
+    one_start_as(node, &start, term, terms, count, commit);
+}
+
+static uint8_t roles_of(char letter)
+{
+    switch (letter) {
+    case 'v':
+        return RAFT_VOTER;
+    case 'o':
+        return RAFT_VOTER_OLD;
+    case 'b':
+        return RAFT_VOTER | RAFT_VOTER_OLD;
+    case 'l':
+        return RAFT_LEARNER;
+    case 'd':
+        return RAFT_LEARNER | RAFT_VOTER_OLD;
+    default:
+        UNREACHABLE();
+    }
+}
+
+struct raft_config one_config(const char *text)
+{
+    struct raft_config config = { .count = 0 };
+    for (; *text != '\0'; text += text[2] == ' ' ? 3 : 2) {
+        config.members[config.count] =
+            (struct raft_config_member){ (uint32_t)(text[0] - '0'), roles_of(text[1]),
+                                         RAFT_PRIORITY_DEFAULT };
+        config.count++;
+    }
+    return config;
 }
 
 void one_stop(struct one_node *node)
@@ -64,6 +102,11 @@ enum status one_step(struct one_node *node, struct raft_event event)
     if (node->update.write_sequence != 0) {
         ASSERT(node->update.write_sequence == node->issued + 1);
         node->issued++;
+    }
+    for (uint32_t i = 0; i < node->update.message_count; i++) {
+        if (node->update.messages[i].kind == RAFT_HEARTBEAT) {
+            node->heartbeat_round = node->update.messages[i].read_round;
+        }
     }
     return status;
 }
@@ -112,6 +155,14 @@ enum status one_propose(struct one_node *node, uint32_t count, uint32_t size)
                               .kind = RAFT_EVENT_PROPOSE, .entries = infos, .entry_count = count });
 }
 
+enum status one_propose_config(struct one_node *node, const char *config)
+{
+    struct raft_config next = one_config(config);
+    struct raft_entry_info info = { .size = 100, .config = &next };
+    return one_step(node, (struct raft_event){
+                              .kind = RAFT_EVENT_PROPOSE, .entries = &info, .entry_count = 1 });
+}
+
 enum status one_read(struct one_node *node, uint64_t read_id)
 {
     return one_step(node, (struct raft_event){ .kind = RAFT_EVENT_READ, .read_id = read_id });
@@ -154,7 +205,7 @@ void one_receive_append(struct one_node *node, uint32_t from, uint64_t term, uin
 {
     struct raft_entry_info infos[8] = { { 0 } };
     for (uint32_t i = 0; i < count; i++) {
-        infos[i] = (struct raft_entry_info){ terms[i], 100 };
+        infos[i] = (struct raft_entry_info){ .term = terms[i], .size = 100 };
     }
     struct raft_message message = one_message(RAFT_APPEND, from, term);
     message.prev_index = prev_index;
@@ -163,6 +214,27 @@ void one_receive_append(struct one_node *node, uint32_t from, uint64_t term, uin
     message.entry_count = count;
     message.commit_index = node->leader_commit;
     one_receive(node, message);
+}
+
+void one_receive_config(struct one_node *node, uint32_t from, uint64_t term, uint64_t prev_index,
+                        uint64_t prev_term, const struct raft_config *config)
+{
+    struct raft_entry_info info = { .term = term, .size = 100, .config = config };
+    struct raft_message message = one_message(RAFT_APPEND, from, term);
+    message.prev_index = prev_index;
+    message.prev_term = prev_term;
+    message.entries = &info;
+    message.entry_count = 1;
+    message.commit_index = node->leader_commit;
+    one_receive(node, message);
+}
+
+void one_receive_grant(struct one_node *node, enum raft_message_kind kind, uint32_t from)
+{
+    uint64_t term = one_status(node).term + (kind == RAFT_PRE_VOTE_RESULT ? 1 : 0);
+    struct raft_message grant = one_message(kind, from, term);
+    grant.granted = true;
+    one_receive(node, grant);
 }
 
 void one_receive_match(struct one_node *node, uint32_t from, uint64_t match_index)
@@ -175,10 +247,8 @@ void one_receive_match(struct one_node *node, uint32_t from, uint64_t match_inde
 
 void one_answer_heartbeat(struct one_node *node, uint32_t from)
 {
-    const struct raft_message *heartbeat = one_sent(node, RAFT_HEARTBEAT, from);
-    ASSERT(heartbeat != NULL);
-    struct raft_message answer = one_message(RAFT_HEARTBEAT_RESULT, from, heartbeat->term);
-    answer.read_round = heartbeat->read_round;
+    struct raft_message answer = one_message(RAFT_HEARTBEAT_RESULT, from, one_status(node).term);
+    answer.read_round = node->heartbeat_round;
     answer.last_index = one_status(node).members[from - 1].match_index;
     one_receive(node, answer);
 }

@@ -14,8 +14,9 @@ struct one_node {
     struct raft *raft;
     struct raft_options options;
     uint64_t now_ns;
-    uint64_t issued;        /* the last write */
-    uint64_t leader_commit; /* that one_receive_append tells */
+    uint64_t issued;          /* the last write */
+    uint64_t leader_commit;   /* that one_receive_append tells */
+    uint64_t heartbeat_round; /* of the last heartbeats */
     struct raft_update update;
 };
 
@@ -23,6 +24,12 @@ struct one_node {
  * them durable; the first `commit` are committed. */
 void one_start(struct one_node *node, uint32_t members, uint64_t term, const uint64_t *terms,
                uint32_t count, uint64_t commit);
+/* The same with what else a start can say: configurations, damage, loss. */
+void one_start_as(struct one_node *node, const struct raft_start *as, uint64_t term,
+                  const uint64_t *terms, uint32_t count, uint64_t commit);
+/* "1v 2b 3l": ids and roles; v voter, o voter of the old half, b of both, l learner, d learner that
+ * was a voter. */
+struct raft_config one_config(const char *text);
 void one_stop(struct one_node *node);
 struct raft_status one_status(const struct one_node *node);
 
@@ -34,6 +41,7 @@ void one_tick_deadline(struct one_node *node);
 void one_written(struct one_node *node, uint64_t sequence);
 void one_written_all(struct one_node *node);
 enum status one_propose(struct one_node *node, uint32_t count, uint32_t size);
+enum status one_propose_config(struct one_node *node, const char *config);
 enum status one_read(struct one_node *node, uint64_t read_id);
 enum status one_transfer(struct one_node *node, uint32_t to);
 
@@ -47,6 +55,11 @@ struct raft_message one_message(enum raft_message_kind kind, uint32_t from, uint
 /* An APPEND to node 1 of `count` entries of 100 bytes with these terms (at most 8). */
 void one_receive_append(struct one_node *node, uint32_t from, uint64_t term, uint64_t prev_index,
                         uint64_t prev_term, const uint64_t *terms, uint32_t count);
+/* One entry with a configuration. */
+void one_receive_config(struct one_node *node, uint32_t from, uint64_t term, uint64_t prev_index,
+                        uint64_t prev_term, const struct raft_config *config);
+/* `from` grants the PreVote or the vote that is asked for now. */
+void one_receive_grant(struct one_node *node, enum raft_message_kind kind, uint32_t from);
 /* Follower `from` has everything up to match_index. */
 void one_receive_match(struct one_node *node, uint32_t from, uint64_t match_index);
 /* Answers the last heartbeat to `from`. */

@@ -29,10 +29,14 @@ static struct raft_message sample(enum raft_message_kind kind)
                                     .conflict_index = 28,
                                     .conflict_term = 3,
                                     .read_round = 77,
+                                    .features = 0x8000000000000005U,
                                     .sequence = 1234567890123 };
     message.granted = kind == RAFT_VOTE_RESULT;
     message.rejected = kind == RAFT_APPEND_RESULT;
     message.transfer = kind == RAFT_VOTE;
+    message.lost = kind == RAFT_HEARTBEAT_RESULT;
+    message.disk_full = kind == RAFT_APPEND_RESULT;
+    message.joining = kind == RAFT_VOTE_RESULT;
     return message;
 }
 
@@ -109,6 +113,9 @@ static void every_kind_comes_back_as_it_was(void **state)
         assert_int_equal(decoded.kind, kind);
         assert_int_equal(decoded.sequence, message.sequence);
         assert_int_equal(decoded.last_index, message.last_index);
+        assert_true(decoded.features == message.features);
+        assert_true(decoded.lost == message.lost && decoded.disk_full == message.disk_full &&
+                    decoded.joining == message.joining);
     }
 }
 

@@ -1,5 +1,6 @@
-/* Replication and the log of one node; test_raft_core.c has elections and reads. The numbers are
- * those of the catalogue of pitfalls. */
+/* Replication and the log of one node; test_raft_core.c has elections and reads,
+ * test_raft_snapshot.c what is no longer in the log. The numbers are those of the catalogue of
+ * pitfalls. */
 #include "one_node.h"
 
 #include <setjmp.h>
@@ -273,7 +274,7 @@ static void a_long_backlog_is_sent_over_several_steps(void **state)
     struct one_node node;
     one_start(&node, 3, 0, NULL, 0, 0);
     node.options.window_bytes = 1000000;
-    struct raft_start start = { .now_ns = node.now_ns };
+    struct raft_start start = { .now_ns = node.now_ns, .config = *raft_config(node.raft) };
     raft_init(node.memory, &node.options, &start);
     one_lead(&node);
     for (uint32_t i = 0; i < 20; i++) {
@@ -405,63 +406,6 @@ static void a_full_queue_of_writes_refuses_and_loses_nothing(void **state)
     one_stop(&node);
 }
 
-static void a_follower_behind_the_compacted_log_gets_heartbeats_only(void **state)
-{
-    (void)state;
-    static const uint64_t TERMS[] = { 1, 1, 2, 2 };
-    struct one_node node;
-    one_start(&node, 3, 2, TERMS, 4, 4);
-    raft_compacted(node.raft, 3);
-    assert_int_equal(raft_term_at(node.raft, 2), 0);
-    assert_int_equal(raft_term_at(node.raft, 3), 2); /* the base keeps its term */
-    assert_int_equal(raft_term_at(node.raft, 4), 2);
-    one_elect(&node);
-    struct raft_message refusal = one_message(RAFT_APPEND_RESULT, 2, 3);
-    refusal.rejected = true;
-    refusal.prev_index = 4;
-    refusal.conflict_index = 2;
-    refusal.sequence = one_sent(&node, RAFT_APPEND, 2)->sequence;
-    one_receive(&node, refusal);
-    assert_null(one_sent(&node, RAFT_APPEND, 2));
-    one_tick(&node, HEARTBEAT_MS);
-    assert_null(one_sent(&node, RAFT_APPEND, 2));
-    assert_non_null(one_sent(&node, RAFT_HEARTBEAT, 2));
-    one_receive_match(&node, 2, 3); /* brought forward by other means */
-    assert_int_equal(one_sent(&node, RAFT_APPEND, 2)->prev_index, 3);
-    one_stop(&node);
-}
-
-/* The leader compacted more than it knows the follower to have; the follower has it. */
-static void a_follower_that_only_looks_stuck_is_asked(void **state)
-{
-    (void)state;
-    for (uint64_t compacted = 3; compacted <= 4; compacted++) {
-        struct one_node node;
-        one_start(&node, 3, 0, NULL, 0, 0);
-        one_lead(&node);
-        assert_int_equal(one_propose(&node, 3, 100), STATUS_OK); /* what 2 says of them is lost */
-        one_written_all(&node);
-        one_receive_match(&node, 3, 4);
-        raft_compacted(node.raft, compacted);
-        struct raft_message answer = one_message(RAFT_HEARTBEAT_RESULT, 2, 1);
-        answer.last_index = 2; /* too short: there is nothing to ask */
-        one_receive(&node, answer);
-        node.now_ns += ELECTION_MS / 2 * MS;
-        one_receive(&node, answer);
-        assert_null(one_sent(&node, RAFT_APPEND, 2));
-        answer.last_index = 4;
-        one_receive(&node, answer);
-        node.now_ns += ELECTION_MS / 2 * MS;
-        one_receive(&node, answer);
-        assert_int_equal(one_sent(&node, RAFT_APPEND, 2)->prev_index, compacted);
-        assert_int_equal(one_sent(&node, RAFT_APPEND, 2)->entry_count, 4 - compacted);
-        one_receive_match(&node, 2, 4);
-        one_tick(&node, HEARTBEAT_MS);
-        assert_int_equal(one_sent(&node, RAFT_HEARTBEAT, 2)->commit_index, 4);
-        one_stop(&node);
-    }
-}
-
 /* After a restart sizes are unknown, so each entry could be one of the greatest. */
 static void entries_of_unknown_size_are_sent_one_by_one(void **state)
 {
@@ -519,8 +463,6 @@ int main(void)
         cmocka_unit_test(heartbeats_commit_only_what_the_follower_has),
         cmocka_unit_test(uncommitted_proposals_are_bounded),
         cmocka_unit_test(a_full_queue_of_writes_refuses_and_loses_nothing),
-        cmocka_unit_test(a_follower_behind_the_compacted_log_gets_heartbeats_only),
-        cmocka_unit_test(a_follower_that_only_looks_stuck_is_asked),
         cmocka_unit_test(entries_of_unknown_size_are_sent_one_by_one),
         cmocka_unit_test(a_rejected_proposal_changes_nothing),
     };

@@ -19,32 +19,163 @@ static struct write_queue queue;
 static uint64_t model_terms[MODEL_MAX];
 static uint64_t model_sizes[MODEL_MAX]; /* 0: unknown */
 
-static void quorum_value_is_what_a_majority_reached(void **state)
+static const uint8_t ROLES[] = { RAFT_VOTER, RAFT_VOTER_OLD, RAFT_VOTER | RAFT_VOTER_OLD,
+                                 RAFT_LEARNER, RAFT_LEARNER | RAFT_VOTER_OLD };
+
+/* Members with random roles; simple ones are as likely as joint ones. */
+static struct raft_config random_config(struct random *random)
+{
+    struct raft_config config = { .count = (uint32_t)random_between(random, 0, RAFT_MEMBERS_MAX) };
+    bool joint = random_chance(random, 1, 2);
+    for (uint32_t i = 0; i < config.count; i++) {
+        uint8_t roles = ROLES[random_below(random, sizeof ROLES)];
+        config.members[i].id = (2 * i) + 1;
+        if (!joint) {
+            roles = (roles & RAFT_LEARNER) != 0 ? RAFT_LEARNER : RAFT_VOTER;
+        }
+        config.members[i].roles = roles;
+        config.members[i].priority = RAFT_PRIORITY_DEFAULT;
+    }
+    return config;
+}
+
+/* The definition: the members in `set` are more than half of each half that there is. */
+static bool is_quorum(const struct raft_config *config, uint32_t set)
+{
+    uint32_t voters[2] = { 0 };
+    uint32_t within[2] = { 0 };
+    for (uint32_t i = 0; i < config->count; i++) {
+        for (uint32_t half = 0; half < 2; half++) {
+            if ((config->members[i].roles & (half == 0 ? RAFT_VOTER : RAFT_VOTER_OLD)) != 0) {
+                voters[half]++;
+                within[half] += (set >> i) & 1;
+            }
+        }
+    }
+    return 2 * within[0] > voters[0] && (voters[1] == 0 || 2 * within[1] > voters[1]);
+}
+
+static void quorums_are_those_of_brute_force(void **state)
 {
     (void)state;
     struct random random;
     random_init(&random, 1);
-    for (uint32_t round = 0; round < 20000; round++) {
-        uint32_t count = (uint32_t)random_between(&random, 1, RAFT_MEMBERS_MAX);
+    for (uint32_t round = 0; round < 30000; round++) {
+        struct raft_config config = random_config(&random);
         uint64_t values[RAFT_MEMBERS_MAX];
-        uint64_t sorted[RAFT_MEMBERS_MAX];
-        for (uint32_t i = 0; i < count; i++) {
+        enum ballot ballots[RAFT_MEMBERS_MAX];
+        uint32_t granted = 0;
+        uint32_t not_refused = 0;
+        for (uint32_t i = 0; i < RAFT_MEMBERS_MAX; i++) {
             values[i] = random_below(&random, 8);
+            ballots[i] = (enum ballot)random_below(&random, 3);
+            granted |= (ballots[i] == BALLOT_GRANTED ? 1U : 0U) << i;
+            not_refused |= (ballots[i] != BALLOT_REFUSED ? 1U : 0U) << i;
         }
-        memcpy(sorted, values, sizeof sorted);
-        uint64_t expected = 0; /* the greatest that more than half have reached */
+        uint64_t expected = 0;
         for (uint64_t candidate = 0; candidate < 8; candidate++) {
             uint32_t reached = 0;
-            for (uint32_t i = 0; i < count; i++) {
-                reached += values[i] >= candidate ? 1 : 0;
+            for (uint32_t i = 0; i < config.count; i++) {
+                reached |= (values[i] >= candidate ? 1U : 0U) << i;
             }
-            expected = 2 * reached > count ? candidate : expected;
+            expected = is_quorum(&config, reached) ? candidate : expected;
         }
-        assert_int_equal(quorum_value(sorted, count), expected);
+        assert_int_equal(quorum_value(&config, values), expected);
+        enum quorum_vote vote = is_quorum(&config, granted)        ? QUORUM_WON
+                                : !is_quorum(&config, not_refused) ? QUORUM_LOST
+                                                                   : QUORUM_OPEN;
+        assert_int_equal(quorum_vote(&config, ballots), vote);
+        for (uint32_t i = 0; i <= RAFT_MEMBERS_MAX; i++) {
+            bool alone = i < config.count && is_quorum(&config, 1U << i);
+            assert_int_equal(quorum_alone(&config, i), alone);
+        }
     }
     assert_int_equal(quorum_size(1), 1);
     assert_int_equal(quorum_size(4), 3);
     assert_int_equal(quorum_size(5), 3);
+}
+
+static void require_meeting(const struct raft_config *before, const struct raft_config *after)
+{
+    for (uint32_t one = 0; one < 1U << before->count; one++) {
+        for (uint32_t two = 0; is_quorum(before, one) && two < 1U << before->count; two++) {
+            assert_true((one & two) != 0 || !is_quorum(after, two));
+        }
+    }
+}
+
+/* What makes a change safe: after any legal step, each quorum of one configuration meets each of
+ * the other. Tried for all sets of members. */
+static void quorums_of_neighbours_meet(void **state)
+{
+    (void)state;
+    struct random random;
+    random_init(&random, 4);
+    uint32_t legal = 0;
+    for (uint32_t round = 0; round < 60000; round++) {
+        struct raft_config before = random_config(&random);
+        struct raft_config after = random_config(&random);
+        before.count = before.count < 5 ? before.count : 5;
+        after.count = before.count;
+        if (!config_well_formed(&before) || !config_step_legal(&before, &after)) {
+            continue;
+        }
+        legal++;
+        require_meeting(&before, &after);
+    }
+    assert_true(legal > 500);
+}
+
+static struct raft_config config_of(const uint8_t *roles, uint32_t count)
+{
+    struct raft_config config = { .count = count };
+    for (uint32_t i = 0; i < count; i++) {
+        config.members[i] = (struct raft_config_member){ i + 1, roles[i], RAFT_PRIORITY_DEFAULT };
+    }
+    return config;
+}
+
+static void only_three_kinds_of_steps_are_legal(void **state)
+{
+    (void)state;
+    enum { V = RAFT_VOTER, O = RAFT_VOTER_OLD, L = RAFT_LEARNER };
+    static const struct {
+        uint8_t before[4];
+        uint8_t after[4];
+        bool legal;
+    } CASES[] = {
+        { { V, V, V, L }, { V, V, V, L }, true },
+        { { V, V, L, L }, { V, V, L, V }, false },            /* voters change by joint ones only */
+        { { V, V, L, L }, { V | O, V | O, L, V }, true },     /* promote */
+        { { V, V, V, L }, { V | O, V | O, O, V }, true },     /* replace */
+        { { V, V, V, L }, { V | O, V | O, L | O, V }, true }, /* and keep as a learner */
+        { { V, V, V, L }, { V | O, V | O, V, V }, false },    /* the old half is not the voters */
+        { { V, V, V, L }, { V | O, V | O, V | O, L | O }, false },
+        { { V | O, V | O, L | O, V }, { V, V, L, V }, true }, /* leave */
+        { { V | O, V | O, O, V }, { V, V, V, V }, false },
+        { { V | O, V | O, O, V }, { V, V, V, L }, false }, /* there is no way back */
+        { { V | O, V | O, O, V }, { V | O, V | O, O, V }, true },
+        { { V | O, V | O, O, V }, { V | O, V, O, V | O }, false },
+        { { V, V, V, V }, { O, O, O, O }, false }, /* no voters are left */
+        { { V, V, V, V }, { L, L, L, L }, false },
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
+        struct raft_config before = config_of(CASES[i].before, 4);
+        struct raft_config after = config_of(CASES[i].after, 4);
+        assert_int_equal(config_step_legal(&before, &after), CASES[i].legal);
+    }
+    struct raft_config config = config_of(CASES[0].before, 3); /* a learner comes and goes */
+    struct raft_config more = config_of(CASES[0].before, 4);
+    assert_true(config_step_legal(&config, &more) && config_step_legal(&more, &config));
+    more.members[3].id = 3;
+    assert_false(config_well_formed(&more)); /* ids ascend */
+    more.members[3] = (struct raft_config_member){ 4, V | L, 1 };
+    assert_false(config_well_formed(&more));
+    more.count = 0;
+    assert_false(config_well_formed(&more));
+    assert_int_equal(config_position(&config, 3), 2);
+    assert_int_equal(config_position(&config, 9), RAFT_MEMBERS_MAX);
+    assert_true(config_votes(&config, 3) && !config_votes(&config, 9));
 }
 
 static void compare_with_model(uint64_t base_index, uint64_t last_index, struct random *random)
@@ -204,7 +335,9 @@ static void the_queue_knows_what_is_durable(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(quorum_value_is_what_a_majority_reached),
+        cmocka_unit_test(quorums_are_those_of_brute_force),
+        cmocka_unit_test(quorums_of_neighbours_meet),
+        cmocka_unit_test(only_three_kinds_of_steps_are_legal),
         cmocka_unit_test(the_term_log_agrees_with_an_array),
         cmocka_unit_test(forgotten_sizes_count_as_the_greatest),
         cmocka_unit_test(the_oldest_runs_are_forgotten),

@@ -14,7 +14,7 @@ struct fixture *fixture_new(uint32_t segment_size, uint64_t seed)
     struct fixture *fixture = calloc(1, sizeof *fixture);
     assert_non_null(fixture);
     random_init(&fixture->random, seed);
-    fixture->disk = memory_disk_new();
+    fixture->disk = sim_disk_new();
     fixture->options = (struct log_options){ &fixture->disk->disk, "d", segment_size };
     fixture->superblock =
         (struct superblock){ .sequence = 1,
@@ -33,7 +33,7 @@ void fixture_free(struct fixture *fixture)
 {
     fixture_close(fixture);
     model_free(&fixture->model);
-    memory_disk_free(fixture->disk);
+    sim_disk_free(fixture->disk);
     free(fixture);
 }
 
@@ -83,6 +83,11 @@ struct entry *fixture_entry(struct fixture *fixture, const struct entry *previou
 const struct entry *model_last(const struct model *model)
 {
     return model->last == 0 ? NULL : model->entries[model->last];
+}
+
+uint64_t model_chain(const struct model *model, uint64_t index)
+{
+    return index == 0 ? 0 : model->entries[index]->header.chain;
 }
 
 void model_cut(struct model *model, uint64_t from)

@@ -3,7 +3,7 @@
 
 #include "base/random.h"
 #include "raft/log/log.h"
-#include "tests/lib/memory_disk.h"
+#include "sim/sim_disk.h"
 
 enum { MODEL_ENTRIES_MAX = 4096, FIXTURE_GROUP_MAX = 64 };
 
@@ -15,7 +15,7 @@ struct model {
 };
 
 struct fixture {
-    struct memory_disk *disk;
+    struct sim_disk *disk;
     struct superblock superblock;
     struct log_options options;
     struct log *log;
@@ -38,6 +38,8 @@ void fixture_reopen(struct fixture *fixture);
 struct entry *fixture_entry(struct fixture *fixture, const struct entry *previous, uint64_t index,
                             uint64_t term, uint32_t body_size);
 const struct entry *model_last(const struct model *model);
+/* The chain after an index; 0 at the beginning. */
+uint64_t model_chain(const struct model *model, uint64_t index);
 void model_cut(struct model *model, uint64_t from);
 void model_push(struct model *model, struct entry *entry);
 void model_free(struct model *model);

@@ -1,6 +1,6 @@
 #include "base/crc32c.h"
 #include "raft/log/superblock.h"
-#include "tests/lib/memory_disk.h"
+#include "sim/sim_disk.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -22,6 +22,9 @@ static struct superblock example(void)
         .incarnation = 987654321,
         .term = 5,
         .voted_for = 1,
+        .joining = true,
+        .features = 0x8000000000000001,
+        .lost_index = 77,
         .member_count = 3,
         .members = { { 1, "127.0.0.1:7001" }, { 3, "[::1]:7003" }, { 4, "" } }
     };
@@ -29,9 +32,9 @@ static struct superblock example(void)
     return superblock;
 }
 
-static struct memory_disk *formatted(struct superblock *superblock)
+static struct sim_disk *formatted(struct superblock *superblock)
 {
-    struct memory_disk *disk = memory_disk_new();
+    struct sim_disk *disk = sim_disk_new();
     struct error error;
     *superblock = example();
     assert_int_equal(superblock_create(&disk->disk, "d", superblock, &error), STATUS_OK);
@@ -46,12 +49,16 @@ static void check_same(const struct superblock *a, const struct superblock *b)
     assert_int_equal(a->incarnation, b->incarnation);
     assert_int_equal(a->term, b->term);
     assert_int_equal(a->voted_for, b->voted_for);
+    assert_int_equal(a->installing, b->installing);
+    assert_int_equal(a->joining, b->joining);
+    assert_int_equal(a->features, b->features);
+    assert_int_equal(a->lost_index, b->lost_index);
     assert_int_equal(a->member_count, b->member_count);
     assert_memory_equal(a->members, b->members, sizeof a->members);
 }
 
 /* Loads and checks the fields. */
-static uint32_t load(struct memory_disk *disk, const struct superblock *expected)
+static uint32_t load(struct sim_disk *disk, const struct superblock *expected)
 {
     struct superblock superblock;
     uint32_t repaired = 99;
@@ -61,7 +68,7 @@ static uint32_t load(struct memory_disk *disk, const struct superblock *expected
     return repaired;
 }
 
-static enum status load_fails(struct memory_disk *disk)
+static enum status load_fails(struct sim_disk *disk)
 {
     struct superblock superblock;
     uint32_t repaired = 0;
@@ -72,34 +79,36 @@ static enum status load_fails(struct memory_disk *disk)
     return status;
 }
 
-static uint8_t *copy_at(struct memory_disk *disk, uint32_t copy)
+static uint8_t *copy_at(struct sim_disk *disk, uint32_t copy)
 {
-    return memory_disk_bytes(disk, PATH)->data + (size_t)copy * LOG_BLOCK_SIZE;
+    return sim_disk_bytes(disk, PATH)->data + (size_t)copy * LOG_BLOCK_SIZE;
 }
 
 static void keeps_what_it_is_given(void **state)
 {
     (void)state;
     struct superblock superblock;
-    struct memory_disk *disk = formatted(&superblock);
+    struct sim_disk *disk = formatted(&superblock);
     struct error error;
     assert_int_equal(load(disk, &superblock), 0);
     superblock.term = 9;
     superblock.voted_for = 4;
+    superblock.installing = true;
+    superblock.joining = false;
     assert_int_equal(superblock_store(&disk->disk, "d", &superblock, &error), STATUS_OK);
     assert_int_equal(superblock.sequence, 2);
-    memory_disk_crash(disk, CRASH_LOST, NULL);
+    sim_disk_crash(disk, SIM_CRASH_LOST, NULL);
     assert_int_equal(load(disk, &superblock), 0);
     assert_int_equal(superblock_create(&disk->disk, "d", &superblock, &error), STATUS_EXISTS);
-    memory_disk_free(disk);
+    sim_disk_free(disk);
 }
 
 static void knows_an_unformatted_folder(void **state)
 {
     (void)state;
-    struct memory_disk *disk = memory_disk_new();
+    struct sim_disk *disk = sim_disk_new();
     assert_int_equal(load_fails(disk), STATUS_NOT_FOUND);
-    memory_disk_free(disk);
+    sim_disk_free(disk);
 }
 
 static void repairs_damaged_copies(void **state)
@@ -107,7 +116,7 @@ static void repairs_damaged_copies(void **state)
     (void)state;
     for (uint32_t damaged = 1; damaged < 16; damaged++) {
         struct superblock superblock;
-        struct memory_disk *disk = formatted(&superblock);
+        struct sim_disk *disk = formatted(&superblock);
         for (uint32_t copy = 0; copy < SUPERBLOCK_COPIES; copy++) {
             if (damaged & 1U << copy) {
                 memset(copy_at(disk, copy), 0xa5, LOG_BLOCK_SIZE);
@@ -117,10 +126,10 @@ static void repairs_damaged_copies(void **state)
             assert_int_equal(load_fails(disk), STATUS_CORRUPT);
         } else {
             assert_int_equal(load(disk, &superblock), __builtin_popcount(damaged));
-            memory_disk_crash(disk, CRASH_LOST, NULL);
+            sim_disk_crash(disk, SIM_CRASH_LOST, NULL);
             assert_int_equal(load(disk, &superblock), 0);
         }
-        memory_disk_free(disk);
+        sim_disk_free(disk);
     }
 }
 
@@ -128,38 +137,38 @@ static void sees_every_bit_flip(void **state)
 {
     (void)state;
     struct superblock superblock;
-    struct memory_disk *disk = formatted(&superblock);
+    struct sim_disk *disk = formatted(&superblock);
     for (uint32_t bit = 0; bit < LOG_BLOCK_SIZE * 8; bit++) {
         copy_at(disk, bit % SUPERBLOCK_COPIES)[bit / 8] ^= (uint8_t)(1U << bit % 8);
         assert_int_equal(load(disk, &superblock), 1);
     }
     assert_int_equal(load(disk, &superblock), 0);
-    memory_disk_free(disk);
+    sim_disk_free(disk);
 }
 
 static void survives_a_short_file(void **state)
 {
     (void)state;
     struct superblock superblock;
-    struct memory_disk *disk = formatted(&superblock);
-    memory_disk_bytes(disk, PATH)->size = LOG_BLOCK_SIZE + 100;
+    struct sim_disk *disk = formatted(&superblock);
+    sim_disk_bytes(disk, PATH)->size = LOG_BLOCK_SIZE + 100;
     assert_int_equal(load(disk, &superblock), 3);
-    memory_disk_bytes(disk, PATH)->size = 100;
+    sim_disk_bytes(disk, PATH)->size = 100;
     assert_int_equal(load_fails(disk), STATUS_CORRUPT);
-    memory_disk_free(disk);
+    sim_disk_free(disk);
 }
 
 static void refuses_a_newer_version(void **state)
 {
     (void)state;
     struct superblock superblock;
-    struct memory_disk *disk = formatted(&superblock);
+    struct sim_disk *disk = formatted(&superblock);
     uint8_t *block = copy_at(disk, 2);
     block[8] = SUPERBLOCK_VERSION + 1;
     uint32_t crc = crc32c(block, LOG_BLOCK_SIZE - 4);
     memcpy(block + LOG_BLOCK_SIZE - 4, &crc, sizeof crc);
     assert_int_equal(load_fails(disk), STATUS_VERSION);
-    memory_disk_free(disk);
+    sim_disk_free(disk);
 }
 
 /* A copy that was written in another place is none. */
@@ -167,18 +176,18 @@ static void refuses_a_misplaced_copy(void **state)
 {
     (void)state;
     struct superblock superblock;
-    struct memory_disk *disk = formatted(&superblock);
+    struct sim_disk *disk = formatted(&superblock);
     memcpy(copy_at(disk, 1), copy_at(disk, 0), LOG_BLOCK_SIZE);
     assert_int_equal(load(disk, &superblock), 1);
-    memory_disk_free(disk);
+    sim_disk_free(disk);
 }
 
 /* Power fails at an operation of two stores: the loaded state is one that was stored, and not older
  * than what was reported. */
-static void store_and_crash(uint64_t stop, enum memory_crash crash, struct random *random)
+static void store_and_crash(uint64_t stop, enum sim_crash crash, struct random *random)
 {
     struct superblock versions[3];
-    struct memory_disk *disk = formatted(&versions[0]);
+    struct sim_disk *disk = formatted(&versions[0]);
     struct error error;
     int reported = 0;
     disk->stop_at = disk->operations + stop;
@@ -192,16 +201,16 @@ static void store_and_crash(uint64_t stop, enum memory_crash crash, struct rando
             reported = i;
         }
     }
-    memory_disk_crash(disk, crash, random);
+    sim_disk_crash(disk, crash, random);
     struct superblock loaded;
     uint32_t repaired = 0;
     assert_int_equal(superblock_load(&disk->disk, "d", &loaded, &repaired, &error), STATUS_OK);
     assert_true(loaded.sequence >= versions[reported].sequence);
     check_same(&loaded, &versions[loaded.sequence - 1]);
     /* What was loaded once stays, whatever happens next. */
-    memory_disk_crash(disk, CRASH_LOST, random);
+    sim_disk_crash(disk, SIM_CRASH_LOST, random);
     assert_int_equal(load(disk, &loaded), 0);
-    memory_disk_free(disk);
+    sim_disk_free(disk);
 }
 
 static void survives_crashes(void **state)
@@ -210,9 +219,9 @@ static void survives_crashes(void **state)
     struct random random;
     random_init(&random, 7);
     for (uint64_t stop = 1; stop < 20; stop++) {
-        store_and_crash(stop, CRASH_LOST, &random);
-        store_and_crash(stop, CRASH_TORN, &random);
-        store_and_crash(stop, CRASH_KEPT, &random);
+        store_and_crash(stop, SIM_CRASH_LOST, &random);
+        store_and_crash(stop, SIM_CRASH_TORN, &random);
+        store_and_crash(stop, SIM_CRASH_KEPT, &random);
     }
 }
 
@@ -223,18 +232,18 @@ static void survives_crashes_while_formatting(void **state)
     struct random random;
     random_init(&random, 8);
     for (uint64_t stop = 1; stop < 16; stop++) {
-        struct memory_disk *disk = memory_disk_new();
+        struct sim_disk *disk = sim_disk_new();
         struct superblock superblock = example();
         struct error error;
         disk->stop_at = stop;
         enum status status = superblock_create(&disk->disk, "d", &superblock, &error);
-        memory_disk_crash(disk, CRASH_TORN, &random);
+        sim_disk_crash(disk, SIM_CRASH_TORN, &random);
         if (status != STATUS_OK) {
             status = superblock_create(&disk->disk, "d", &superblock, &error);
             assert_true(status == STATUS_OK || status == STATUS_EXISTS);
         }
         assert_int_equal(load(disk, &superblock), 0);
-        memory_disk_free(disk);
+        sim_disk_free(disk);
     }
 }
 

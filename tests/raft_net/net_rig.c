@@ -1,6 +1,8 @@
 #include "net_rig.h"
 
 #include "base/crc32c.h"
+#include "raft/core/members.h"
+#include "raft/net/greeting.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -76,6 +78,12 @@ static void on_peer_frame(void *context, uint32_t node, enum frame_kind kind, st
     struct rig_node *self = context;
     assert_true(node >= 1 && node <= RIG_NODES && node != self->id);
     uint64_t sequence = rig_check(head, payload);
+    if (kind == FRAME_SNAPSHOT) {
+        if (self->snapshot_frames++ == 0) {
+            self->snapshot_after_bytes = self->payload_bytes;
+        }
+        return;
+    }
     if (kind == FRAME_RAFT && payload.size == 0) {
         if (self->small_frames++ == 0) {
             self->small_after_bytes = self->payload_bytes;
@@ -94,6 +102,15 @@ static void on_peer_state(void *context, uint32_t node, bool connected)
     assert_true(self->connected[node] != connected);
     self->connected[node] = connected;
     self->state_changes++;
+}
+
+static void on_peer_hello(void *context, uint32_t node, uint64_t incarnation, uint64_t features)
+{
+    struct rig_node *self = context;
+    assert_true(node >= 1 && node != self->id);
+    self->hellos++;
+    self->incarnation = incarnation;
+    self->features = features;
 }
 
 static void on_peer_clock(void *context, uint32_t node, int64_t offset_ns, uint64_t round_trip_ns)
@@ -161,6 +178,7 @@ void rig_start_node(struct rig *rig, uint32_t id)
         .handler = { .on_peer_frame = on_peer_frame,
                      .on_peer_state = on_peer_state,
                      .on_peer_clock = on_peer_clock,
+                     .on_peer_hello = on_peer_hello,
                      .on_client_open = on_client_open,
                      .on_client_frame = on_client_frame,
                      .on_client_close = on_client_close,
@@ -254,6 +272,22 @@ bool rig_all_connected(void *context)
     return true;
 }
 
+void rig_set_members(struct rig *rig, uint32_t id, const char *ids, uint64_t config_index)
+{
+    struct member members[RIG_NODES];
+    uint32_t count = 0;
+    memset(members, 0, sizeof members);
+    for (const char *at = ids; *at != '\0'; at++) {
+        struct member *member = &members[count++];
+        member->id = (uint32_t)(*at - '0');
+        member->incarnation = rig->listed_incarnation[member->id];
+        (void)snprintf(member->address, sizeof member->address, "127.0.0.1:%u",
+                       (unsigned)rig->ports[member->id - 1]);
+    }
+    struct bus *bus = net_bus(rig->nodes[id].net);
+    bus->ops->set_members(bus, members, count, config_index);
+}
+
 /* --- sending ---------------------------------------------------------------------------------- */
 
 enum status rig_send(struct rig *rig, uint32_t from, uint32_t to, enum frame_kind kind,
@@ -321,11 +355,11 @@ void stranger_send(int socket, const void *data, size_t size)
 
 void stranger_hello(int socket, const struct hello *hello)
 {
-    uint8_t bytes[FRAME_HEADER_SIZE + HELLO_SIZE];
-    hello_encode(bytes + FRAME_HEADER_SIZE, hello);
-    struct bytes head = { .data = bytes + FRAME_HEADER_SIZE, .size = HELLO_SIZE };
+    uint8_t bytes[FRAME_HEADER_SIZE + HELLO_SIZE_MAX];
+    size_t size = hello_encode(bytes + FRAME_HEADER_SIZE, hello);
+    struct bytes head = { .data = bytes + FRAME_HEADER_SIZE, .size = size };
     frame_encode(bytes, FRAME_HELLO, head, 0, 0, 0);
-    stranger_send(socket, bytes, sizeof bytes);
+    stranger_send(socket, bytes, FRAME_HEADER_SIZE + size);
 }
 
 struct hello rig_hello(const struct rig *rig, uint32_t from, uint32_t to)
@@ -337,8 +371,8 @@ struct hello rig_hello(const struct rig *rig, uint32_t from, uint32_t to)
                            .to_node = to,
                            .incarnation = 1000 + from,
                            .to_incarnation = identity->incarnation,
-                           .version_min = 1,
-                           .version_max = 1,
+                           .version_min = PROTOCOL_VERSION_MIN,
+                           .version_max = PROTOCOL_VERSION_MAX,
                            .wall_ns = 1 };
 }
 

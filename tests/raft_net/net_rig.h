@@ -22,6 +22,11 @@ struct rig_node {
     uint32_t out_of_order;
     uint32_t small_frames;      /* RAFT without payload */
     uint64_t small_after_bytes; /* payload bytes that had come before the first of those */
+    uint32_t hellos;
+    uint64_t incarnation; /* of the last hello */
+    uint64_t features;
+    uint32_t snapshot_frames;
+    uint64_t snapshot_after_bytes; /* payload bytes of others that had come before the first */
     uint32_t clocks;
     int64_t clock_offset_ns;
     /* from clients */
@@ -39,7 +44,8 @@ struct rig {
     uint32_t hello_timeout_ms;
     uint32_t stops;
     uint16_t ports[RIG_NODES];
-    struct rig_node nodes[RIG_NODES + 1]; /* by id, from 1 */
+    uint64_t listed_incarnation[RIG_NODES + 1]; /* by id, for rig_set_members; 0: any */
+    struct rig_node nodes[RIG_NODES + 1];       /* by id, from 1 */
 };
 
 void rig_start(struct rig *rig, uint32_t nodes);
@@ -52,6 +58,8 @@ bool rig_until(struct rig *rig, uint32_t timeout_ms, bool (*done)(void *context)
 void rig_run(struct rig *rig, uint32_t duration_ms);
 bool rig_all_connected(void *rig);
 
+/* Tells a node who its members are: ids from a text such as "13". */
+void rig_set_members(struct rig *rig, uint32_t id, const char *ids, uint64_t config_index);
 /* A RAFT frame (or another kind) whose head says what its payload must be. */
 enum status rig_send(struct rig *rig, uint32_t from, uint32_t to, enum frame_kind kind,
                      uint64_t sequence, size_t payload_size);

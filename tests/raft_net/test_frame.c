@@ -160,7 +160,9 @@ static struct hello sample_hello(void)
                            .version_min = 1,
                            .version_max = 9,
                            .features = 0x8000000000000001,
-                           .wall_ns = 1700000000000000000 };
+                           .wall_ns = 1700000000000000000,
+                           .config_index = 0x9000000000000002,
+                           .address = "ledger3:7400" };
 }
 
 static void hello_round_trip(void **state)
@@ -168,9 +170,10 @@ static void hello_round_trip(void **state)
     (void)state;
     struct hello hello = sample_hello();
     struct hello decoded;
-    uint8_t out[HELLO_SIZE];
-    hello_encode(out, &hello);
-    assert_int_equal(hello_decode((struct bytes){ out, sizeof out }, &decoded), STATUS_OK);
+    uint8_t out[HELLO_SIZE_MAX];
+    size_t size = hello_encode(out, &hello);
+    assert_int_equal(size, HELLO_SIZE + strlen(hello.address));
+    assert_int_equal(hello_decode((struct bytes){ out, size }, &decoded), STATUS_OK);
     assert_true(decoded.cluster == hello.cluster);
     assert_int_equal(decoded.role, hello.role);
     assert_int_equal(decoded.node, hello.node);
@@ -181,16 +184,23 @@ static void hello_round_trip(void **state)
     assert_int_equal(decoded.version_max, hello.version_max);
     assert_true(decoded.features == hello.features);
     assert_true(decoded.wall_ns == hello.wall_ns);
+    assert_true(decoded.config_index == hello.config_index);
+    assert_string_equal(decoded.address, hello.address);
+    memset(hello.address, 'a', sizeof hello.address - 1);
+    size = hello_encode(out, &hello);
+    assert_int_equal(size, HELLO_SIZE_MAX);
+    assert_int_equal(hello_decode((struct bytes){ out, size }, &decoded), STATUS_OK);
+    assert_string_equal(decoded.address, hello.address);
 }
 
 static void hello_lengths(void **state)
 {
     (void)state;
     struct hello hello = sample_hello();
-    uint8_t out[HELLO_SIZE + 1] = { 0 };
-    hello_encode(out, &hello);
+    uint8_t out[HELLO_SIZE_MAX + 1] = { 0 };
+    size_t whole = hello_encode(out, &hello);
     for (size_t size = 0; size <= sizeof out; size++) {
-        enum status expected = size == HELLO_SIZE ? STATUS_OK : STATUS_PROTOCOL;
+        enum status expected = size == whole ? STATUS_OK : STATUS_PROTOCOL;
         assert_int_equal(hello_decode((struct bytes){ out, size }, &hello), expected);
     }
 }
@@ -207,26 +217,31 @@ static void unsound_hellos_are_refused(void **state)
         { 19, 1 },            /* roles that are none */
         { 16, HELLO_CLIENT }, /* a client with a node id */
         { 20, 0 },            /* a peer without one */
-        { 28, 1 },
+        { 28, 0 },
+        { 28, 11 },
+        { 29, 1 }, /* the size of the address */
+        { 80, ' ' },
+        { 91, 127 }, /* bytes that are not of an address */
+        { 30, 1 },
         { 52, 1 },
-        { 79, 1 }, /* reserved bytes */
+        { 55, 1 }, /* reserved bytes */
         { 48, 0 },
         { 48, 10 }, /* no version, or a range upside down */
     };
     for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
         struct hello hello = sample_hello();
-        uint8_t out[HELLO_SIZE];
-        hello_encode(out, &hello);
+        uint8_t out[HELLO_SIZE_MAX];
+        size_t size = hello_encode(out, &hello);
         out[CASES[i].at] = CASES[i].value;
-        if (hello_decode((struct bytes){ out, sizeof out }, &hello) != STATUS_PROTOCOL) {
+        if (hello_decode((struct bytes){ out, size }, &hello) != STATUS_PROTOCOL) {
             fail_msg("case %zu was taken", i);
         }
     }
     struct hello hello = sample_hello();
     hello.incarnation = 0;
-    uint8_t out[HELLO_SIZE];
-    hello_encode(out, &hello);
-    assert_int_equal(hello_decode((struct bytes){ out, sizeof out }, &hello), STATUS_PROTOCOL);
+    uint8_t out[HELLO_SIZE_MAX];
+    size_t size = hello_encode(out, &hello);
+    assert_int_equal(hello_decode((struct bytes){ out, size }, &hello), STATUS_PROTOCOL);
 }
 
 static void refusal_round_trip(void **state)

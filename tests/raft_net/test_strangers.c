@@ -1,6 +1,7 @@
 #include "base/crc32c.h"
 #include "base/random.h"
 #include "net_rig.h"
+#include "raft/net/greeting.h"
 #include "raft/net/net_metrics.h"
 
 #include <setjmp.h>
@@ -58,8 +59,8 @@ static void other_addressed_incarnation(struct hello *hello)
 
 static void newer_protocol(struct hello *hello)
 {
-    hello->version_min = 2;
-    hello->version_max = 3;
+    hello->version_min = PROTOCOL_VERSION_MAX + 1;
+    hello->version_max = PROTOCOL_VERSION_MAX + 2;
 }
 
 static void client_of_other_cluster(struct hello *hello)
@@ -75,12 +76,14 @@ static const struct refused_case CASES[] = {
       "00000000-0000-00c1-0000-0000000057e5" },
     { no_cluster, REFUSAL_CLUSTER, NET_REFUSED_CLUSTER, "--members" },
     { other_addressee, REFUSAL_NODE, NET_REFUSED_NODE, "this is node 1, not node 3" },
-    { unknown_node, REFUSAL_NODE, NET_REFUSED_NODE, "node 8" },
+    { unknown_node, REFUSAL_NODE, NET_REFUSED_NODE, "node 8 at \"\" is no member" },
     { own_node, REFUSAL_NODE, NET_REFUSED_NODE, "node 1" },
     { other_incarnation, REFUSAL_INCARNATION, NET_REFUSED_INCARNATION, "0000000000000005" },
+    { other_incarnation, REFUSAL_INCARNATION, NET_REFUSED_INCARNATION,
+      "fenlu admin member replace --id 2" },
     { other_addressed_incarnation, REFUSAL_INCARNATION, NET_REFUSED_INCARNATION,
       "0000000000000005" },
-    { newer_protocol, REFUSAL_VERSION, NET_REFUSED_VERSION, "versions 2 to 3" },
+    { newer_protocol, REFUSAL_VERSION, NET_REFUSED_VERSION, "versions 3 to 4" },
     { client_of_other_cluster, REFUSAL_CLUSTER, NET_REFUSED_CLUSTER, "another cluster" },
 };
 
@@ -165,7 +168,7 @@ static int greeted_client(struct rig *rig)
     int socket = stranger_connect(rig, 1);
     struct hello hello = rig_hello(rig, 0, 1);
     stranger_hello(socket, &hello);
-    uint8_t bytes[FRAME_HEADER_SIZE + HELLO_SIZE];
+    uint8_t bytes[FRAME_HEADER_SIZE + HELLO_SIZE_MAX];
     struct frame_header header;
     assert_true(stranger_frame(rig, socket, bytes, sizeof bytes, &header));
     assert_int_equal(header.kind, FRAME_HELLO);
@@ -183,7 +186,8 @@ static void clients_that_break_the_protocol_are_cut(void **state)
         size_t payload_size;
         size_t damage_at; /* 0: none */
     } BAD[] = {
-        { FRAME_RAFT, 100, 0, 0 },    { FRAME_HELLO, HELLO_SIZE, 0, 0 },
+        { FRAME_RAFT, 100, 0, 0 },    { FRAME_SNAPSHOT, 100, 0, 0 },
+        { FRAME_REPAIR, 100, 0, 0 },  { FRAME_HELLO, HELLO_SIZE, 0, 0 },
         { FRAME_PING, 7, 0, 0 },      { FRAME_PONG, 16, 0, 0 },
         { FRAME_REFUSED, 4, 0, 0 },   { FRAME_REQUEST, 9, 50, 40 },
         { FRAME_REQUEST, 9, 50, 60 },

@@ -105,7 +105,7 @@ void fixture_pump(void)
 void fixture_pass_ms(uint64_t ms)
 {
     fixture_now_ns += ms * NS_PER_MS;
-    client_tick(fixture_cluster);
+    client_host_tick(fixture_cluster);
     grpc_conn_tick(conn, fixture_now_ns);
     fixture_pump();
 }
@@ -114,7 +114,7 @@ void fixture_pass_ms_late(uint64_t ms)
 {
     fixture_now_ns += ms * NS_PER_MS;
     grpc_conn_tick(conn, fixture_now_ns);
-    client_tick(fixture_cluster);
+    client_host_tick(fixture_cluster);
     fixture_pump();
 }
 

@@ -1,0 +1,133 @@
+#include "base/assert.h"
+#include "ledger/store/store_rocks.h"
+
+#include <errno.h>
+#include <rocksdb/c.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+enum {
+    CACHE_BYTES = 4 * 1024 * 1024, /* indexes of the files under way */
+    READ_AHEAD_BYTES = 256 * 1024,
+    INFO_LOG_BYTES = 256 * 1024,
+    INFO_LOG_HEADER = 5,
+};
+
+struct rocks_verifier {
+    char folder[DISK_PATH_MAX];
+    char scratch[DISK_PATH_MAX];
+    rocksdb_cache_t *cache;
+    rocksdb_block_based_table_options_t *table_options;
+    rocksdb_options_t *options;
+    rocksdb_readoptions_t *read;
+    rocksdb_t *database;
+};
+
+static void set_options(struct rocks_verifier *verifier)
+{
+    verifier->cache = rocksdb_cache_create_lru(CACHE_BYTES);
+    verifier->table_options = rocksdb_block_based_options_create();
+    rocksdb_block_based_options_set_block_cache(verifier->table_options, verifier->cache);
+    rocksdb_block_based_options_set_cache_index_and_filter_blocks(verifier->table_options, 1);
+    verifier->options = rocksdb_options_create();
+    rocksdb_options_set_block_based_table_factory(verifier->options, verifier->table_options);
+    rocksdb_options_set_paranoid_checks(verifier->options, 1);
+    rocksdb_options_set_max_open_files(verifier->options, -1);
+    rocksdb_options_set_info_log_level(verifier->options, INFO_LOG_HEADER);
+    rocksdb_options_set_max_log_file_size(verifier->options, INFO_LOG_BYTES);
+    rocksdb_options_set_keep_log_file_num(verifier->options, 1);
+    rocksdb_options_set_stats_dump_period_sec(verifier->options, 0);
+    rocksdb_options_set_use_direct_reads(verifier->options, 1);
+    verifier->read = rocksdb_readoptions_create();
+    rocksdb_readoptions_set_verify_checksums(verifier->read, 1);
+    rocksdb_readoptions_set_fill_cache(verifier->read, 0);
+    rocksdb_readoptions_set_readahead_size(verifier->read, READ_AHEAD_BYTES);
+    rocksdb_readoptions_set_ignore_range_deletions(verifier->read, 1);
+}
+
+static enum status open_database(struct rocks_verifier *verifier, struct error *error)
+{
+    if (mkdir(verifier->scratch, 0777) != 0 && errno != EEXIST) {
+        return error_set_errno(error, errno, "create the folder %s", verifier->scratch);
+    }
+    char *text = NULL;
+    verifier->database =
+        rocksdb_open_as_secondary(verifier->options, verifier->folder, verifier->scratch, &text);
+    if (text != NULL) { /* not every file system has direct reads: then the kernel's cache it is */
+        rocksdb_free(text);
+        text = NULL;
+        rocksdb_options_set_use_direct_reads(verifier->options, 0);
+        verifier->database = rocksdb_open_as_secondary(verifier->options, verifier->folder,
+                                                       verifier->scratch, &text);
+    }
+    return text == NULL ? STATUS_OK : rocks_fail(error, text, "open to verify", verifier->folder);
+}
+
+enum status rocks_verifier_open(const char *folder, struct rocks_verifier **verifier,
+                                struct error *error)
+{
+    struct rocks_verifier *opened = calloc(1, sizeof *opened);
+    if (opened == NULL) {
+        return error_set(error, STATUS_MEMORY, "no memory to verify the store in %s", folder);
+    }
+    set_options(opened);
+    ASSERT(strlen(folder) < sizeof opened->folder); /* it is open already */
+    memcpy(opened->folder, folder, strlen(folder) + 1);
+    enum status status = disk_join(opened->scratch, folder, "scrub", error);
+    if (status == STATUS_OK) {
+        status = open_database(opened, error);
+    }
+    if (status != STATUS_OK) {
+        rocks_verifier_close(opened);
+        return status;
+    }
+    *verifier = opened;
+    return STATUS_OK;
+}
+
+void rocks_verifier_close(struct rocks_verifier *verifier)
+{
+    if (verifier->database != NULL) {
+        rocksdb_close(verifier->database);
+    }
+    rocksdb_readoptions_destroy(verifier->read);
+    rocksdb_options_destroy(verifier->options);
+    rocksdb_block_based_options_destroy(verifier->table_options);
+    rocksdb_cache_destroy(verifier->cache);
+    free(verifier);
+}
+
+/* Reads on from the place until the budget is spent; the place becomes the key to read next. */
+static void walk(rocksdb_iterator_t *iterator, struct kv_place *place, uint64_t bytes_budget)
+{
+    uint64_t bytes = 0;
+    rocksdb_iter_seek(iterator, (const char *)place->bytes, place->size);
+    while (rocksdb_iter_valid(iterator) && (bytes == 0 || bytes < bytes_budget)) {
+        size_t key_size, value_size;
+        (void)rocksdb_iter_key(iterator, &key_size);
+        (void)rocksdb_iter_value(iterator, &value_size);
+        bytes += key_size + value_size;
+        rocksdb_iter_next(iterator);
+    }
+    place->size = 0;
+    if (rocksdb_iter_valid(iterator)) {
+        size_t size;
+        const char *key = rocksdb_iter_key(iterator, &size);
+        ASSERT(size > 0 && size <= sizeof place->bytes);
+        memcpy(place->bytes, key, size);
+        place->size = (uint32_t)size;
+    }
+}
+
+enum status rocks_verifier_step(struct rocks_verifier *verifier, struct kv_place *place,
+                                uint64_t bytes_budget, bool *done, struct error *error)
+{
+    rocksdb_iterator_t *iterator = rocksdb_create_iterator(verifier->database, verifier->read);
+    walk(iterator, place, bytes_budget);
+    char *text = NULL;
+    rocksdb_iter_get_error(iterator, &text);
+    rocksdb_iter_destroy(iterator);
+    *done = place->size == 0;
+    return text == NULL ? STATUS_OK : rocks_fail(error, text, "verify", verifier->folder);
+}

@@ -1,0 +1,216 @@
+#include "sim/model_log.h"
+
+#include "base/assert.h"
+#include "base/hash.h"
+#include "base/map.h"
+#include "ledger/core/command.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Outcomes of commands and results of events, given back all at once at the end. */
+struct block {
+    struct block *next;
+    _Alignas(16) uint8_t bytes[];
+};
+
+/* An answer that a retry gets again. */
+struct remembered {
+    u128 key;
+    struct model_outcome outcome;
+    uint32_t rows; /* results that are not the plain one */
+};
+
+struct model_log {
+    struct model *model;
+    struct block *blocks;
+    struct remembered *remembered; /* a ring, oldest first */
+    uint32_t first;
+    uint32_t count;
+    uint64_t rows;
+    struct map by_key;
+    void *by_key_memory;
+};
+
+struct model_log *model_log_new(void)
+{
+    struct model_log *log = calloc(1, sizeof *log);
+    ASSERT(log != NULL);
+    log->model = model_new();
+    log->remembered = calloc(REPLIES_REMEMBERED_MAX, sizeof log->remembered[0]);
+    log->by_key_memory = malloc(map_footprint(REPLIES_REMEMBERED_MAX));
+    ASSERT(log->remembered != NULL && log->by_key_memory != NULL);
+    map_init(&log->by_key, log->by_key_memory, REPLIES_REMEMBERED_MAX);
+    return log;
+}
+
+void model_log_free(struct model_log *log)
+{
+    while (log->blocks != NULL) {
+        struct block *block = log->blocks;
+        log->blocks = block->next;
+        free(block);
+    }
+    model_free(log->model);
+    free(log->remembered);
+    free(log->by_key_memory);
+    free(log);
+}
+
+struct model *model_log_model(const struct model_log *log)
+{
+    return log->model;
+}
+
+uint64_t model_command_hash(const uint8_t *bytes, size_t size)
+{
+    return u128_low(hash_bytes(0xC0, bytes, size));
+}
+
+static void *keep(struct model_log *log, size_t size)
+{
+    struct block *block = calloc(1, sizeof *block + size);
+    ASSERT(block != NULL);
+    block->next = log->blocks;
+    log->blocks = block;
+    return block->bytes;
+}
+
+/* --- remembered answers ------------------------------------------------------------------------
+ */
+
+static u128 key_of(u128 client, uint64_t sequence)
+{
+    uint8_t bytes[24];
+    memcpy(bytes, &client, 16);
+    memcpy(bytes + 16, &sequence, 8);
+    return hash_bytes(0xAB, bytes, sizeof bytes);
+}
+
+static void forget_oldest(struct model_log *log)
+{
+    struct remembered *oldest = &log->remembered[log->first];
+    const bool removed = map_remove(&log->by_key, oldest->key);
+    ASSERT(removed);
+    log->rows -= oldest->rows;
+    log->first = (log->first + 1) % REPLIES_REMEMBERED_MAX;
+    log->count--;
+}
+
+/* Results that do not follow from the timestamp of the first one that was created. */
+static uint32_t count_rows(const struct model_outcome *outcome)
+{
+    uint32_t rows = 0;
+    uint64_t base = 0;
+    for (uint32_t i = outcome->count; i > 0; i--) {
+        const struct result *result = &outcome->results[i - 1];
+        base = result->status == ACCOUNT_STATUS_CREATED ? result->timestamp - (i - 1) : base;
+    }
+    for (uint32_t i = 0; i < outcome->count; i++) {
+        const struct result *result = &outcome->results[i];
+        rows += result->status != ACCOUNT_STATUS_CREATED || result->timestamp != base + i ? 1 : 0;
+    }
+    return rows;
+}
+
+static void remember(struct model_log *log, const struct model_outcome *outcome)
+{
+    uint32_t rows = count_rows(outcome);
+    while (log->count == REPLIES_REMEMBERED_MAX || log->rows + rows > REPLY_ROWS_REMEMBERED_MAX) {
+        forget_oldest(log);
+    }
+    uint32_t place = (log->first + log->count) % REPLIES_REMEMBERED_MAX;
+    u128 key = key_of(outcome->client, outcome->sequence);
+    log->remembered[place] = (struct remembered){ key, *outcome, rows };
+    map_insert(&log->by_key, key, place);
+    log->count++;
+    log->rows += rows;
+}
+
+static const struct model_outcome *recall(const struct model_log *log, u128 client,
+                                          uint64_t sequence)
+{
+    const uint32_t *place = map_find(&log->by_key, key_of(client, sequence));
+    return place == NULL ? NULL : &log->remembered[*place].outcome;
+}
+
+/* --- entries -----------------------------------------------------------------------------------
+ */
+
+static void create(struct model_log *log, const struct command *command, uint64_t first_timestamp,
+                   struct result *results)
+{
+    uint32_t count = command->header.count;
+    struct account *events = malloc(count * sizeof *events); /* of either kind: one size */
+    ASSERT(events != NULL);
+    memcpy(events, command->events, count * sizeof *events);
+    if (command->header.operation == OPERATION_CREATE_ACCOUNTS) {
+        model_create_accounts(log->model, events, count, first_timestamp, results);
+    } else {
+        ASSERT(command->header.operation == OPERATION_CREATE_TRANSFERS);
+        model_create_transfers(log->model, (const struct transfer *)(const void *)events, count,
+                               first_timestamp, results);
+    }
+    free(events);
+}
+
+static struct model_outcome answer(struct model_log *log, const struct command *command,
+                                   uint64_t log_index, uint64_t first_timestamp)
+{
+    const struct command_header *header = &command->header;
+    const struct model_outcome *first =
+        header->client != 0 ? recall(log, header->client, header->sequence) : NULL;
+    if (first != NULL) {
+        struct model_outcome again = *first;
+        again.retry = true;
+        return again;
+    }
+    struct result *results = keep(log, header->count * sizeof *results);
+    create(log, command, first_timestamp, results);
+    struct model_outcome outcome = { .client = header->client,
+                                     .sequence = header->sequence,
+                                     .log_index = log_index,
+                                     .count = header->count,
+                                     .results = results };
+    outcome.hash = model_command_hash(command->events - COMMAND_HEADER_SIZE,
+                                      COMMAND_HEADER_SIZE + (size_t)header->count * EVENT_SIZE);
+    if (header->client != 0) {
+        remember(log, &outcome);
+    }
+    return outcome;
+}
+
+static uint32_t apply_commands(struct model_log *log, const struct entry *entry,
+                               struct model_outcome *outcomes)
+{
+    uint32_t commands = 0;
+    uint32_t events = 0;
+    enum status status =
+        command_check_body(entry->body, entry->header.body_size, &commands, &events);
+    ASSERT(status == STATUS_OK);
+    const uint8_t *data = entry->body;
+    size_t size = entry->header.body_size;
+    uint64_t timestamp = entry->header.timestamp - events + 1;
+    for (uint32_t i = 0; i < commands; i++) {
+        struct command command;
+        status = command_next(&data, &size, false, &command);
+        ASSERT(status == STATUS_OK);
+        outcomes[i] = answer(log, &command, entry->header.index, timestamp);
+        timestamp += command.header.count;
+    }
+    return commands;
+}
+
+struct model_step model_log_apply(struct model_log *log, const struct entry *entry)
+{
+    struct model_step step = { .timestamp = entry->header.timestamp };
+    model_set_index(log->model, entry->header.index);
+    if (entry->header.kind == ENTRY_COMMANDS) {
+        uint32_t commands = entry->header.body_size / COMMAND_HEADER_SIZE;
+        struct model_outcome *outcomes = keep(log, commands * sizeof *outcomes);
+        step.count = apply_commands(log, entry, outcomes);
+        step.outcomes = outcomes;
+    }
+    step.digest = model_digest(log->model);
+    return step;
+}

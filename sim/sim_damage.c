@@ -1,0 +1,68 @@
+/* sim_damage.c — what happens to bytes that lie on the disk. */
+#include "base/assert.h"
+#include "sim/sim_disk.h"
+
+#include <string.h>
+
+enum { TRIES = 24 };
+
+struct spot {
+    struct sim_file *file;
+    uint64_t sector;
+};
+
+static bool is_blank(const struct sim_file *file, uint64_t sector)
+{
+    static const uint8_t ZEROS[SIM_DISK_SECTOR];
+    uint64_t at = sector * SIM_DISK_SECTOR;
+    uint64_t size = file->durable.size - at;
+    size = size < SIM_DISK_SECTOR ? size : SIM_DISK_SECTOR;
+    return memcmp(file->durable.data + at, ZEROS, size) == 0;
+}
+
+/* A flushed sector that holds something, of a file that chance picks. */
+static bool find_spot(struct sim_disk *disk, struct random *random, struct spot *spot)
+{
+    for (uint32_t i = 0; i < TRIES; i++) {
+        struct sim_file *file = &disk->files[random_below(random, SIM_DISK_FILES_MAX / 8)];
+        uint64_t count = file->durable.size / SIM_DISK_SECTOR;
+        if (!file->used || file->folder || count == 0 ||
+            (file->guarded && disk->superblock_damages > 0)) {
+            continue;
+        }
+        uint64_t sector = random_below(random, count);
+        bool clean = sector * SIM_DISK_SECTOR < file->seen.size &&
+                     (file->dirty[sector] & SIM_SECTOR_DIRTY) == 0;
+        if (clean && !is_blank(file, sector)) {
+            disk->superblock_damages += file->guarded ? 1 : 0;
+            disk->damages++;
+            *spot = (struct spot){ file, sector };
+            return true;
+        }
+    }
+    return false;
+}
+
+bool sim_disk_rot(struct sim_disk *disk, struct random *random)
+{
+    struct spot spot;
+    if (!find_spot(disk, random, &spot)) {
+        return false;
+    }
+    uint64_t at = spot.sector * SIM_DISK_SECTOR + random_below(random, SIM_DISK_SECTOR);
+    uint8_t flip = (uint8_t)(1U << random_below(random, 8));
+    ASSERT(at < spot.file->durable.size);
+    spot.file->durable.data[at] ^= flip;
+    spot.file->seen.data[at] ^= flip;
+    return true;
+}
+
+bool sim_disk_lose_sector(struct sim_disk *disk, struct random *random)
+{
+    struct spot spot;
+    if (!find_spot(disk, random, &spot)) {
+        return false;
+    }
+    spot.file->dirty[spot.sector] |= SIM_SECTOR_UNREADABLE;
+    return true;
+}

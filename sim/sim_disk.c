@@ -1,0 +1,505 @@
+#include "base/assert.h"
+#include "sim/sim_disk_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static struct sim_disk *of(struct disk *disk)
+{
+    return disk->context;
+}
+
+void sim_bytes_resize(struct sim_bytes *bytes, uint64_t size)
+{
+    uint8_t *data = realloc(bytes->data, size == 0 ? 1 : size);
+    ASSERT(data != NULL);
+    if (size > bytes->size) {
+        memset(data + bytes->size, 0, size - bytes->size);
+    }
+    bytes->data = data;
+    bytes->size = size;
+}
+
+uint64_t sim_sectors(uint64_t size)
+{
+    return (size + SIM_DISK_SECTOR - 1) / SIM_DISK_SECTOR;
+}
+
+/* Sectors first..end-1 have been written. */
+static void soil(struct sim_file *file, uint64_t first, uint64_t end)
+{
+    if (first < end) {
+        memset(file->dirty + first, SIM_SECTOR_DIRTY, end - first);
+        bool none = file->dirty_low == file->dirty_high;
+        file->dirty_low = none || first < file->dirty_low ? first : file->dirty_low;
+        file->dirty_high = none || end > file->dirty_high ? end : file->dirty_high;
+    }
+}
+
+static void grow_seen(struct sim_file *file, uint64_t size)
+{
+    uint64_t before = sim_sectors(file->seen.size);
+    if (size <= file->seen.size) {
+        return;
+    }
+    sim_bytes_resize(&file->seen, size);
+    file->dirty = realloc(file->dirty, sim_sectors(size));
+    ASSERT(file->dirty != NULL);
+    memset(file->dirty + before, 0, sim_sectors(size) - before);
+    soil(file, before, sim_sectors(size));
+}
+
+/* Counts an operation; not OK when it must fail. */
+static enum status step(struct sim_disk *disk, const char *what, struct error *error)
+{
+    disk->operations++;
+    if (disk->stopped || disk->operations == disk->stop_at) {
+        disk->stopped = true;
+        return error_set(error, STATUS_IO, "%s: the machine is off", what);
+    }
+    if (disk->operations == disk->fail_at) {
+        return error_set(error, disk->fail_status, "%s: made to fail", what);
+    }
+    return STATUS_OK;
+}
+
+struct sim_name *sim_disk_find(struct sim_disk *disk, const char *path)
+{
+    for (uint32_t i = 0; i < disk->name_count; i++) {
+        if (strcmp(disk->names[i].path, path) == 0) {
+            return &disk->names[i];
+        }
+    }
+    return NULL;
+}
+
+/* A name that nobody knows any more, or another one. */
+static struct sim_name *free_name(struct sim_disk *disk)
+{
+    for (uint32_t i = 0; i < disk->name_count; i++) {
+        if (disk->names[i].seen < 0 && disk->names[i].durable < 0) {
+            return &disk->names[i];
+        }
+    }
+    ASSERT(disk->name_count < 2 * SIM_DISK_FILES_MAX);
+    return &disk->names[disk->name_count++];
+}
+
+static struct sim_name *name_of(struct sim_disk *disk, const char *path)
+{
+    struct sim_name *name = sim_disk_find(disk, path);
+    if (name != NULL) {
+        return name;
+    }
+    name = free_name(disk);
+    ASSERT(strlen(path) < DISK_PATH_MAX);
+    memcpy(name->path, path, strlen(path) + 1);
+    name->seen = -1;
+    name->durable = -1;
+    return name;
+}
+
+static bool named(const struct sim_disk *disk, int32_t file)
+{
+    for (uint32_t i = 0; i < disk->name_count; i++) {
+        if (disk->names[i].seen == file || disk->names[i].durable == file) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void free_file(struct sim_file *file)
+{
+    free(file->seen.data);
+    free(file->durable.data);
+    free(file->dirty);
+    memset(file, 0, sizeof *file);
+}
+
+/* A file that no name holds any more may still be open. */
+void sim_disk_collect(struct sim_disk *disk)
+{
+    for (int32_t i = 0; i < SIM_DISK_FILES_MAX; i++) {
+        if (disk->files[i].used && disk->files[i].open_count == 0 && !named(disk, i)) {
+            free_file(&disk->files[i]);
+        }
+    }
+}
+
+static int32_t find_free_file(const struct sim_disk *disk)
+{
+    int32_t i = 0;
+    while (i < SIM_DISK_FILES_MAX && disk->files[i].used) {
+        i++;
+    }
+    return i;
+}
+
+static int32_t new_file(struct sim_disk *disk, bool folder)
+{
+    int32_t file = find_free_file(disk);
+    if (file >= SIM_DISK_FILES_MAX / 2) {
+        sim_disk_collect(disk);
+        file = find_free_file(disk);
+    }
+    ASSERT(file < SIM_DISK_FILES_MAX);
+    disk->files[file].used = true;
+    disk->files[file].folder = folder;
+    return file;
+}
+
+static enum status memory_open(struct disk *seam, const char *path, enum disk_open_mode mode,
+                               struct disk_file *file, struct error *error)
+{
+    struct sim_disk *disk = of(seam);
+    struct sim_name *name = sim_disk_find(disk, path);
+    bool exists = name != NULL && name->seen >= 0;
+    if (mode == DISK_CREATE) {
+        TRY(step(disk, "create", error));
+        if (exists) {
+            return error_set(error, STATUS_EXISTS, "%s exists", path);
+        }
+        name = name_of(disk, path);
+        name->seen = new_file(disk, false);
+        disk->files[name->seen].guarded = strstr(path, "superblock") != NULL;
+        disk->files[name->seen].log = strstr(path, "/log/") != NULL;
+    } else if (!exists) {
+        return error_set(error, STATUS_NOT_FOUND, "%s does not exist", path);
+    }
+    disk->files[name->seen].open_count++;
+    disk->open_count++;
+    file->handle = name->seen;
+    return STATUS_OK;
+}
+
+static struct sim_file *file_of(struct sim_disk *disk, struct disk_file file)
+{
+    ASSERT(file.handle >= 0 && file.handle < SIM_DISK_FILES_MAX);
+    ASSERT(disk->files[file.handle].used && !disk->files[file.handle].folder);
+    return &disk->files[file.handle];
+}
+
+static void memory_close(struct disk *seam, struct disk_file file)
+{
+    struct sim_disk *disk = of(seam);
+    ASSERT(file_of(disk, file) != NULL && disk->open_count > 0);
+    ASSERT(disk->files[file.handle].open_count > 0);
+    disk->files[file.handle].open_count--;
+    disk->open_count--;
+}
+
+static enum status memory_size(struct disk *seam, struct disk_file file, uint64_t *size,
+                               struct error *error)
+{
+    (void)error;
+    *size = file_of(of(seam), file)->seen.size;
+    return STATUS_OK;
+}
+
+static enum status memory_read(struct disk *seam, struct disk_file file, uint64_t offset,
+                               void *data, size_t size, struct error *error)
+{
+    const struct sim_file *source = file_of(of(seam), file);
+    if (offset > source->seen.size || size > source->seen.size - offset) {
+        return error_set(error, STATUS_IO, "the file ends before offset %llu",
+                         (unsigned long long)offset + size);
+    }
+    for (uint64_t i = offset / SIM_DISK_SECTOR; i < sim_sectors(offset + size); i++) {
+        if ((source->dirty[i] & SIM_SECTOR_UNREADABLE) != 0) {
+            return error_set(error, STATUS_IO, "sector %llu cannot be read", (unsigned long long)i);
+        }
+    }
+    if (size > 0) {
+        memcpy(data, source->seen.data + offset, size);
+    }
+    return STATUS_OK;
+}
+
+static void put_bytes(struct sim_file *target, uint64_t offset, const void *data, uint64_t size)
+{
+    if (size == 0) {
+        return;
+    }
+    grow_seen(target, offset + size);
+    memcpy(target->seen.data + offset, data, size);
+    soil(target, offset / SIM_DISK_SECTOR, sim_sectors(offset + size));
+}
+
+static uint64_t slices_size(const struct disk_slice *slices, size_t count)
+{
+    uint64_t size = 0;
+    for (size_t i = 0; i < count; i++) {
+        size += slices[i].size;
+    }
+    return size;
+}
+
+static void put_slices(struct sim_file *target, uint64_t offset, const struct disk_slice *slices,
+                       size_t count, uint64_t limit)
+{
+    for (size_t i = 0; i < count && limit > 0; i++) {
+        uint64_t size = slices[i].size < limit ? slices[i].size : limit;
+        put_bytes(target, offset, slices[i].data, size);
+        offset += size;
+        limit -= size;
+    }
+}
+
+/* Somewhere else in the file, where a write of that size fits. */
+static bool lead_astray(struct sim_disk *disk, const struct sim_file *target, uint64_t *offset,
+                        uint64_t size)
+{
+    uint64_t places = target->durable.size / SIM_DISK_SECTOR;
+    uint64_t needed = sim_sectors(size) + 1;
+    if (!disk->misdirect || places <= needed) {
+        return false;
+    }
+    disk->misdirect = false;
+    disk->damages++;
+    *offset =
+        random_below(&disk->random, places - needed) * SIM_DISK_SECTOR + *offset % SIM_DISK_SECTOR;
+    return true;
+}
+
+static enum status memory_write(struct disk *seam, struct disk_file file, uint64_t offset,
+                                const struct disk_slice *slices, size_t count, struct error *error)
+{
+    struct sim_disk *disk = of(seam);
+    struct sim_file *target = file_of(disk, file);
+    uint64_t size = slices_size(slices, count);
+    bool was_on = !disk->stopped;
+    enum status status = step(disk, "write", error);
+    if (disk->stopped && was_on) {
+        size = random_below(&disk->random, size + 1);
+    } else if (status != STATUS_OK) {
+        return status;
+    }
+    uint64_t astray = offset;
+    bool led = !target->guarded && lead_astray(disk, target, &astray, size);
+    if (led && target->log) {
+        put_slices(target, astray, slices, count, size); /* there as well */
+    } else if (led) {
+        offset = astray;
+    }
+    if (!led || target->log) {
+        uint64_t end = offset + size;
+        uint64_t more = end > target->seen.size ? end - target->seen.size : 0;
+        if (more > disk->space_bytes) {
+            return error_set(error, STATUS_NO_SPACE, "no space left");
+        }
+        disk->space_bytes -= disk->space_bytes == UINT64_MAX ? 0 : more;
+    }
+    put_slices(target, offset, slices, count, size);
+    return status;
+}
+
+static void copy_sector(struct sim_file *file, uint64_t i)
+{
+    uint64_t at = i * SIM_DISK_SECTOR;
+    uint64_t size = file->seen.size - at;
+    memcpy(file->durable.data + at, file->seen.data + at,
+           size < SIM_DISK_SECTOR ? size : SIM_DISK_SECTOR);
+}
+
+void sim_file_flush(struct sim_file *file)
+{
+    if (file->durable.size != file->seen.size) {
+        sim_bytes_resize(&file->durable, file->seen.size);
+    }
+    for (uint64_t i = file->dirty_low; i < file->dirty_high; i++) {
+        if ((file->dirty[i] & SIM_SECTOR_DIRTY) != 0) {
+            copy_sector(file, i);
+            file->dirty[i] = 0;
+        }
+    }
+    file->dirty_low = file->dirty_high = 0;
+}
+
+static enum status memory_sync(struct disk *seam, struct disk_file file, struct error *error)
+{
+    struct sim_disk *disk = of(seam);
+    TRY(step(disk, "sync", error));
+    if (disk->flush_fails) {
+        disk->flush_fails = false;
+        disk->flush_failed = true;
+    }
+    if (disk->flush_failed) { /* nothing that comes later may count on anything */
+        return error_set(error, STATUS_IO, "the flush failed");
+    }
+    disk->syncs++;
+    sim_file_flush(file_of(disk, file));
+    return STATUS_OK;
+}
+
+static enum status memory_allocate(struct disk *seam, struct disk_file file, uint64_t size,
+                                   struct error *error)
+{
+    struct sim_disk *disk = of(seam);
+    struct sim_file *target = file_of(disk, file);
+    TRY(step(disk, "allocate", error));
+    uint64_t more = size > target->seen.size ? size - target->seen.size : 0;
+    if (more > disk->space_bytes) {
+        grow_seen(target, target->seen.size + disk->space_bytes / 2);
+        return error_set(error, STATUS_NO_SPACE, "no space left");
+    }
+    if (disk->space_bytes != UINT64_MAX) {
+        disk->space_bytes -= more;
+    }
+    grow_seen(target, size);
+    return STATUS_OK;
+}
+
+static enum status memory_rename(struct disk *seam, const char *from, const char *to,
+                                 struct error *error)
+{
+    struct sim_disk *disk = of(seam);
+    TRY(step(disk, "rename", error));
+    struct sim_name *source = sim_disk_find(disk, from);
+    if (source == NULL || source->seen < 0) {
+        return error_set(error, STATUS_NOT_FOUND, "%s does not exist", from);
+    }
+    name_of(disk, to)->seen = source->seen;
+    source->seen = -1;
+    return STATUS_OK;
+}
+
+static enum status memory_remove(struct disk *seam, const char *path, struct error *error)
+{
+    struct sim_disk *disk = of(seam);
+    TRY(step(disk, "remove", error));
+    struct sim_name *name = sim_disk_find(disk, path);
+    if (name == NULL || name->seen < 0) {
+        return error_set(error, STATUS_NOT_FOUND, "%s does not exist", path);
+    }
+    if (disk->space_bytes != UINT64_MAX) {
+        disk->space_bytes += disk->files[name->seen].seen.size;
+    }
+    name->seen = -1;
+    return STATUS_OK;
+}
+
+static enum status memory_make_folder(struct disk *seam, const char *path, struct error *error)
+{
+    struct sim_disk *disk = of(seam);
+    TRY(step(disk, "make_folder", error));
+    struct sim_name *name = name_of(disk, path);
+    if (name->seen >= 0) {
+        return error_set(error, STATUS_EXISTS, "%s exists", path);
+    }
+    name->seen = new_file(disk, true);
+    return STATUS_OK;
+}
+
+/* The last part of a path right inside `folder`, or NULL. */
+static const char *inside(const char *path, const char *folder)
+{
+    size_t size = strlen(folder);
+    if (strncmp(path, folder, size) != 0 || path[size] != '/' ||
+        strchr(path + size + 1, '/') != NULL) {
+        return NULL;
+    }
+    return path + size + 1;
+}
+
+static enum status find_folder(struct sim_disk *disk, const char *path, struct error *error)
+{
+    struct sim_name *name = sim_disk_find(disk, path);
+    if (name == NULL || name->seen < 0 || !disk->files[name->seen].folder) {
+        return error_set(error, STATUS_NOT_FOUND, "%s does not exist", path);
+    }
+    return STATUS_OK;
+}
+
+static enum status memory_sync_folder(struct disk *seam, const char *path, struct error *error)
+{
+    struct sim_disk *disk = of(seam);
+    TRY(step(disk, "sync_folder", error));
+    TRY(find_folder(disk, path, error));
+    for (uint32_t i = 0; i < disk->name_count; i++) {
+        if (inside(disk->names[i].path, path) != NULL) {
+            disk->names[i].durable = disk->names[i].seen;
+        }
+    }
+    return STATUS_OK;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static enum status memory_list(struct disk *seam, const char *path,
+                               void (*each)(void *, const char *), void *context,
+                               struct error *error)
+{
+    struct sim_disk *disk = of(seam);
+    const char *names[2 * SIM_DISK_FILES_MAX];
+    size_t count = 0;
+    TRY(find_folder(disk, path, error));
+    for (uint32_t i = 0; i < disk->name_count; i++) {
+        const char *name = inside(disk->names[i].path, path);
+        if (name != NULL && disk->names[i].seen >= 0) {
+            names[count++] = name;
+        }
+    }
+    qsort(names, count, sizeof names[0], compare_names);
+    for (size_t i = 0; i < count; i++) {
+        each(context, names[i]);
+    }
+    return STATUS_OK;
+}
+
+static enum status memory_free_bytes(struct disk *seam, const char *path, uint64_t *bytes,
+                                     struct error *error)
+{
+    TRY(find_folder(of(seam), path, error));
+    *bytes = of(seam)->space_bytes;
+    return STATUS_OK;
+}
+
+static enum status memory_lock(struct disk *seam, struct disk_file file, struct error *error)
+{
+    (void)error;
+    ASSERT(file_of(of(seam), file) != NULL);
+    return STATUS_OK;
+}
+
+static const struct disk_ops OPS = {
+    .open = memory_open,
+    .close = memory_close,
+    .size = memory_size,
+    .read = memory_read,
+    .write = memory_write,
+    .sync = memory_sync,
+    .allocate = memory_allocate,
+    .rename = memory_rename,
+    .remove = memory_remove,
+    .make_folder = memory_make_folder,
+    .sync_folder = memory_sync_folder,
+    .list = memory_list,
+    .free_bytes = memory_free_bytes,
+    .lock = memory_lock,
+};
+
+struct sim_disk *sim_disk_new(void)
+{
+    struct sim_disk *disk = calloc(1, sizeof *disk);
+    ASSERT(disk != NULL);
+    disk->disk = (struct disk){ .ops = &OPS, .context = disk };
+    disk->space_bytes = UINT64_MAX;
+    disk->fail_status = STATUS_IO;
+    random_init(&disk->random, 1);
+    struct sim_name *name = name_of(disk, "d");
+    name->seen = new_file(disk, true);
+    name->durable = name->seen;
+    return disk;
+}
+
+void sim_disk_free(struct sim_disk *disk)
+{
+    for (int32_t i = 0; i < SIM_DISK_FILES_MAX; i++) {
+        free_file(&disk->files[i]);
+    }
+    free(disk);
+}

@@ -1,0 +1,97 @@
+/* sim_disk.h — disk.h in memory, with what a real disk does to bytes that were not flushed.
+ *
+ * Every file has the bytes that programs see and those that are durable; a name has the file that
+ * programs see and the durable one. disk_sync and disk_sync_folder carry the first over to the
+ * second. sim_disk_crash decides what becomes of the rest; sim_disk_kill closes all files but
+ * keeps the cache, as when only the process dies.
+ *
+ * Operations that change something (create, write, sync, allocate, rename, remove, make_folder,
+ * sync_folder) are numbered from 1. `fail_at` fails one of them, which then does nothing;
+ * `stop_at` fails it and all that follow: the machine is off, sim_disk_crash turns it on again. A
+ * write that the machine's end interrupts gets a part of its bytes through.
+ *
+ * FAULTS OF THE MEDIUM, and which are legal together
+ *   What a crash does to unsynced bytes (lost, torn, reordered by sectors) and a failed flush,
+ * after which the process has to end, are legal on every node at any time: the protocol promises
+ * only what was flushed. So is a full disk. Damage to what was flushed (rot, unreadable sectors,
+ * misdirected writes) destroys promises. It is legal on a minority of the voters, the frail ones
+ * (sim_atlas.h draws them once a run): what the others hold is then enough to repair or replace
+ * them. On a frail node anything may be damaged, but of the superblock's copies only one between
+ * two starts: the two newest together are the vote, and a vote that is forgotten can be given
+ * twice. Threads  one.
+ */
+#pragma once
+
+#include "base/disk.h"
+#include "base/random.h"
+
+enum { SIM_DISK_FILES_MAX = 512, SIM_DISK_SECTOR = 512 };
+
+enum sim_sector { SIM_SECTOR_DIRTY = 1, SIM_SECTOR_UNREADABLE = 2 };
+
+enum sim_crash {
+    SIM_CRASH_LOST, /* what was not flushed is gone */
+    SIM_CRASH_TORN, /* of each unflushed sector, and of the unflushed names, chance decides */
+    SIM_CRASH_KEPT, /* everything reached the disk */
+};
+
+struct sim_bytes {
+    uint8_t *data;
+    uint64_t size;
+};
+
+struct sim_file {
+    struct sim_bytes seen;
+    struct sim_bytes durable;
+    uint8_t *dirty;     /* enum sim_sector for each sector of `seen` */
+    uint64_t dirty_low; /* none of the sectors outside is dirty */
+    uint64_t dirty_high;
+    uint32_t open_count;
+    bool folder;
+    bool used;
+    bool guarded; /* a superblock */
+    bool log;     /* a segment */
+};
+
+struct sim_name {
+    char path[DISK_PATH_MAX];
+    int32_t seen; /* index of a file, or -1 */
+    int32_t durable;
+};
+
+struct sim_disk {
+    struct disk disk;
+    struct sim_file files[SIM_DISK_FILES_MAX];
+    struct sim_name names[2 * SIM_DISK_FILES_MAX];
+    uint32_t name_count;
+    uint32_t open_count;
+    uint64_t operations;
+    uint64_t fail_at;
+    enum status fail_status;
+    uint64_t stop_at;
+    uint64_t syncs;
+    uint64_t space_bytes; /* that allocate may still give; UINT64_MAX: no limit */
+    bool stopped;
+    bool flush_fails;            /* the next flush will */
+    bool flush_failed;           /* one has: the process must end */
+    bool misdirect;              /* the next write of a log or store file goes elsewhere */
+    uint64_t damages;            /* injected so far */
+    uint32_t superblock_damages; /* since the last start */
+    struct random random;        /* of what a crash leaves, and of damage */
+};
+
+/* With the folder "d" in it. */
+struct sim_disk *sim_disk_new(void);
+void sim_disk_free(struct sim_disk *disk);
+void sim_disk_crash(struct sim_disk *disk, enum sim_crash crash, struct random *random);
+void sim_disk_kill(struct sim_disk *disk);
+/* The bytes of a file that programs see, to look at or damage; NULL when there is none. */
+struct sim_bytes *sim_disk_bytes(struct sim_disk *disk, const char *path);
+/* Makes everything durable. */
+void sim_disk_settle(struct sim_disk *disk);
+/* Flips a bit of something that was flushed, or makes one of its sectors unreadable until it is
+ * written again. False: there was nothing to damage. */
+bool sim_disk_rot(struct sim_disk *disk, struct random *random);
+bool sim_disk_lose_sector(struct sim_disk *disk, struct random *random);
+/* A copy of the state, files closed. */
+struct sim_disk *sim_disk_copy(const struct sim_disk *disk);

@@ -1,0 +1,52 @@
+/* sim_faults.h — what goes wrong in a run, as its plan says: each fault comes again and again at
+ * distances that chance makes, and ends by itself or with another.
+ *
+ * A supervisor starts processes that are down after a while; an operator (sim_operator.c) changes
+ * members and replaces nodes that refuse to start.
+ * WHICH FAULTS ARE LEGAL TOGETHER stands in sim_disk.h: everything that a crash does, on all nodes;
+ * damage and the loss of a disk, on the frail minority (plan.frail) alone.
+ */
+#pragma once
+
+#include "sim/sim_profile.h"
+
+struct sim_faults {
+    struct sim_cluster *cluster;
+    struct sim_plan plan;
+    struct random random;
+    bool ended;      /* no more faults */
+    uint32_t spared; /* in the liveness phase: nodes that nothing happens to, a bit each */
+    bool planned[SIM_NODES_MAX]; /* a start of this node is planned */
+    bool wiped[SIM_NODES_MAX];   /* it came back with an empty disk under its old id */
+    uint64_t full_until_ns[SIM_NODES_MAX];
+    uint64_t request; /* the operator's last */
+    uint64_t injected[SIM_FAULT_COUNT];
+    struct sim_faults_slot {
+        struct sim_faults *faults;
+        enum sim_fault fault;
+        uint32_t at;
+    } slots[SIM_FAULT_COUNT], starts[SIM_NODES_MAX];
+};
+
+struct sim_faults *sim_faults_new(struct sim_cluster *cluster, const struct sim_plan *plan,
+                                  uint64_t seed);
+void sim_faults_free(struct sim_faults *faults);
+/* Faults end. Nodes in `core` are mended; the others stay as they are, or get worse. */
+void sim_faults_spare(struct sim_faults *faults, uint32_t core);
+/* Everybody is mended. */
+void sim_faults_end(struct sim_faults *faults);
+bool sim_faults_frail(const struct sim_faults *faults, uint32_t at);
+
+/* sim_faults_*.c, sim_operator.c: one function for each line of SIM_FAULT_MAP. */
+#define SIM_FAULT_FUNCTION(name, text) void sim_fault_##name(struct sim_faults *faults);
+SIM_FAULT_MAP(SIM_FAULT_FUNCTION)
+#undef SIM_FAULT_FUNCTION
+
+/* Nodes that refuse to start with an older release get the newer one. */
+void sim_operator_mend_releases(struct sim_faults *faults);
+
+/* Some node that is there, or SIM_NODES_MAX. */
+uint32_t sim_faults_pick(struct sim_faults *faults, bool alive);
+uint32_t sim_faults_pick_frail(struct sim_faults *faults, bool alive);
+void sim_faults_say(struct sim_faults *faults, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));

@@ -1,0 +1,517 @@
+/* sim_node.c — the life of one simulated process: disk, opening, steps, ends. */
+#include "base/assert.h"
+#include "ledger/node/data_folder.h"
+#include "sim/check.h"
+#include "sim/sim_bus.h"
+#include "sim/sim_open.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const uint64_t WALL_BASE_NS = 1700000000ULL * NS_PER_S;
+static const uint64_t TIMER_MAX_NS = 3600 * NS_PER_S;
+
+/* --- clocks ------------------------------------------------------------------------------------
+ */
+
+uint64_t sim_mono_ns(const struct sim_node *node)
+{
+    uint64_t passed_ns = node->cluster->now_ns - node->sim_base_ns;
+    uint64_t speed_ppm = (uint64_t)(1000000 + node->drift_ppm);
+    return node->mono_base_ns + (uint64_t)((u128)passed_ns * speed_ppm / 1000000);
+}
+
+uint64_t sim_wall_ns(const struct sim_node *node)
+{
+    return WALL_BASE_NS + sim_mono_ns(node) + (uint64_t)node->wall_offset_ns;
+}
+
+void sim_node_drift(struct sim_node *node, int64_t drift_ppm)
+{
+    node->mono_base_ns = sim_mono_ns(node);
+    node->sim_base_ns = node->cluster->now_ns;
+    node->drift_ppm = drift_ppm;
+}
+
+/* When its clock will show `mono_ns`, rounded up. */
+static uint64_t time_of(const struct sim_node *node, uint64_t mono_ns)
+{
+    uint64_t now_mono_ns = sim_mono_ns(node);
+    if (mono_ns <= now_mono_ns) {
+        return node->cluster->now_ns;
+    }
+    uint64_t wait_ns = mono_ns - now_mono_ns;
+    wait_ns = wait_ns < TIMER_MAX_NS ? wait_ns : TIMER_MAX_NS;
+    return node->cluster->now_ns +
+           (wait_ns * 1000 / (uint64_t)(1000000 + node->drift_ppm) + 1) * 1000;
+}
+
+/* --- the end of a process ----------------------------------------------------------------------
+ */
+
+static void say(struct sim_node *node, const char *what)
+{
+    struct sim_cluster *cluster = node->cluster;
+    if (sim_trace_on(&cluster->trace)) {
+        char who[24];
+        (void)snprintf(who, sizeof who, "node %u", node->at + 1);
+        sim_trace_line(&cluster->trace, cluster->now_ns, who, "%s", what);
+    }
+}
+
+/* Closed, or, in the middle of a step, forgotten. */
+static void end(struct sim_node *node, bool close)
+{
+    if (node->cluster->check != NULL) {
+        check_on_close(node->cluster->check, node);
+    }
+    if (close) {
+        sim_close(node);
+    }
+    node->node = NULL;
+    node->store = NULL;
+    node->log = NULL;
+    node->alive = false;
+    node->life = SIM_DOWN;
+    node->dying = false;
+    node->restarting = false;
+    memset(node->rung, 0, sizeof node->rung);
+    node->flush_due = false;
+    node->tick_at_ns = 0;
+    sim_bus_detach(node);
+}
+
+static bool ends_legally(const struct sim_node *node, const struct error *error)
+{
+    bool off = node->disk->stopped && error->status == STATUS_IO;
+    bool flush = node->disk->flush_failed && error->status == STATUS_IO;
+    bool damaged =
+        node->disk->damages > 0 && (error->status == STATUS_CORRUPT || error->status == STATUS_IO);
+    bool release = error->status == STATUS_VERSION; /* it may not take part any more */
+    return off || flush || damaged || release;
+}
+
+static void fatal(void *context, const struct error *error)
+{
+    struct sim_node *node = context;
+    if (node->fatal_expected != STATUS_OK && error->status == node->fatal_expected) {
+        abort();
+    }
+    if (!node->escapable || !ends_legally(node, error)) {
+        sim_cluster_fail(node->cluster, "node %u: fatal: %s: %s", node->at + 1,
+                         status_name(error->status), error->text);
+    }
+    node->fatal_status = error->status;
+    say(node, error->text);
+    longjmp(node->escape, 1);
+}
+
+bool sim_node_guard(struct sim_node *node, void (*act)(struct sim_node *node, void *argument),
+                    void *argument)
+{
+    if (setjmp(node->escape) == 0) {
+        node->escapable = true;
+        act(node, argument);
+        node->escapable = false;
+        return true;
+    }
+    node->escapable = false;
+    struct sim_cluster *cluster = node->cluster;
+    bool off = node->disk->stopped;
+    end(node, false);
+    if (off) {
+        cluster->counts.torn_writes++;
+        say(node, "the machine stops in the middle of a write");
+        sim_disk_crash(node->disk, SIM_CRASH_TORN, &cluster->random);
+    } else {
+        cluster->counts.ended++;
+        say(node, "ends itself");
+        sim_disk_crash(node->disk, node->disk->flush_failed ? SIM_CRASH_TORN : SIM_CRASH_KEPT,
+                       &cluster->random);
+    }
+    return false;
+}
+
+void sim_cluster_crash(struct sim_cluster *cluster, uint32_t at, enum sim_crash crash)
+{
+    static const char *const HOW[] = { "crashes: unsynced bytes are lost",
+                                       "crashes: unsynced bytes are torn",
+                                       "is killed: all that it wrote is there" };
+    struct sim_node *node = cluster->nodes[at];
+    if (node == NULL || !node->alive) {
+        return;
+    }
+    cluster->counts.crashes++;
+    say(node, HOW[crash]);
+    end(node, true);
+    sim_disk_crash(node->disk, crash, &cluster->random);
+}
+
+void sim_cluster_crash_in_write(struct sim_cluster *cluster, uint32_t at, uint64_t within)
+{
+    struct sim_node *node = cluster->nodes[at];
+    if (node != NULL && node->alive) {
+        node->dying = true;
+        node->disk->stop_at = node->disk->operations + 1 + random_below(&cluster->random, within);
+    }
+}
+
+/* --- the beginning -----------------------------------------------------------------------------
+ */
+
+static uint64_t node_entropy(void *context)
+{
+    const struct sim_node *node = context;
+    return node->incarnation;
+}
+
+struct sim_node *sim_node_new(struct sim_cluster *cluster, uint32_t at)
+{
+    struct sim_node *node = calloc(1, sizeof *node);
+    ASSERT(node != NULL && at < SIM_NODES_MAX);
+    node->cluster = cluster;
+    node->at = at;
+    node->sim_base_ns = cluster->now_ns;
+    node->mono_base_ns = cluster->now_ns;
+    node->features = cluster->options.features;
+    return node;
+}
+
+void sim_node_free(struct sim_node *node)
+{
+    if (node->alive) {
+        sim_close(node);
+    }
+    if (node->disk != NULL) {
+        sim_disk_free(node->disk);
+    }
+    free(node);
+}
+
+void sim_node_format(struct sim_node *node, bool joining, uint64_t incarnation)
+{
+    ASSERT(!node->alive && incarnation != 0);
+    struct error error;
+    struct superblock identity;
+    if (node->disk != NULL) {
+        sim_disk_free(node->disk);
+    }
+    node->disk = sim_disk_new();
+    node->incarnation = incarnation;
+    sim_first_members(node->cluster, &identity);
+    identity.node = node->at + 1;
+    sim_identity_joining(&identity, node, joining);
+    struct entropy entropy = { .u64 = node_entropy, .context = node };
+    enum status status = data_folder_format(&node->disk->disk, "d", &identity, &entropy, &error);
+    if (status != STATUS_OK) {
+        sim_cluster_fail(node->cluster, "node %u: format: %s", node->at + 1, error.text);
+    }
+    sim_disk_settle(node->disk);
+    node->life = SIM_DOWN;
+}
+
+static void ring_of(void *context, enum sim_stage stage)
+{
+    struct sim_node *node = context;
+    sim_node_ring(node, stage);
+}
+
+static void ring_loop(void *context)
+{
+    ring_of(context, SIM_LOOP);
+}
+
+static void ring_writer(void *context)
+{
+    ring_of(context, SIM_WRITER);
+}
+
+static void ring_machine(void *context)
+{
+    ring_of(context, SIM_MACHINE);
+}
+
+static void ring_sealer(void *context)
+{
+    ring_of(context, SIM_SEALER);
+}
+
+static void ring_keeper(void *context)
+{
+    ring_of(context, SIM_KEEPER);
+}
+
+static void ask_restart(void *context)
+{
+    struct sim_node *node = context;
+    node->restarting = true;
+}
+
+static uint64_t clock_mono(void *context)
+{
+    return sim_mono_ns(context);
+}
+
+static uint64_t clock_wall(void *context)
+{
+    return sim_wall_ns(context);
+}
+
+struct opening {
+    struct node_options options;
+    struct log_recovered *recovered;
+    struct error error;
+    enum status status;
+};
+
+static void open_parts(struct sim_node *node, void *argument)
+{
+    struct opening *opening = argument;
+    opening->status = sim_open(node, &opening->options, opening->recovered, &opening->error);
+}
+
+static void set_up(struct sim_node *node, struct opening *opening)
+{
+    const struct sim_options *options = &node->cluster->options;
+    opening->options = (struct node_options){
+        .clock = { .mono_ns = clock_mono, .wall_ns = clock_wall, .context = node },
+        .seed = random_u64(&node->cluster->random),
+        .election_timeout_ns = options->election_timeout_ns,
+        .heartbeat_interval_ns = options->heartbeat_ns,
+        .disk_reserve_bytes = options->disk_reserve_bytes,
+        .entry_body_max = options->entry_body_max,
+        .log_keep_bytes = options->log_keep_bytes,
+        .scrub_bytes_per_s = options->scrub_bytes_per_s,
+        .snapshot_bytes_per_s = options->snapshot_bytes_per_s,
+        .snapshot_chunk_size = SNAPSHOT_CHUNK_SIZE_MIN,
+        .features = node->features,
+        .host = { .ring_loop = ring_loop,
+                  .ring_writer = ring_writer,
+                  .ring_machine = ring_machine,
+                  .ring_sealer = ring_sealer,
+                  .ring_keeper = ring_keeper,
+                  .restart = ask_restart,
+                  .fatal = fatal,
+                  .context = node },
+    };
+}
+
+static void begin(struct sim_node *node, const struct log_recovered *recovered)
+{
+    struct sim_cluster *cluster = node->cluster;
+    node->alive = true;
+    node->life = SIM_RUNNING;
+    node->dying = node->disk->stop_at != 0;
+    node->restarting = false;
+    node->paused_until_ns = 0;
+    cluster->counts.restarts++;
+    if (cluster->check != NULL) {
+        check_on_open(cluster->check, node, recovered);
+    }
+    sim_bus_attach(node);
+    for (enum sim_stage stage = SIM_LOOP; stage < SIM_STAGE_COUNT; stage++) {
+        sim_node_ring(node, stage); /* workers take a step when they start */
+    }
+    sim_node_woken(node);
+}
+
+/* It did not open: the disk stopped, or the node refuses what it finds. */
+static void not_open(struct sim_node *node, const struct opening *opening)
+{
+    struct sim_cluster *cluster = node->cluster;
+    if (node->disk->stopped) {
+        cluster->counts.torn_writes++;
+        say(node, "the machine stops while the process starts");
+        sim_disk_crash(node->disk, SIM_CRASH_TORN, &cluster->random);
+        return;
+    }
+    if (node->disk->flush_failed) {
+        say(node, "ends itself while it starts");
+        sim_disk_crash(node->disk, SIM_CRASH_TORN, &cluster->random);
+        return;
+    }
+    bool legal = (node->disk->damages > 0 && opening->status == STATUS_CORRUPT) ||
+                 (node->disk->damages > 0 && opening->status == STATUS_IO) ||
+                 opening->status == STATUS_VERSION || opening->status == STATUS_NO_SPACE;
+    if (!legal) {
+        sim_cluster_fail(cluster, "node %u does not open: %s: %s", node->at + 1,
+                         status_name(opening->status), opening->error.text);
+    }
+    sim_disk_crash(node->disk, SIM_CRASH_KEPT, &cluster->random);
+    cluster->counts.refused++;
+    node->life = SIM_REFUSED;
+    node->refusal_status = opening->status;
+    memcpy(node->refusal, opening->error.text, sizeof node->refusal);
+    say(node, node->refusal);
+}
+
+void sim_cluster_restart(struct sim_cluster *cluster, uint32_t at)
+{
+    struct sim_node *node = cluster->nodes[at];
+    ASSERT(node != NULL && !node->alive && node->life != SIM_ABSENT);
+    struct opening opening = { .status = STATUS_IO };
+    opening.recovered = malloc(sizeof *opening.recovered);
+    ASSERT(opening.recovered != NULL);
+    node->run++;
+    memset(node->rung, 0, sizeof node->rung);
+    set_up(node, &opening);
+    say(node, "starts");
+    open_parts(node, &opening);
+    if (opening.status == STATUS_OK) {
+        begin(node, opening.recovered);
+    } else {
+        not_open(node, &opening);
+    }
+    free(opening.recovered);
+}
+
+/* --- steps -------------------------------------------------------------------------------------
+ */
+
+void sim_node_ring(struct sim_node *node, enum sim_stage stage)
+{
+    struct sim_cluster *cluster = node->cluster;
+    if (node->rung[stage]) {
+        return;
+    }
+    node->rung[stage] = true;
+    uint64_t delay_ns = random_below(&cluster->random, cluster->stage_delay_max_ns[stage]);
+    sim_queue_put(&cluster->queue, &(struct sim_event){ .at_ns = cluster->now_ns + 1 + delay_ns,
+                                                        .kind = SIM_EVENT_STAGE,
+                                                        .at = node->at,
+                                                        .detail = stage,
+                                                        .run = node->run });
+}
+
+static void set_timer(struct sim_node *node)
+{
+    struct sim_cluster *cluster = node->cluster;
+    uint64_t due_ns = time_of(node, node_deadline_ns(node->node));
+    if (node->tick_at_ns != 0 && node->tick_at_ns <= due_ns) {
+        return;
+    }
+    due_ns += random_below(&cluster->random, NS_PER_MS);
+    node->tick_at_ns = due_ns;
+    sim_queue_put(&cluster->queue,
+                  &(struct sim_event){
+                      .at_ns = due_ns, .kind = SIM_EVENT_TICK, .at = node->at, .run = node->run });
+}
+
+void sim_node_woken(struct sim_node *node)
+{
+    struct sim_cluster *cluster = node->cluster;
+    if (node->flush_due) {
+        return;
+    }
+    node->flush_due = true;
+    uint64_t at_ns = cluster->now_ns + 1 + random_below(&cluster->random, 20 * NS_PER_US);
+    sim_queue_put(&cluster->queue,
+                  &(struct sim_event){
+                      .at_ns = at_ns, .kind = SIM_EVENT_FLUSH, .at = node->at, .run = node->run });
+}
+
+struct stage_step {
+    enum sim_stage stage;
+    bool more;
+};
+
+static void step_stage(struct sim_node *node, void *argument)
+{
+    struct stage_step *step = argument;
+    switch (step->stage) {
+    case SIM_LOOP:
+        node_collect(node->node);
+        return;
+    case SIM_WRITER:
+        step->more = node_writer_step(node->node);
+        return;
+    case SIM_MACHINE:
+        step->more = node_machine_step(node->node);
+        return;
+    case SIM_SEALER:
+        step->more = node_sealer_step(node->node);
+        node->cluster->counts.seals += step->more;
+        return;
+    case SIM_KEEPER:
+        step->more = node_keeper_step(node->node);
+        return;
+    case SIM_STAGE_COUNT:
+        UNREACHABLE();
+    }
+}
+
+static void looked_at(struct sim_node *node)
+{
+    if (node->cluster->check != NULL) {
+        check_on_step(node->cluster->check, node);
+    }
+}
+
+void sim_node_stage(struct sim_node *node, enum sim_stage stage)
+{
+    struct stage_step step = { .stage = stage };
+    node->rung[stage] = false;
+    if (!sim_node_guard(node, step_stage, &step)) {
+        return;
+    }
+    looked_at(node);
+    if (stage == SIM_LOOP) {
+        sim_node_woken(node);
+    } else if (step.more) {
+        sim_node_ring(node, stage);
+    }
+}
+
+static void step_flush(struct sim_node *node, void *argument)
+{
+    (void)argument;
+    node_flush(node->node);
+}
+
+enum { INSTALL_CHANGES = 50 }; /* of the disk, about, that a switch makes */
+
+static void restart_in_place(struct sim_node *node)
+{
+    say(node, "closes to open again");
+    end(node, true);
+    sim_disk_kill(node->disk);
+    if (node->cluster->install_crashes && random_chance(&node->cluster->random, 1, 2)) {
+        node->disk->stop_at =
+            node->disk->operations + random_between(&node->cluster->random, 1, INSTALL_CHANGES);
+    }
+    sim_cluster_restart(node->cluster, node->at);
+}
+
+void sim_node_flush(struct sim_node *node)
+{
+    node->flush_due = false;
+    if (!sim_node_guard(node, step_flush, NULL)) {
+        return;
+    }
+    looked_at(node);
+    if (node->restarting) {
+        restart_in_place(node);
+    } else {
+        set_timer(node);
+    }
+}
+
+static void step_tick(struct sim_node *node, void *argument)
+{
+    (void)argument;
+    node_tick(node->node);
+}
+
+void sim_node_tick(struct sim_node *node)
+{
+    node->tick_at_ns = 0;
+    if (node_deadline_ns(node->node) > sim_mono_ns(node)) {
+        set_timer(node);
+        return;
+    }
+    if (sim_node_guard(node, step_tick, NULL)) {
+        looked_at(node);
+        sim_node_woken(node);
+    }
+}

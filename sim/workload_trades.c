@@ -1,0 +1,315 @@
+/* What clients ask. Nothing here knows what the answers are. */
+#include "ledger/store/records.h"
+#include "sim/workload_internal.h"
+
+#include <string.h>
+
+enum { ACCOUNTS_HOT = 8, LEDGERS = 3 };
+
+void pool_add(struct pool *pool, u128 id)
+{
+    pool->ids[pool->next] = id;
+    pool->next = (pool->next + 1) % POOL_MAX;
+    pool->count += pool->count < POOL_MAX ? 1 : 0;
+}
+
+static u128 pool_pick(const struct pool *pool, struct random *random)
+{
+    return pool->count == 0 ? 0 : pool->ids[random_below(random, pool->count)];
+}
+
+static u128 fresh_id(struct workload *workload)
+{
+    return u128_make(random_u64(&workload->random) | 1, ++workload->ids);
+}
+
+static uint32_t some_events(struct client *client)
+{
+    struct workload *workload = client->workload;
+    if (random_chance(&workload->random, 1, 3)) {
+        return 1;
+    }
+    return (uint32_t)random_between(&workload->random, 1, workload->options.events_max);
+}
+
+static uint32_t some_of(struct client *client, uint32_t most)
+{
+    uint32_t bound = client->workload->events_most;
+    return (uint32_t)random_between(&client->workload->random, 1, most < bound ? most : bound);
+}
+
+static void begin(struct client *client, enum operation operation)
+{
+    client->draft.header =
+        (struct command_header){ .operation = (uint16_t)operation, .version = COMMAND_VERSION };
+}
+
+static void put(struct client *client, const void *event, size_t size)
+{
+    struct draft *draft = &client->draft;
+    memcpy(draft->events + (size_t)draft->header.count * size, event, size);
+    draft->header.count++;
+}
+
+/* --- accounts ----------------------------------------------------------------------------------
+ */
+
+/* Ids 1..ACCOUNTS_HOT are the busy ones. The last has a limit, so that some transfers fail. */
+static u128 some_account(struct workload *workload)
+{
+    struct random *random = &workload->random;
+    if (workload->accounts.count > 0 && random_chance(random, 1, 3)) {
+        return pool_pick(&workload->accounts, random);
+    }
+    return random_chance(random, 1, 40) ? fresh_id(workload)
+                                        : random_between(random, 1, ACCOUNTS_HOT);
+}
+
+static void put_account(struct client *client, u128 id)
+{
+    struct workload *workload = client->workload;
+    struct random *random = &workload->random;
+    struct account account = { .id = id, .ledger = 1, .code = 1 };
+    if (id == ACCOUNTS_HOT) {
+        account.flags = ACCOUNT_DEBITS_MUST_NOT_EXCEED_CREDITS;
+    }
+    switch (random_below(random, 24)) {
+    case 0:
+        account.flags |= ACCOUNT_DEBITS_MUST_NOT_EXCEED_CREDITS;
+        break;
+    case 1:
+        account.flags |= ACCOUNT_CREDITS_MUST_NOT_EXCEED_DEBITS;
+        break;
+    case 2:
+        account.flags |= ACCOUNT_LINKED;
+        break;
+    case 3:
+        account.ledger = (uint32_t)random_below(random, LEDGERS + 1); /* 0 is wrong */
+        break;
+    case 4:
+        account.code = (uint16_t)random_below(random, 2);
+        break;
+    case 5:
+        account.user_data_64 = random_below(random, 3);
+        break;
+    default:
+        break;
+    }
+    pool_add(&workload->accounts, id);
+    put(client, &account, sizeof account);
+}
+
+static void make_accounts(struct client *client)
+{
+    struct workload *workload = client->workload;
+    begin(client, OPERATION_CREATE_ACCOUNTS);
+    for (uint32_t left = some_events(client); left > 0; left--) {
+        bool again = random_chance(&workload->random, 1, 6);
+        put_account(client, again ? some_account(workload) : fresh_id(workload));
+    }
+}
+
+static void make_hot_accounts(struct client *client)
+{
+    begin(client, OPERATION_CREATE_ACCOUNTS);
+    for (uint32_t id = 1; id <= ACCOUNTS_HOT && id <= client->workload->events_most; id++) {
+        struct account account = { .id = id, .ledger = 1, .code = 1 };
+        account.flags = id == ACCOUNTS_HOT ? ACCOUNT_DEBITS_MUST_NOT_EXCEED_CREDITS : 0;
+        put(client, &account, sizeof account);
+    }
+}
+
+/* --- transfers ---------------------------------------------------------------------------------
+ */
+
+static struct transfer some_transfer(struct workload *workload)
+{
+    struct random *random = &workload->random;
+    struct transfer transfer = { .id = fresh_id(workload),
+                                 .debit_account_id = some_account(workload),
+                                 .credit_account_id = some_account(workload),
+                                 .amount = random_between(random, 0, 1000),
+                                 .ledger = 1,
+                                 .code = 1 };
+    pool_add(&workload->transfers, transfer.id);
+    return transfer;
+}
+
+static void spoil(struct workload *workload, struct transfer *transfer)
+{
+    struct random *random = &workload->random;
+    switch (random_below(random, 8)) {
+    case 0:
+        transfer->ledger = (uint32_t)random_below(random, LEDGERS + 1);
+        return;
+    case 1:
+        transfer->code = 0;
+        return;
+    case 2:
+        transfer->credit_account_id = transfer->debit_account_id;
+        return;
+    case 3:
+        transfer->amount = U128_MAX - random_below(random, 3);
+        return;
+    case 4:
+        transfer->flags |= TRANSFER_PENDING; /* not served by this release */
+        return;
+    case 5:
+        transfer->debit_account_id = fresh_id(workload);
+        return;
+    default: /* an id that was sent before */
+        transfer->id = pool_pick(&workload->transfers, random);
+        return;
+    }
+}
+
+static void make_single(struct client *client)
+{
+    struct transfer transfer = some_transfer(client->workload);
+    begin(client, OPERATION_CREATE_TRANSFERS);
+    put(client, &transfer, sizeof transfer);
+}
+
+static void make_batch(struct client *client)
+{
+    begin(client, OPERATION_CREATE_TRANSFERS);
+    for (uint32_t left = some_events(client); left > 0; left--) {
+        struct transfer transfer = some_transfer(client->workload);
+        if (random_chance(&client->workload->random, 1, 10)) {
+            spoil(client->workload, &transfer);
+        }
+        put(client, &transfer, sizeof transfer);
+    }
+}
+
+static void make_chains(struct client *client)
+{
+    struct random *random = &client->workload->random;
+    begin(client, OPERATION_CREATE_TRANSFERS);
+    for (uint32_t left = some_of(client, 12); left > 0; left--) {
+        struct transfer transfer = some_transfer(client->workload);
+        if (random_chance(random, 1, 6)) {
+            spoil(client->workload, &transfer);
+        }
+        bool linked = left > 1 ? random_chance(random, 2, 3) : random_chance(random, 1, 10);
+        transfer.flags |= linked ? TRANSFER_LINKED : 0;
+        put(client, &transfer, sizeof transfer);
+    }
+}
+
+/* The same ids again and again, alike or not quite. */
+static void make_duplicates(struct client *client)
+{
+    struct workload *workload = client->workload;
+    begin(client, OPERATION_CREATE_TRANSFERS);
+    for (uint32_t left = some_of(client, 6); left > 0; left--) {
+        struct transfer transfer = { .id = random_between(&workload->random, 100, 140),
+                                     .debit_account_id = 1,
+                                     .credit_account_id = 2,
+                                     .amount = random_between(&workload->random, 1, 2),
+                                     .ledger = 1,
+                                     .code = 1 };
+        pool_add(&workload->transfers, transfer.id);
+        put(client, &transfer, sizeof transfer);
+    }
+}
+
+/* Against the account with a limit: who comes first decides who fails. */
+static void make_limited(struct client *client)
+{
+    struct workload *workload = client->workload;
+    begin(client, OPERATION_CREATE_TRANSFERS);
+    for (uint32_t left = some_of(client, 6); left > 0; left--) {
+        struct transfer transfer = some_transfer(workload);
+        bool in = random_chance(&workload->random, 1, 2);
+        transfer.debit_account_id = in ? 1 : ACCOUNTS_HOT;
+        transfer.credit_account_id = in ? ACCOUNTS_HOT : 1;
+        put(client, &transfer, sizeof transfer);
+    }
+}
+
+/* One large command: it fills windows, segments and seals. */
+static void make_large(struct client *client)
+{
+    struct workload *workload = client->workload;
+    uint32_t most = workload->events_most;
+    uint32_t count = (uint32_t)random_between(&workload->random, most / 2, most);
+    begin(client, OPERATION_CREATE_TRANSFERS);
+    for (uint32_t i = 0; i < count; i++) {
+        struct transfer transfer = { .id = fresh_id(workload),
+                                     .debit_account_id = 1 + i % 7,
+                                     .credit_account_id = 1 + (i + 1) % 7,
+                                     .amount = i,
+                                     .ledger = 1,
+                                     .code = 1 };
+        put(client, &transfer, sizeof transfer);
+    }
+}
+
+/* --- reads -------------------------------------------------------------------------------------
+ */
+
+static void make_look_up(struct client *client, bool stale)
+{
+    struct workload *workload = client->workload;
+    struct random *random = &workload->random;
+    bool accounts = random_chance(random, 1, 2);
+    begin(client, accounts ? OPERATION_LOOK_UP_ACCOUNTS : OPERATION_LOOK_UP_TRANSFERS);
+    client->stale = stale;
+    for (uint32_t left = some_of(client, 16); left > 0; left--) {
+        u128 id = accounts ? some_account(workload) : pool_pick(&workload->transfers, random);
+        put(client, &id, sizeof id);
+    }
+}
+
+static void make_read(struct client *client)
+{
+    make_look_up(client, false);
+}
+
+static void make_stale_read(struct client *client)
+{
+    make_look_up(client, true);
+}
+
+/* A bit of everything. */
+static void make_mixed(struct client *client);
+
+static const struct trade TRADES[] = {
+    { "mixed", 6, make_mixed },
+    { "single", 4, make_single },
+    { "batch", 4, make_batch },
+    { "read", 3, make_read },
+    { "chains", 3, make_chains },
+    { "limited", 2, make_limited },
+    { "duplicates", 2, make_duplicates },
+    { "accounts", 2, make_accounts },
+    { "hot accounts", 1, make_hot_accounts },
+    { "stale read", 1, make_stale_read },
+    { "large", 1, make_large },
+};
+enum { TRADE_COUNT = sizeof TRADES / sizeof TRADES[0], TRADES_ORDERLY = 4 };
+
+const struct trade *trade_pick(struct random *random, bool orderly)
+{
+    uint32_t count = orderly ? TRADES_ORDERLY : TRADE_COUNT;
+    uint32_t all = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        all += TRADES[i].weight;
+    }
+    uint64_t at = random_below(random, all);
+    uint32_t i = 0;
+    while (at >= TRADES[i].weight) {
+        at -= TRADES[i++].weight;
+    }
+    return &TRADES[i];
+}
+
+static void make_mixed(struct client *client)
+{
+    const struct trade *trade = &TRADES[0];
+    while (trade->make == make_mixed) {
+        trade = trade_pick(&client->workload->random, client->workload->options.orderly);
+    }
+    trade->make(client);
+}

@@ -1,0 +1,218 @@
+/* test_kv_verify.c — the walk of a scrubber through all bytes of a kv (kv.h), on every
+ * implementation: it ends, it misses nothing, and it sees the medium and not a cache. */
+#include "base/random.h"
+#include "tests/ledger_store/kv_kinds.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+struct fixture {
+    struct kv_home home;
+    struct kv *kv;
+};
+
+static struct error error;
+
+static int set_up(void **state, enum kv_kind kind)
+{
+    static struct fixture fixture;
+    kv_home_begin(&fixture.home, kind);
+    fixture.kv = kv_home_open(&fixture.home);
+    *state = &fixture;
+    return 0;
+}
+
+static int set_up_simulated(void **state)
+{
+    return set_up(state, KV_SIMULATED);
+}
+
+static int set_up_files(void **state)
+{
+    return set_up(state, KV_FILES);
+}
+
+static int set_up_rocks(void **state)
+{
+    return set_up(state, KV_ROCKS);
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->kv->ops->close(fixture->kv);
+    kv_home_end(&fixture->home);
+    return 0;
+}
+
+static struct bytes text(const char *chars)
+{
+    return (struct bytes){ (const uint8_t *)chars, strlen(chars) };
+}
+
+static void commit(struct kv *kv, const char *key, const char *value)
+{
+    struct kv_put put = { .key = text(key) };
+    if (value != NULL) {
+        put.value = text(value);
+    }
+    assert_int_equal(kv->ops->commit(kv, &put, 1, &error), STATUS_OK);
+}
+
+enum { VERIFIED_KEYS = 3000, VERIFIED_VALUE = 100 };
+
+/* Records enough for many blocks, looked up once so that caches are warm. */
+static void fill(struct kv *kv)
+{
+    static uint8_t noise[VERIFIED_VALUE];
+    struct random random;
+    struct kv_table *table;
+    uint64_t size;
+    random_init(&random, 3);
+    assert_int_equal(kv->ops->table_open(kv, "full", &table, &error), STATUS_OK);
+    for (unsigned i = 0; i < VERIFIED_KEYS; i++) {
+        char key[16];
+        (void)snprintf(key, sizeof key, "key-%06u", i);
+        for (size_t at = 0; at < sizeof noise; at++) {
+            noise[at] = (uint8_t)random_u64(&random);
+        }
+        assert_int_equal(
+            kv->ops->table_add(table, text(key), (struct bytes){ noise, sizeof noise }, &error),
+            STATUS_OK);
+    }
+    assert_int_equal(kv->ops->table_close(table, &size, &error), STATUS_OK);
+    static const char *const names[] = { "full" };
+    assert_int_equal(kv->ops->ingest(kv, names, 1, &error), STATUS_OK);
+    for (unsigned i = 0; i < VERIFIED_KEYS; i++) {
+        char key[16];
+        (void)snprintf(key, sizeof key, "key-%06u", i);
+        struct kv_get get = { .key = text(key), .value = noise, .value_max = sizeof noise };
+        assert_int_equal(kv->ops->multi_get(kv, &get, 1, &error), STATUS_OK);
+        assert_true(get.found);
+    }
+}
+
+/* A whole walk; gives the number of calls and the first status that is not OK. */
+static enum status walk(struct kv *kv, uint64_t bytes_budget, unsigned *calls)
+{
+    struct kv_place place = { .size = 0 };
+    bool done = false;
+    *calls = 0;
+    while (!done) {
+        TRY(kv->ops->verify(kv, &place, bytes_budget, &done, &error));
+        *calls += 1;
+        assert_true(*calls < 10000);
+        assert_int_equal(place.size == 0, done);
+    }
+    return STATUS_OK;
+}
+
+static void a_walk_in_pieces_comes_to_its_end(void **state)
+{
+    struct fixture *fixture = *state;
+    unsigned calls;
+    assert_int_equal(walk(fixture->kv, 1000, &calls), STATUS_OK);
+    assert_int_equal(calls, 1);
+    fill(fixture->kv);
+    assert_int_equal(walk(fixture->kv, 30000, &calls), STATUS_OK);
+    assert_true(calls >= 10 && calls <= 12); /* 330 kB */
+    assert_int_equal(walk(fixture->kv, UINT64_MAX, &calls), STATUS_OK);
+    assert_int_equal(calls, 1);
+    struct kv_place place = { .size = 0 }; /* while it goes on, and one that is given up */
+    bool done;
+    for (unsigned i = 0; i < 40; i++) {
+        char key[16];
+        (void)snprintf(key, sizeof key, "key-%06u", i * 50);
+        commit(fixture->kv, key, "new");
+        assert_int_equal(fixture->kv->ops->verify(fixture->kv, &place, 30000, &done, &error),
+                         STATUS_OK);
+    }
+    assert_int_equal(walk(fixture->kv, 0, &calls), STATUS_OK);
+    assert_true(calls >= VERIFIED_KEYS);
+}
+
+static bool is_data(const char *name)
+{
+    size_t size = strlen(name);
+    return (size > 5 && strcmp(name + size - 5, ".data") == 0) ||
+           (size > 4 && strcmp(name + size - 4, ".sst") == 0);
+}
+
+struct largest {
+    struct kv_home *home;
+    uint64_t size;
+    char path[DISK_PATH_MAX];
+};
+
+static void see_file(void *context, const char *name)
+{
+    struct largest *largest = context;
+    struct disk *disk = kv_home_disk(largest->home);
+    char path[DISK_PATH_MAX];
+    struct disk_file file;
+    uint64_t size;
+    if (is_data(name)) {
+        assert_int_equal(disk_join(path, largest->home->folder, name, &error), STATUS_OK);
+        assert_int_equal(disk_open(disk, path, DISK_READ, &file, &error), STATUS_OK);
+        assert_int_equal(disk_size(disk, file, &size, &error), STATUS_OK);
+        disk_close(disk, file);
+        if (size > largest->size) {
+            largest->size = size;
+            memcpy(largest->path, path, sizeof path);
+        }
+    }
+}
+
+static void flip(struct kv_home *home, const char *path, uint64_t offset)
+{
+    struct disk *disk = kv_home_disk(home);
+    struct disk_file file;
+    uint8_t byte;
+    struct disk_slice slice = { &byte, 1 };
+    assert_int_equal(disk_open(disk, path, DISK_WRITE, &file, &error), STATUS_OK);
+    assert_int_equal(disk_read(disk, file, offset, &byte, 1, &error), STATUS_OK);
+    byte ^= 0x40;
+    assert_int_equal(disk_write(disk, file, offset, &slice, 1, &error), STATUS_OK);
+    disk_close(disk, file);
+}
+
+/* What a cache would still answer is found on the medium. */
+static void a_walk_finds_damage(void **state)
+{
+    struct fixture *fixture = *state;
+    struct largest largest = { .home = &fixture->home };
+    struct disk *disk = kv_home_disk(&fixture->home);
+    unsigned calls;
+    fill(fixture->kv);
+    assert_int_equal(disk_list(disk, fixture->home.folder, see_file, &largest, &error), STATUS_OK);
+    assert_true(largest.size > 200000);
+    for (uint64_t at = 100; at < 250000; at += 24989) {
+        flip(&fixture->home, largest.path, at);
+        assert_int_equal(walk(fixture->kv, 50000, &calls), STATUS_CORRUPT);
+        assert_non_null(strstr(error.text, strrchr(largest.path, '/')));
+        flip(&fixture->home, largest.path, at);
+    }
+    assert_int_equal(walk(fixture->kv, 50000, &calls), STATUS_OK);
+}
+
+#define ON_ALL(test)                                                                               \
+    { "simulated: " #test, test, set_up_simulated, tear_down, NULL },                              \
+        { "files: " #test, test, set_up_files, tear_down, NULL },                                  \
+    {                                                                                              \
+        "rocksdb: " #test, test, set_up_rocks, tear_down, NULL                                     \
+    }
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        ON_ALL(a_walk_in_pieces_comes_to_its_end),
+        ON_ALL(a_walk_finds_damage),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,270 @@
+/* test_node_repair.c — entries that a disk damaged: asked of the others, written again, never cut;
+ * and what a node does without others. */
+#include "base/log_line.h"
+#include "raft/log/segment.h"
+#include "tests/node/node_rig.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+/* Finds the body of that payment in a node's log and flips a bit of it. */
+static void damage(struct rig *rig, uint32_t at, u128 transfer)
+{
+    struct sim_disk *disk = rig->cluster->nodes[at]->disk;
+    unsigned hits = 0;
+    for (uint32_t i = 0; i < disk->name_count; i++) {
+        if (disk->names[i].seen < 0 || strstr(disk->names[i].path, "/log/") == NULL) {
+            continue;
+        }
+        struct sim_file *file = &disk->files[disk->names[i].seen];
+        for (uint64_t offset = 0; offset + 16 <= file->seen.size; offset += 16) {
+            if (memcmp(file->seen.data + offset, &transfer, 16) == 0) {
+                file->seen.data[offset + 40] ^= 4;
+                file->durable.data[offset + 40] ^= 4;
+                hits++;
+            }
+        }
+    }
+    assert_int_equal(hits, 1);
+    disk->damages++;
+}
+
+static const u128 MARK = (u128)0xABCDEF0123456789ULL << 64 | 77;
+
+/* A few payments, the marked one in the middle; gives its index. */
+static uint64_t pay_some(struct rig *rig, uint32_t leader)
+{
+    uint64_t marked = 0;
+    for (uint64_t i = 0; i < 9; i++) {
+        struct test_command command = payment(9, 2 + i, i == 4 ? MARK : 1000 + i);
+        uint64_t id = send_command(rig, leader, &command);
+        assert_int_equal(wait_for(rig, id)->status, STATUS_OK);
+        marked = i == 4 ? rig->replies[id].log_index : marked;
+    }
+    sim_cluster_run(rig->cluster, 200 * NS_PER_MS);
+    return marked;
+}
+
+static struct rig *rig_paid(uint32_t count, uint64_t *marked)
+{
+    struct rig *rig = rig_new(count);
+    struct test_command command = accounts();
+    uint32_t leader = sim_cluster_leader(rig->cluster);
+    assert_int_equal(ask(rig, leader, &command), STATUS_OK);
+    *marked = pay_some(rig, leader);
+    return rig;
+}
+
+static bool readable(const struct rig *rig, uint32_t at, uint64_t index)
+{
+    struct entry *entry = NULL;
+    struct error error;
+    if (log_read(node_at(rig, at)->options.log, index, &entry, &error) != STATUS_OK) {
+        return false;
+    }
+    entry_release(entry);
+    return true;
+}
+
+static bool caught_up(const struct rig *rig, uint32_t at)
+{
+    uint32_t leader = sim_cluster_leader(rig->cluster);
+    return leader != SIM_NODES_MAX &&
+           node_at(rig, at)->view.applied_index == node_at(rig, leader)->view.applied_index &&
+           node_at(rig, at)->view.digest == node_at(rig, leader)->view.digest;
+}
+
+static void test_follower_repairs(void **state)
+{
+    (void)state;
+    uint64_t marked = 0;
+    struct rig *rig = rig_paid(3, &marked);
+    uint32_t follower = (sim_cluster_leader(rig->cluster) + 1) % 3;
+    sim_cluster_crash(rig->cluster, follower, SIM_CRASH_KEPT);
+    damage(rig, follower, MARK);
+    sim_cluster_restart(rig->cluster, follower);
+    assert_true(rig->cluster->nodes[follower]->alive);
+    assert_int_equal(node_at(rig, follower)->raft_now.first_damaged, marked);
+    assert_false(readable(rig, follower, marked));
+    sim_cluster_run(rig->cluster, 3 * NS_PER_S);
+    assert_int_equal(node_at(rig, follower)->repair.count, 0);
+    assert_int_equal(node_at(rig, follower)->raft_now.first_damaged, 0);
+    assert_true(readable(rig, follower, marked));
+    assert_true(caught_up(rig, follower));
+    rig_free(rig);
+}
+
+/* The entry is needed to go on: until somebody has it, the node waits, and does not lead. */
+static void test_nobody_answers_for_a_while(void **state)
+{
+    (void)state;
+    uint64_t marked = 0;
+    struct rig *rig = rig_paid(3, &marked);
+    uint32_t leader = sim_cluster_leader(rig->cluster);
+    uint32_t follower = (leader + 1) % 3;
+    for (uint32_t i = 0; i < 3; i++) {
+        sim_cluster_crash(rig->cluster, i, SIM_CRASH_KEPT);
+    }
+    damage(rig, follower, MARK);
+    sim_cluster_restart(rig->cluster, follower);
+    sim_cluster_run(rig->cluster, 3 * NS_PER_S);
+    assert_int_equal(node_at(rig, follower)->repair.count, 1);
+    assert_int_not_equal(node_at(rig, follower)->raft_now.role, RAFT_LEADER);
+    assert_true(node_at(rig, follower)->view.applied_index < marked);
+    sim_cluster_restart(rig->cluster, leader);
+    sim_cluster_run(rig->cluster, 3 * NS_PER_S);
+    assert_int_equal(sim_cluster_leader(rig->cluster), leader); /* the other one could not */
+    assert_int_equal(node_at(rig, follower)->repair.count, 0);
+    assert_true(caught_up(rig, follower));
+    rig_free(rig);
+}
+
+/* Damage that a read meets in a running leader: another follower has the entry. */
+static void test_found_by_a_read(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_new(3);
+    struct test_command command = accounts();
+    uint32_t leader = sim_cluster_leader(rig->cluster);
+    uint32_t away = (leader + 1) % 3;
+    assert_int_equal(ask(rig, leader, &command), STATUS_OK);
+    sim_cluster_crash(rig->cluster, away, SIM_CRASH_LOST);
+    uint64_t marked = pay_some(rig, leader);
+    struct node *node = node_at(rig, leader);
+    damage(rig, leader, MARK);
+    while (node->cache.first <= marked) { /* only the log has it */
+        struct entry **slot = &node->cache.entries[node->cache.first++ % ENTRY_CACHE_MAX];
+        node->cache.bytes -= entry_size(&(*slot)->header);
+        entry_release(*slot);
+        *slot = NULL;
+    }
+    sim_cluster_restart(rig->cluster, away); /* and asks for it */
+    sim_cluster_run(rig->cluster, 3 * NS_PER_S);
+    assert_int_equal(node->repair.count, 0);
+    assert_true(readable(rig, leader, marked));
+    assert_int_equal(sim_cluster_leader(rig->cluster), leader);
+    assert_true(caught_up(rig, away));
+    rig_free(rig);
+}
+
+static void test_found_by_the_scrubber(void **state)
+{
+    (void)state;
+    uint64_t marked = 0;
+    struct rig *rig = rig_paid(3, &marked);
+    uint32_t follower = (sim_cluster_leader(rig->cluster) + 1) % 3;
+    damage(rig, follower, MARK);
+    for (unsigned i = 0; i < 600 && !readable(rig, follower, marked); i++) {
+        sim_cluster_run(rig->cluster, NS_PER_S);
+    }
+    assert_true(readable(rig, follower, marked));
+    assert_int_equal(node_at(rig, follower)->repair.count, 0);
+    rig_free(rig);
+}
+
+static void test_crash_at_every_point_of_a_repair(void **state)
+{
+    (void)state;
+    for (uint64_t point = 1; point < 12; point++) {
+        uint64_t marked = 0;
+        struct rig *rig = rig_paid(3, &marked);
+        uint32_t follower = (sim_cluster_leader(rig->cluster) + 1) % 3;
+        struct sim_node *sim = rig->cluster->nodes[follower];
+        sim_cluster_crash(rig->cluster, follower, SIM_CRASH_KEPT);
+        damage(rig, follower, MARK);
+        sim_cluster_restart(rig->cluster, follower);
+        sim->dying = true;
+        sim->disk->stop_at = sim->disk->operations + point;
+        sim_cluster_run(rig->cluster, 2 * NS_PER_S);
+        if (!sim->alive) {
+            sim_cluster_restart(rig->cluster, follower);
+        }
+        sim->disk->stop_at = 0;
+        sim_cluster_run(rig->cluster, 3 * NS_PER_S);
+        assert_true(sim->alive);
+        assert_true(readable(rig, follower, marked));
+        assert_true(caught_up(rig, follower));
+        rig_free(rig);
+    }
+}
+
+/* Without others an acknowledged entry cannot be had again: refused, and nothing is cut. */
+static void test_alone_it_is_refused(void **state)
+{
+    (void)state;
+    uint64_t marked = 0;
+    struct rig *rig = rig_paid(1, &marked);
+    sim_cluster_crash(rig->cluster, 0, SIM_CRASH_KEPT);
+    damage(rig, 0, MARK);
+    sim_cluster_restart(rig->cluster, 0);
+    assert_int_equal(rig->cluster->nodes[0]->life, SIM_REFUSED);
+    assert_non_null(strstr(rig->cluster->nodes[0]->refusal, "backup"));
+    rig_free(rig);
+}
+
+/* A forged or wrong answer changes nothing. */
+static void test_wrong_answers(void **state)
+{
+    (void)state;
+    uint64_t marked = 0;
+    struct rig *rig = rig_paid(3, &marked);
+    uint32_t leader = sim_cluster_leader(rig->cluster);
+    uint32_t follower = (leader + 1) % 3;
+    for (uint32_t i = 0; i < 3; i++) {
+        sim_cluster_crash(rig->cluster, i, SIM_CRASH_KEPT);
+    }
+    damage(rig, follower, MARK);
+    sim_cluster_restart(rig->cluster, follower);
+    struct test_command command = payment(9, 6, MARK + 1);
+    struct bytes body = test_command_bytes(&command);
+    struct entry *entry = entry_new((uint32_t)body.size);
+    memset(&entry->header, 0, sizeof entry->header);
+    memcpy(entry->body, body.data, body.size);
+    entry->header.index = marked;
+    entry->header.term = node_at(rig, follower)->raft_now.term;
+    entry->header.kind = ENTRY_COMMANDS;
+    entry->header.body_size = (uint32_t)body.size;
+    entry_seal(entry, 12345);
+    uint8_t head[24] = { 1, 2 };
+    memcpy(head + 8, &marked, 8);
+    struct bus_handler handler = node_bus_handler(node_at(rig, follower));
+    struct bytes payload = { (const uint8_t *)&entry->header, entry_size(&entry->header) };
+    for (size_t size = 0; size <= payload.size; size += 8) {
+        handler.on_peer_frame(handler.context, leader + 1, FRAME_REPAIR,
+                              (struct bytes){ head, sizeof head },
+                              (struct bytes){ payload.data, size });
+    }
+    for (size_t size = 0; size < sizeof head; size++) {
+        handler.on_peer_frame(handler.context, leader + 1, FRAME_REPAIR,
+                              (struct bytes){ head, size }, payload);
+    }
+    assert_int_equal(node_at(rig, follower)->repair.under_way, 1);
+    sim_node_ring(rig->cluster->nodes[follower], SIM_WRITER);
+    sim_cluster_run(rig->cluster, NS_PER_S);
+    assert_int_equal(node_at(rig, follower)->repair.under_way, 0);
+    assert_int_equal(node_at(rig, follower)->repair.count, 1);
+    assert_int_equal(node_at(rig, follower)->raft_now.first_damaged, marked);
+    entry_release(entry);
+    rig_free(rig);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_follower_repairs),
+        cmocka_unit_test(test_nobody_answers_for_a_while),
+        cmocka_unit_test(test_found_by_a_read),
+        cmocka_unit_test(test_found_by_the_scrubber),
+        cmocka_unit_test(test_crash_at_every_point_of_a_repair),
+        cmocka_unit_test(test_alone_it_is_refused),
+        cmocka_unit_test(test_wrong_answers),
+    };
+    log_configure(LOG_ERROR, LOG_FORMAT_LOGFMT);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
