@@ -28,6 +28,8 @@ struct check *check_new(struct sim_cluster *cluster)
     check_table_open(&check->leaders);
     check_table_open(&check->commands);
     check_table_open(&check->refused);
+    check_table_open(&check->asked);
+    check_table_open(&check->repeated);
     check->members.count = cluster->options.count;
     for (uint32_t i = 0; i < cluster->options.count; i++) {
         check->members.members[i] = (struct member){ .id = i + 1, .roles = RAFT_VOTER };
@@ -41,6 +43,8 @@ void check_free(struct check *check)
     check_table_close(&check->leaders);
     check_table_close(&check->commands);
     check_table_close(&check->refused);
+    check_table_close(&check->asked);
+    check_table_close(&check->repeated);
     for (uint32_t i = 0; i < SIM_NODES_MAX; i++) {
         free(check->views[i].chains);
     }

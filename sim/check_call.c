@@ -29,9 +29,16 @@ static struct command parse(struct bytes bytes)
 struct check_call check_asked(struct check *check, struct bytes bytes)
 {
     const struct command command = parse(bytes);
-    return (struct check_call){ .key = call_key(command.header.client, command.header.sequence,
-                                                model_command_hash(bytes.data, bytes.size)),
-                                .index_floor = check->seen_index };
+    const u128 key = call_key(command.header.client, command.header.sequence,
+                              model_command_hash(bytes.data, bytes.size));
+    if (command.header.client == 0) {
+        struct check_table *table =
+            check_table_find(&check->asked, key) == NULL ? &check->asked : &check->repeated;
+        if (check_table_find(table, key) == NULL) {
+            check_table_add(table, key, 0);
+        }
+    }
+    return (struct check_call){ .key = key, .index_floor = check->seen_index };
 }
 
 /* --- writes ------------------------------------------------------------------------------------
@@ -165,7 +172,7 @@ void check_answered(struct check *check, const struct check_call *call, struct b
 void check_refused(struct check *check, const struct check_call *call)
 {
     const uint32_t *index = check_table_find(&check->commands, call->key);
-    if (index != NULL) {
+    if (index != NULL && check_table_find(&check->repeated, call->key) == NULL) {
         check_fail(check, CHECK_REFUSED, "a command was refused, but is in entry %u", *index);
     }
     if (check_table_find(&check->refused, call->key) == NULL) {

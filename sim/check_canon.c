@@ -101,7 +101,8 @@ static void add(struct check *check, const struct known *known, uint64_t by_term
     for (uint32_t i = 0; i < committed->step.count; i++) {
         const struct model_outcome *outcome = &committed->step.outcomes[i];
         const u128 key = call_key(outcome->client, outcome->sequence, outcome->hash);
-        if (check_table_find(&check->refused, key) != NULL) {
+        if (check_table_find(&check->refused, key) != NULL &&
+            check_table_find(&check->repeated, key) == NULL) {
             check_fail(check, CHECK_REFUSED, "a command that was refused is in entry %llu",
                        (unsigned long long)known->index);
         }

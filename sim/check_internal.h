@@ -82,6 +82,9 @@ struct check {
     struct check_table leaders;  /* term to node */
     struct check_table commands; /* key to the first index in the canon */
     struct check_table refused;  /* key to 0 */
+    struct check_table asked;    /* key of a one-shot command to 0 */
+    struct check_table repeated; /* of those asked again in the same words: one refusal says nothing
+                                    of the other */
     uint64_t seen_index;         /* by any answer */
 };
 

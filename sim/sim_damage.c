@@ -1,6 +1,6 @@
 /* sim_damage.c — what happens to bytes that lie on the disk. */
 #include "base/assert.h"
-#include "sim/sim_disk.h"
+#include "sim/sim_disk_internal.h"
 
 #include <string.h>
 
@@ -33,7 +33,8 @@ static bool find_spot(struct sim_disk *disk, struct random *random, struct spot 
         uint64_t sector = random_below(random, count);
         bool clean = sector * SIM_DISK_SECTOR < file->seen.size &&
                      (file->dirty[sector] & SIM_SECTOR_DIRTY) == 0;
-        if (clean && !is_blank(file, sector)) {
+        bool proven = sim_sector_proven(file, sector);
+        if (clean && proven && !is_blank(file, sector)) {
             disk->superblock_damages += file->guarded ? 1 : 0;
             disk->damages++;
             *spot = (struct spot){ file, sector };

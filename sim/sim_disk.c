@@ -44,8 +44,10 @@ static void grow_seen(struct sim_file *file, uint64_t size)
     }
     sim_bytes_resize(&file->seen, size);
     file->dirty = realloc(file->dirty, sim_sectors(size));
-    ASSERT(file->dirty != NULL);
+    file->flushed = realloc(file->flushed, sim_sectors(size) * sizeof *file->flushed);
+    ASSERT(file->dirty != NULL && file->flushed != NULL);
     memset(file->dirty + before, 0, sim_sectors(size) - before);
+    memset(file->flushed + before, 0, (sim_sectors(size) - before) * sizeof *file->flushed);
     soil(file, before, sim_sectors(size));
 }
 
@@ -114,6 +116,7 @@ static void free_file(struct sim_file *file)
     free(file->seen.data);
     free(file->durable.data);
     free(file->dirty);
+    free(file->flushed);
     memset(file, 0, sizeof *file);
 }
 
@@ -246,6 +249,12 @@ static void put_slices(struct sim_file *target, uint64_t offset, const struct di
     }
 }
 
+bool sim_sector_proven(const struct sim_file *file, uint64_t sector)
+{
+    return !file->log || sector >= sim_sectors(file->seen.size) ||
+           file->flushed[sector] + 2 < file->flushes;
+}
+
 /* Somewhere else in the file, where a write of that size fits. */
 static bool lead_astray(struct sim_disk *disk, const struct sim_file *target, uint64_t *offset,
                         uint64_t size)
@@ -255,10 +264,15 @@ static bool lead_astray(struct sim_disk *disk, const struct sim_file *target, ui
     if (!disk->misdirect || places <= needed) {
         return false;
     }
+    uint64_t place = random_below(&disk->random, places - needed);
+    for (uint64_t i = place; target->log && i <= place + needed; i++) {
+        if (!sim_sector_proven(target, i)) {
+            return false; /* another time */
+        }
+    }
     disk->misdirect = false;
     disk->damages++;
-    *offset =
-        random_below(&disk->random, places - needed) * SIM_DISK_SECTOR + *offset % SIM_DISK_SECTOR;
+    *offset = place * SIM_DISK_SECTOR + *offset % SIM_DISK_SECTOR;
     return true;
 }
 
@@ -304,6 +318,7 @@ static void copy_sector(struct sim_file *file, uint64_t i)
 
 void sim_file_flush(struct sim_file *file)
 {
+    file->flushes += file->dirty_low != file->dirty_high ? 1 : 0;
     if (file->durable.size != file->seen.size) {
         sim_bytes_resize(&file->durable, file->seen.size);
     }
@@ -311,6 +326,7 @@ void sim_file_flush(struct sim_file *file)
         if ((file->dirty[i] & SIM_SECTOR_DIRTY) != 0) {
             copy_sector(file, i);
             file->dirty[i] = 0;
+            file->flushed[i] = file->flushes;
         }
     }
     file->dirty_low = file->dirty_high = 0;

@@ -43,7 +43,9 @@ struct sim_bytes {
 struct sim_file {
     struct sim_bytes seen;
     struct sim_bytes durable;
-    uint8_t *dirty;     /* enum sim_sector for each sector of `seen` */
+    uint8_t *dirty;    /* enum sim_sector for each sector of `seen` */
+    uint32_t *flushed; /* by which of the file's flushes, for each sector */
+    uint32_t flushes;
     uint64_t dirty_low; /* none of the sectors outside is dirty */
     uint64_t dirty_high;
     uint32_t open_count;

@@ -46,7 +46,8 @@ static void crash_file(struct sim_file *file, enum sim_crash crash, struct rando
     copy_bytes(&file->seen, &file->durable);
     uint64_t count = sim_sectors(file->seen.size);
     file->dirty = realloc(file->dirty, count + 1);
-    ASSERT(file->dirty != NULL);
+    file->flushed = realloc(file->flushed, (count + 1) * sizeof *file->flushed);
+    ASSERT(file->dirty != NULL && file->flushed != NULL);
     for (uint64_t i = file->dirty_low; i < file->dirty_high && i < count; i++) {
         file->dirty[i] = 0;
     }
@@ -119,11 +120,13 @@ struct sim_disk *sim_disk_copy(const struct sim_disk *disk)
         memset(&file->seen, 0, sizeof file->seen);
         memset(&file->durable, 0, sizeof file->durable);
         file->dirty = NULL;
+        file->flushed = NULL;
         if (disk->files[i].used && !disk->files[i].folder) {
             copy_bytes(&file->seen, &disk->files[i].seen);
             copy_bytes(&file->durable, &disk->files[i].durable);
             file->dirty = malloc(sim_sectors(file->seen.size) + 1);
-            ASSERT(file->dirty != NULL);
+            file->flushed = calloc(sim_sectors(file->seen.size) + 1, sizeof *file->flushed);
+            ASSERT(file->dirty != NULL && file->flushed != NULL);
             if (disk->files[i].dirty != NULL) {
                 memcpy(file->dirty, disk->files[i].dirty, sim_sectors(file->seen.size));
             }

@@ -12,3 +12,5 @@ void sim_file_flush(struct sim_file *file);
 void sim_disk_collect(struct sim_disk *disk);
 /* NULL: nobody knows that name. */
 struct sim_name *sim_disk_find(struct sim_disk *disk, const char *path);
+/* What lies there is not what one of the last flushes of a log wrote: damage to it shows. */
+bool sim_sector_proven(const struct sim_file *file, uint64_t sector);

@@ -85,8 +85,8 @@ void sim_fault_slow_stage(struct sim_faults *faults)
 
 static void stop_drained(void *context)
 {
-    const struct sim_faults_slot *slot = context;
-    sim_cluster_crash(slot->faults->cluster, slot->at, SIM_CRASH_KEPT);
+    const struct sim_node *node = context;
+    sim_cluster_crash(node->cluster, node->at, SIM_CRASH_KEPT);
 }
 
 static void drain(struct sim_node *node, void *argument)
@@ -106,9 +106,7 @@ void sim_fault_drain(struct sim_faults *faults)
     if (sim_node_guard(node, drain, NULL)) {
         sim_node_woken(node);
     }
-    faults->slots[SIM_FAULT_drain].at = at;
-    sim_at(faults->cluster, faults->cluster->now_ns + 200 * NS_PER_MS, stop_drained,
-           &faults->slots[SIM_FAULT_drain]);
+    sim_at(faults->cluster, faults->cluster->now_ns + 200 * NS_PER_MS, stop_drained, node);
 }
 
 /* --- disks -------------------------------------------------------------------------------------

@@ -44,7 +44,9 @@ static void ask(void *context)
     client->attempt = 0;
     client->draft.header.client =
         operation_is_write(client->draft.header.operation) ? client->id : 0;
-    client->draft.header.sequence = client->sequence;
+    /* Without a client it only tells commands of the same content apart. */
+    uint64_t whose = client->way == WAY_ONCE ? (uint64_t)(client->number + 1) << 32 : 0;
+    client->draft.header.sequence = whose | client->sequence;
     if (workload->cluster->check != NULL) {
         client->call = check_asked(workload->cluster->check, draft_bytes(&client->draft));
     }

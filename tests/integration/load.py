@@ -21,7 +21,8 @@ import time
 
 import grpc
 
-from fenlu_test import Ledger, account, errors_pb2, error_detail, id_number, ledger_pb2, transfer, whole
+from fenlu_test import (Ledger, account, errors_pb2, error_detail, id_number, ledger_pb2, transfer,
+                        whole)
 
 CALLERS = 4
 ACCOUNTS_PER_LEDGER = 40
@@ -298,7 +299,7 @@ class Load:
                                                    account_id(1, 2), 1, 1, 1, number))
 
     def finish(self):
-        """Stops, and compares the books with the ledger; gives back how many transfers there are."""
+        """Stops, and compares the books with the ledger; returns how many transfers there are."""
         self.stop.set()
         for caller in self.callers:
             caller.join(60)
@@ -323,5 +324,5 @@ def percentile(values, part):
 
 
 def summary(values):
-    return (f"{len(values)}, p50 {percentile(values, 0.5):.3f} s, p99 {percentile(values, 0.99):.3f} s, "
-            f"max {max(values, default=0):.3f} s")
+    return (f"{len(values)}, p50 {percentile(values, 0.5):.3f} s, p99 "
+            f"{percentile(values, 0.99):.3f} s, max {max(values, default=0):.3f} s")

@@ -1,5 +1,5 @@
-"""Networks that a test makes, cuts and mends: a namespace for each server, all below one of the test
-process itself, so nothing outside sees them and they go away with the processes.
+"""Networks that a test makes, cuts and mends: a namespace for each server, all below one of the
+test process itself, so nothing outside sees them and they go away with the processes.
 
     network = Network([1, 2, 3, "api"])   # Skip where namespaces are not allowed
     Gateway(..., prefix=network.prefix(1))

@@ -28,9 +28,9 @@ def format_node(data, id, members, cluster=CLUSTER, join=False):
 
 
 class Cluster:
-    """Servers 1 to `size` and an API node. servers[ID] is a Process with `data`; one that was killed
-    is started again with start(wait=False). `folders` names data folders by id; the others are new.
-    With a `network` (networks.py) each runs on the host of its id, the API node on "api"."""
+    """Servers 1 to `size` and an API node. servers[ID] is a Process with `data`; one that was
+    killed is started again with start(wait=False). `folders` names data folders by id; the others
+    are new. With a `network` (networks.py) each runs on the host of its id, the API node on "api"."""
 
     def __init__(self, *flags, folders=None, size=3, network=None):
         self.flags = flags
@@ -103,6 +103,11 @@ class Cluster:
         result = self.try_admin(*words, timeout=timeout, target=target)
         assert result.returncode == 0, (words, result.stderr)
         return json.loads(result.stdout)
+
+    def try_list(self):
+        """The members as the leader sees them; None while there is none."""
+        result = self.try_admin("member", "list", "--patience", 1, timeout=20)
+        return json.loads(result.stdout) if result.returncode == 0 else None
 
     def try_admin(self, *words, timeout=90, target=None):
         return run_fenlu("admin", *words, "--target", target or self.api.address, "--json",
