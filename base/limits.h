@@ -76,6 +76,7 @@ enum {
     SNAPSHOT_BYTES_PER_S_MIN = 128 * 1024, /* with chunks of that size; less for smaller ones */
     SCRUB_BYTES_PER_S = 4 * 1024 * 1024,
     SCRUB_PIECE_BYTES = 256 * 1024, /* read by one step */
+    SCRUB_DAMAGED_S = 60, /* pause behind damage in the store, which only a person mends */
 };
 
 /* --- the network ----------------------------------------------------------------------------- */

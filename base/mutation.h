@@ -63,6 +63,7 @@
     X(raft_leader_without_quorum_stays, "a leader that no quorum hears stays one")                 \
     X(raft_learner_campaigns, "a learner stands for election")                                     \
     X(raft_lost_tail_votes, "a node whose acknowledged tail is lost votes")                        \
+    X(raft_joining_votes, "a node that nobody has let in yet votes")                               \
     X(raft_commit_counts_unwritten, "a leader counts itself before its own entry is durable")      \
     X(quorum_one_short, "half of the members are a quorum")                                        \
     X(quorum_joint_counts_one_half, "a joint configuration counts its new half only")              \
@@ -93,6 +94,7 @@
       "a deposed leader says that what it proposed is not applied")                                \
     X(ledger_members_lost_at_start, "the configuration is not taken from the checkpoint")          \
     X(snapshot_keeps_a_conflicting_log, "a log that differs from the snapshot stays behind it")    \
+    X(snapshot_forgets_lost_tail, "a node that installs a snapshot forgets that it lost its tail") \
     X(snapshot_clear_not_remembered, "an install that goes on after a crash clears the new store") \
     X(snapshot_moves_not_flushed, "the installed store is used before its names are durable")      \
     X(snapshot_files_not_flushed, "a snapshot is called whole before its files are durable")

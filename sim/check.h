@@ -50,7 +50,7 @@ struct log_recovered;
     X(REPLY, "an answer is the model's, to the letter")                                            \
     X(ACKNOWLEDGED, "an acknowledged command is in the log")                                       \
     X(REFUSED, "a command that was refused for good is not in the log")                            \
-    X(REAL_TIME, "what is asked after an answer sees what the answer saw")                         \
+    X(REAL_TIME, "what is asked after an answer, or reads after a commit, sees what was there")    \
     X(READ, "a read gives the model's state at the entry it names")                                \
     X(CONVERGED, "at the end all members hold the same, and the model's balances")
 
@@ -76,6 +76,8 @@ void check_on_open(struct check *check, const struct sim_node *node,
 void check_on_step(struct check *check, const struct sim_node *node);
 /* It sends a FRAME_RAFT (whether or not the network loses it). */
 void check_on_send(struct check *check, const struct sim_node *node, struct bytes head);
+/* It has heard a FRAME_RAFT, and what it makes of it can be seen. */
+void check_on_heard(const struct check *check, const struct sim_node *node, struct bytes head);
 /* It is about to be closed or crashed: what it said until now is what it must still have. */
 void check_on_close(struct check *check, const struct sim_node *node);
 /* Its disk is gone, and with it all promises; it comes back under another incarnation. */
@@ -88,7 +90,8 @@ void check_at_end(struct check *check);
 
 struct check_call {
     u128 key;             /* of (client, sequence), or of the bytes when there is no client */
-    uint64_t index_floor; /* the highest log index that an answer before it had seen */
+    uint64_t index_floor; /* the highest log index that an answer before it had seen; of a read: all
+                             that was committed */
 };
 
 /* A command is sent for the first time: `bytes` as in a frame. */
@@ -99,5 +102,8 @@ void check_answered(struct check *check, const struct check_call *call, struct b
 /* It was refused with a status whose outcome is OUTCOME_NOT_APPLIED, and is not sent again. */
 void check_refused(struct check *check, const struct check_call *call);
 
+/* Is it in the last committed list, and under the incarnation that stands there? Not one whose disk
+ * was replaced and that nobody lets in. */
+bool check_is_member(const struct check *check, const struct sim_node *node);
 /* Entries in the canon. */
 uint64_t check_committed(const struct check *check);

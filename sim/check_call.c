@@ -38,7 +38,9 @@ struct check_call check_asked(struct check *check, struct bytes bytes)
             check_table_add(table, key, 0);
         }
     }
-    return (struct check_call){ .key = key, .index_floor = check->seen_index };
+    const bool write = operation_is_write(command.header.operation);
+    return (struct check_call){ .key = key,
+                                .index_floor = write ? check->seen_index : check->canon_count };
 }
 
 /* --- writes ------------------------------------------------------------------------------------
@@ -160,7 +162,7 @@ void check_answered(struct check *check, const struct check_call *call, struct b
         check_read(check, &command, reply, payload);
         if (!stale && reply->log_index < call->index_floor) {
             check_fail(check, CHECK_REAL_TIME,
-                       "a read sees entry %llu, an answer before it was asked saw %llu",
+                       "a read sees entry %llu, and %llu was committed before it was asked",
                        number(reply->log_index), number(call->index_floor));
         }
     }

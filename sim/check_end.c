@@ -68,9 +68,7 @@ static void compare_books(const struct check *check, const struct sim_node *node
     compare_slice(check, node, OPERATION_LOOK_UP_TRANSFERS, &slice);
 }
 
-/* Under the incarnation that the others know: not one whose disk was replaced and that nobody lets
- * in. */
-static bool is_member(const struct check *check, const struct sim_node *node)
+bool check_is_member(const struct check *check, const struct sim_node *node)
 {
     const struct member *member = members_find(&check->members, node->at + 1);
     return member != NULL && (member->incarnation == 0 || member->incarnation == node->incarnation);
@@ -80,7 +78,7 @@ void check_at_end(struct check *check)
 {
     for (uint32_t i = 0; i < SIM_NODES_MAX; i++) {
         const struct sim_node *node = check->cluster->nodes[i];
-        if (node == NULL || node->node == NULL || !is_member(check, node)) {
+        if (node == NULL || node->node == NULL || !check_is_member(check, node)) {
             continue;
         }
         const struct view *view = &check->views[i];

@@ -5,6 +5,7 @@
  * views    check_node.c   each node's shadow: its log, role, commit and applied index
  *          check_said.c   what it told others, which binds it after a crash
  * calls    check_call.c   what clients asked and were told
+ * members  check_member.c who takes part
  *          check_end.c    all of it once more when the run is over
  */
 #pragma once
@@ -63,6 +64,7 @@ struct view {
     uint32_t vote_for;
     uint64_t said_index; /* "I hold everything up to here durably", in its log as it is now */
     uint64_t gone_index; /* it said so once, and a damaged disk took it */
+    uint64_t lost_index; /* as its Raft says: its log may end before what it said */
 };
 
 struct check {
@@ -113,6 +115,14 @@ u128 call_key(u128 client, uint64_t sequence, uint64_t hash);
 
 /* check_said.c */
 void said_cut(struct view *view, uint64_t from);
+
+/* check_member.c: who takes part, and as what. */
+void member_check_candidate(const struct check *check, const struct sim_node *node);
+/* The configuration that holds is the last one of its log. */
+void member_check_config(const struct check *check, const struct sim_node *node,
+                         const struct view *view);
+/* Who is served is the one that was let in. */
+void member_check_incarnation(const struct check *check, const struct sim_node *node, uint32_t to);
 
 /* check_node.c */
 void view_set_chain(struct view *view, uint64_t index, uint64_t chain);

@@ -101,7 +101,8 @@ static void follow_log(struct check *check, const struct sim_node *node, struct 
         }
         first--;
     }
-    if (first <= view->last) {
+    const bool shorter = first <= view->last;
+    if (shorter) {
         cut(check, node, view, first, led);
     }
     for (uint64_t i = first; i <= last; i++) {
@@ -114,6 +115,9 @@ static void follow_log(struct check *check, const struct sim_node *node, struct 
     if (view_chain(check, view, last) != now->tail_chain) {
         check_fail(check, CHECK_LOG_MATCHING, "node %u: the tail of its log is not what it says",
                    node->at + 1);
+    }
+    if (config || shorter) {
+        member_check_config(check, node, view);
     }
     if (config && now->raft_now.role == RAFT_LEADER) {
         check_one_config(check, node, view, now->raft_now.commit_index + 1, last);
@@ -255,6 +259,8 @@ static void follow_role(struct check *check, const struct sim_node *node, struct
         check_quorum_heard(check, node, view);
         check_matches(check, node, view);
     }
+    member_check_candidate(check, node);
+    view->lost_index = now->lost_index;
     view->voted_for = now->voted_for;
     view->role = now->role;
     view->term = now->term;

@@ -31,6 +31,17 @@ static void said_vote(struct check *check, const struct sim_node *node, uint64_t
     }
 }
 
+/* Who does not know all that it promised may elect somebody who does not have it. */
+static void may_vote(const struct check *check, const struct sim_node *node)
+{
+    struct raft_status now;
+    raft_status(node->node->raft, &now);
+    if (now.lost_index != 0 || now.joining) {
+        check_fail(check, CHECK_VOTE, "node %u votes, and %s", node->at + 1,
+                   now.joining ? "nobody has let it in" : "has lost entries that it acknowledged");
+    }
+}
+
 /* What is acknowledged to a leader is what that leader has. */
 static void compare_with_leader(const struct check *check, const struct sim_node *node,
                                 uint64_t term, uint64_t index)
@@ -86,6 +97,7 @@ void check_on_send(struct check *check, const struct sim_node *node, struct byte
         return;
     }
     struct view *view = &check->views[node->at];
+    member_check_incarnation(check, node, message.to - 1);
     if (binds(message.kind) && message.term > view->said_term) {
         view->said_term = message.term;
     }
@@ -93,8 +105,42 @@ void check_on_send(struct check *check, const struct sim_node *node, struct byte
         said_vote(check, node, message.term, node->at + 1);
     } else if (message.kind == RAFT_VOTE_RESULT && message.granted) {
         said_vote(check, node, message.term, message.to);
+        may_vote(check, node);
     } else if (message.kind == RAFT_APPEND_RESULT && !message.rejected) {
         said_durable(check, node, message.term, message.match_index);
+    }
+}
+
+/* --- what it hears -----------------------------------------------------------------------------
+ */
+
+/* In each of these a member says where the other one is wrong. */
+void check_on_heard(const struct check *check, const struct sim_node *node, struct bytes head)
+{
+    struct raft_message_entries entries;
+    struct raft_message message;
+    if (node->node == NULL || head.size < 2 || head.data[1] == RAFT_APPEND ||
+        raft_message_decode(head, (struct bytes){ 0 }, &message, &entries) != STATUS_OK) {
+        return;
+    }
+    const struct raft_status *now = &node->node->raft_now;
+    for (uint32_t i = 0; i < now->member_count; i++) {
+        if (now->members[i].id != message.from) {
+            continue;
+        }
+        const bool busy = node->node->write_submitted > node->node->collected_sequence + 1;
+        const bool refused = message.kind == RAFT_PRE_VOTE_RESULT && !message.granted;
+        if (refused && !busy && message.term > now->term) {
+            check_fail(check, CHECK_TERM, "node %u was told of term %llu and stays in %llu",
+                       node->at + 1, number(message.term), number(now->term));
+        }
+        const bool lost = message.lost && message.term == now->term && now->role == RAFT_LEADER;
+        if (lost && now->members[i].match_index > message.last_index) {
+            check_fail(check, CHECK_LOG_MATCHING,
+                       "node %u counts entry %llu of node %u, which has lost all behind %llu",
+                       node->at + 1, number(now->members[i].match_index), message.from,
+                       number(message.last_index));
+        }
     }
 }
 
@@ -114,7 +160,8 @@ static void read_log(struct check *check, const struct sim_node *node,
     const uint64_t said_chain = view_chain(check, view, said);
     const uint64_t before = view->last;
     view->base = base;
-    for (uint64_t i = recovered->last_index; i > view->base; i--) {
+    uint64_t i = recovered->last_index;
+    for (; i > view->base; i--) {
         struct error error;
         uint64_t chain = 0;
         if (log_chain_at(node->log, i, &chain, &error) != STATUS_OK) {
@@ -133,12 +180,13 @@ static void read_log(struct check *check, const struct sim_node *node,
     if (said <= view->base) {
         return;
     }
-    const bool lost = recovered->lost_index >= said && recovered->last_index < said;
-    if (lost) {
+    /* With the end of a log a cut may be lost, and what it cut away be back (segment.h). */
+    const bool gone = recovered->last_index < said || view_chain(check, view, said) != said_chain;
+    if (gone && recovered->lost_index >= said) {
         SITUATION(log_acknowledged_tail_lost);
-        view->gone_index = said;
-        said_cut(view, recovered->last_index + 1);
-    } else if (recovered->last_index < said || view_chain(check, view, said) != said_chain) {
+        view->gone_index = said > view->gone_index ? said : view->gone_index;
+        said_cut(view, i + 1);
+    } else if (gone) {
         check_fail(check, CHECK_DURABLE, "node %u said that it holds %llu, its log ends at %llu",
                    node->at + 1, number(said), number(recovered->last_index));
     }
@@ -162,7 +210,12 @@ void check_on_open(struct check *check, const struct sim_node *node,
         check_fail(check, CHECK_COMMITTED_IS_FINAL, "node %u begins at %llu, not committed yet", id,
                    number(recovered->base_index));
     }
+    if (recovered->last_index < view->lost_index && recovered->lost_index < view->lost_index) {
+        check_fail(check, CHECK_DURABLE, "node %u forgot that its log once went to %llu", id,
+                   number(view->lost_index));
+    }
     read_log(check, node, recovered);
+    member_check_config(check, node, view);
     if (now->joint) {
         SITUATION(raft_opened_in_joint);
     }
@@ -187,6 +240,7 @@ void check_on_disk_lost(struct check *check, uint32_t at)
     if (view->durable > view->gone_index) {
         view->gone_index = view->durable;
     }
+    view->lost_index = 0;
     view->last = 0;
     view->base = 0;
     view->said_index = 0;

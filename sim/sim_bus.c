@@ -343,6 +343,9 @@ void sim_bus_deliver(struct sim_cluster *cluster, struct sim_packet *packet)
     if (node->alive && packet->run == node->run && sim_node_guard(node, hear_packet, packet)) {
         if (cluster->check != NULL) {
             check_on_step(cluster->check, node);
+            if (packet->kind == FRAME_RAFT) {
+                check_on_heard(cluster->check, node, head);
+            }
         }
         sim_node_woken(node);
     }

@@ -154,15 +154,20 @@ void sim_at(struct sim_cluster *cluster, uint64_t at_ns, void (*act)(void *conte
         &(struct sim_event){ .at_ns = at_ns, .kind = SIM_EVENT_ACT, .act = act, .data = context });
 }
 
-/* What is to happen in a paused process waits. */
+/* What is to happen in a paused process waits. It wakes up to what has come, before it looks at its
+ * clock. */
 static bool wait_for(struct sim_cluster *cluster, const struct sim_event *event,
-                     const struct sim_node *node)
+                     struct sim_node *node)
 {
     if (!node->alive || node->paused_until_ns <= cluster->now_ns) {
         return false;
     }
     struct sim_event later = *event;
     later.at_ns = node->paused_until_ns;
+    if (event->kind == SIM_EVENT_TICK) {
+        later.at_ns += random_below(&cluster->random, 4 * NS_PER_MS);
+        node->tick_at_ns = later.at_ns;
+    }
     sim_queue_put_back(&cluster->queue, &later);
     return true;
 }
@@ -176,10 +181,9 @@ static void run_node_event(struct sim_cluster *cluster, const struct sim_event *
         return; /* of a process that is gone, or of a timer that was set anew */
     }
     if (wait_for(cluster, event, node)) {
-        if (event->kind == SIM_EVENT_TICK) {
-            node->tick_at_ns = node->paused_until_ns;
-        }
-    } else if (event->kind == SIM_EVENT_STAGE) {
+        return;
+    }
+    if (event->kind == SIM_EVENT_STAGE) {
         sim_node_stage(node, (enum sim_stage)event->detail);
     } else if (event->kind == SIM_EVENT_FLUSH) {
         sim_node_flush(node);
@@ -191,7 +195,7 @@ static void run_node_event(struct sim_cluster *cluster, const struct sim_event *
 static void run_packet(struct sim_cluster *cluster, const struct sim_event *event)
 {
     const struct sim_packet *packet = event->data;
-    const struct sim_node *node = packet->to < SIM_NODES_MAX ? cluster->nodes[packet->to] : NULL;
+    struct sim_node *node = packet->to < SIM_NODES_MAX ? cluster->nodes[packet->to] : NULL;
     if (node == NULL || !wait_for(cluster, event, node)) {
         sim_bus_deliver(cluster, event->data);
     }

@@ -14,8 +14,8 @@
  * Checks     check.h is told of everything; without one (small tests) the cluster checks nothing.
  * Failure    sim_cluster_fail and a panic end the run; who runs many seeds does so in processes.
  *
- * Threads  one. Memory  sim_cluster_free; a process that ended in the middle of a step is not
- * taken apart, its memory stays lost until this process ends.
+ * Threads  one. Memory  sim_cluster_free. A process that ended in the middle of a step is taken
+ * apart too, with its disk off; what only that step knew of stays lost until this process ends.
  */
 #pragma once
 
@@ -57,7 +57,8 @@ struct sim_cluster;
 /* What a process knows of another node. */
 struct sim_peer {
     bool listed;
-    uint64_t incarnation; /* listed, or seen; 0: not known */
+    uint64_t expected;    /* by the list; 0: any */
+    uint64_t incarnation; /* that said hello last; 0: none */
 };
 
 struct sim_node {

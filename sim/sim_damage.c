@@ -67,3 +67,14 @@ bool sim_disk_lose_sector(struct sim_disk *disk, struct random *random)
     spot.file->dirty[spot.sector] |= SIM_SECTOR_UNREADABLE;
     return true;
 }
+
+void sim_disk_flip(struct sim_disk *disk, const char *path, uint64_t at)
+{
+    const struct sim_name *name = sim_disk_find(disk, path);
+    ASSERT(name != NULL && name->seen >= 0);
+    struct sim_file *file = &disk->files[name->seen];
+    ASSERT(at < file->durable.size && at < file->seen.size);
+    file->durable.data[at] ^= 1;
+    file->seen.data[at] ^= 1;
+    disk->damages++;
+}

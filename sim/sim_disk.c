@@ -52,7 +52,7 @@ static void grow_seen(struct sim_file *file, uint64_t size)
 }
 
 /* Counts an operation; not OK when it must fail. */
-static enum status step(struct sim_disk *disk, const char *what, struct error *error)
+enum status sim_disk_step(struct sim_disk *disk, const char *what, struct error *error)
 {
     disk->operations++;
     if (disk->stopped || disk->operations == disk->stop_at) {
@@ -65,93 +65,6 @@ static enum status step(struct sim_disk *disk, const char *what, struct error *e
     return STATUS_OK;
 }
 
-struct sim_name *sim_disk_find(struct sim_disk *disk, const char *path)
-{
-    for (uint32_t i = 0; i < disk->name_count; i++) {
-        if (strcmp(disk->names[i].path, path) == 0) {
-            return &disk->names[i];
-        }
-    }
-    return NULL;
-}
-
-/* A name that nobody knows any more, or another one. */
-static struct sim_name *free_name(struct sim_disk *disk)
-{
-    for (uint32_t i = 0; i < disk->name_count; i++) {
-        if (disk->names[i].seen < 0 && disk->names[i].durable < 0) {
-            return &disk->names[i];
-        }
-    }
-    ASSERT(disk->name_count < 2 * SIM_DISK_FILES_MAX);
-    return &disk->names[disk->name_count++];
-}
-
-static struct sim_name *name_of(struct sim_disk *disk, const char *path)
-{
-    struct sim_name *name = sim_disk_find(disk, path);
-    if (name != NULL) {
-        return name;
-    }
-    name = free_name(disk);
-    ASSERT(strlen(path) < DISK_PATH_MAX);
-    memcpy(name->path, path, strlen(path) + 1);
-    name->seen = -1;
-    name->durable = -1;
-    return name;
-}
-
-static bool named(const struct sim_disk *disk, int32_t file)
-{
-    for (uint32_t i = 0; i < disk->name_count; i++) {
-        if (disk->names[i].seen == file || disk->names[i].durable == file) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static void free_file(struct sim_file *file)
-{
-    free(file->seen.data);
-    free(file->durable.data);
-    free(file->dirty);
-    free(file->flushed);
-    memset(file, 0, sizeof *file);
-}
-
-/* A file that no name holds any more may still be open. */
-void sim_disk_collect(struct sim_disk *disk)
-{
-    for (int32_t i = 0; i < SIM_DISK_FILES_MAX; i++) {
-        if (disk->files[i].used && disk->files[i].open_count == 0 && !named(disk, i)) {
-            free_file(&disk->files[i]);
-        }
-    }
-}
-
-static int32_t find_free_file(const struct sim_disk *disk)
-{
-    int32_t i = 0;
-    while (i < SIM_DISK_FILES_MAX && disk->files[i].used) {
-        i++;
-    }
-    return i;
-}
-
-static int32_t new_file(struct sim_disk *disk, bool folder)
-{
-    int32_t file = find_free_file(disk);
-    if (file >= SIM_DISK_FILES_MAX / 2) {
-        sim_disk_collect(disk);
-        file = find_free_file(disk);
-    }
-    ASSERT(file < SIM_DISK_FILES_MAX);
-    disk->files[file].used = true;
-    disk->files[file].folder = folder;
-    return file;
-}
-
 static enum status memory_open(struct disk *seam, const char *path, enum disk_open_mode mode,
                                struct disk_file *file, struct error *error)
 {
@@ -159,12 +72,12 @@ static enum status memory_open(struct disk *seam, const char *path, enum disk_op
     struct sim_name *name = sim_disk_find(disk, path);
     bool exists = name != NULL && name->seen >= 0;
     if (mode == DISK_CREATE) {
-        TRY(step(disk, "create", error));
+        TRY(sim_disk_step(disk, "create", error));
         if (exists) {
             return error_set(error, STATUS_EXISTS, "%s exists", path);
         }
-        name = name_of(disk, path);
-        name->seen = new_file(disk, false);
+        name = sim_disk_name_of(disk, path);
+        name->seen = sim_disk_new_file(disk, false);
         disk->files[name->seen].guarded = strstr(path, "superblock") != NULL;
         disk->files[name->seen].log = strstr(path, "/log/") != NULL;
     } else if (!exists) {
@@ -283,7 +196,7 @@ static enum status memory_write(struct disk *seam, struct disk_file file, uint64
     struct sim_file *target = file_of(disk, file);
     uint64_t size = slices_size(slices, count);
     bool was_on = !disk->stopped;
-    enum status status = step(disk, "write", error);
+    enum status status = sim_disk_step(disk, "write", error);
     if (disk->stopped && was_on) {
         size = random_below(&disk->random, size + 1);
     } else if (status != STATUS_OK) {
@@ -335,7 +248,7 @@ void sim_file_flush(struct sim_file *file)
 static enum status memory_sync(struct disk *seam, struct disk_file file, struct error *error)
 {
     struct sim_disk *disk = of(seam);
-    TRY(step(disk, "sync", error));
+    TRY(sim_disk_step(disk, "sync", error));
     if (disk->flush_fails) {
         disk->flush_fails = false;
         disk->flush_failed = true;
@@ -353,7 +266,7 @@ static enum status memory_allocate(struct disk *seam, struct disk_file file, uin
 {
     struct sim_disk *disk = of(seam);
     struct sim_file *target = file_of(disk, file);
-    TRY(step(disk, "allocate", error));
+    TRY(sim_disk_step(disk, "allocate", error));
     uint64_t more = size > target->seen.size ? size - target->seen.size : 0;
     if (more > disk->space_bytes) {
         grow_seen(target, target->seen.size + disk->space_bytes / 2);
@@ -363,114 +276,6 @@ static enum status memory_allocate(struct disk *seam, struct disk_file file, uin
         disk->space_bytes -= more;
     }
     grow_seen(target, size);
-    return STATUS_OK;
-}
-
-static enum status memory_rename(struct disk *seam, const char *from, const char *to,
-                                 struct error *error)
-{
-    struct sim_disk *disk = of(seam);
-    TRY(step(disk, "rename", error));
-    struct sim_name *source = sim_disk_find(disk, from);
-    if (source == NULL || source->seen < 0) {
-        return error_set(error, STATUS_NOT_FOUND, "%s does not exist", from);
-    }
-    name_of(disk, to)->seen = source->seen;
-    source->seen = -1;
-    return STATUS_OK;
-}
-
-static enum status memory_remove(struct disk *seam, const char *path, struct error *error)
-{
-    struct sim_disk *disk = of(seam);
-    TRY(step(disk, "remove", error));
-    struct sim_name *name = sim_disk_find(disk, path);
-    if (name == NULL || name->seen < 0) {
-        return error_set(error, STATUS_NOT_FOUND, "%s does not exist", path);
-    }
-    if (disk->space_bytes != UINT64_MAX) {
-        disk->space_bytes += disk->files[name->seen].seen.size;
-    }
-    name->seen = -1;
-    return STATUS_OK;
-}
-
-static enum status memory_make_folder(struct disk *seam, const char *path, struct error *error)
-{
-    struct sim_disk *disk = of(seam);
-    TRY(step(disk, "make_folder", error));
-    struct sim_name *name = name_of(disk, path);
-    if (name->seen >= 0) {
-        return error_set(error, STATUS_EXISTS, "%s exists", path);
-    }
-    name->seen = new_file(disk, true);
-    return STATUS_OK;
-}
-
-/* The last part of a path right inside `folder`, or NULL. */
-static const char *inside(const char *path, const char *folder)
-{
-    size_t size = strlen(folder);
-    if (strncmp(path, folder, size) != 0 || path[size] != '/' ||
-        strchr(path + size + 1, '/') != NULL) {
-        return NULL;
-    }
-    return path + size + 1;
-}
-
-static enum status find_folder(struct sim_disk *disk, const char *path, struct error *error)
-{
-    struct sim_name *name = sim_disk_find(disk, path);
-    if (name == NULL || name->seen < 0 || !disk->files[name->seen].folder) {
-        return error_set(error, STATUS_NOT_FOUND, "%s does not exist", path);
-    }
-    return STATUS_OK;
-}
-
-static enum status memory_sync_folder(struct disk *seam, const char *path, struct error *error)
-{
-    struct sim_disk *disk = of(seam);
-    TRY(step(disk, "sync_folder", error));
-    TRY(find_folder(disk, path, error));
-    for (uint32_t i = 0; i < disk->name_count; i++) {
-        if (inside(disk->names[i].path, path) != NULL) {
-            disk->names[i].durable = disk->names[i].seen;
-        }
-    }
-    return STATUS_OK;
-}
-
-static int compare_names(const void *a, const void *b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-static enum status memory_list(struct disk *seam, const char *path,
-                               void (*each)(void *, const char *), void *context,
-                               struct error *error)
-{
-    struct sim_disk *disk = of(seam);
-    const char *names[2 * SIM_DISK_FILES_MAX];
-    size_t count = 0;
-    TRY(find_folder(disk, path, error));
-    for (uint32_t i = 0; i < disk->name_count; i++) {
-        const char *name = inside(disk->names[i].path, path);
-        if (name != NULL && disk->names[i].seen >= 0) {
-            names[count++] = name;
-        }
-    }
-    qsort(names, count, sizeof names[0], compare_names);
-    for (size_t i = 0; i < count; i++) {
-        each(context, names[i]);
-    }
-    return STATUS_OK;
-}
-
-static enum status memory_free_bytes(struct disk *seam, const char *path, uint64_t *bytes,
-                                     struct error *error)
-{
-    TRY(find_folder(of(seam), path, error));
-    *bytes = of(seam)->space_bytes;
     return STATUS_OK;
 }
 
@@ -489,12 +294,12 @@ static const struct disk_ops OPS = {
     .write = memory_write,
     .sync = memory_sync,
     .allocate = memory_allocate,
-    .rename = memory_rename,
-    .remove = memory_remove,
-    .make_folder = memory_make_folder,
-    .sync_folder = memory_sync_folder,
-    .list = memory_list,
-    .free_bytes = memory_free_bytes,
+    .rename = sim_disk_rename,
+    .remove = sim_disk_remove,
+    .make_folder = sim_disk_make_folder,
+    .sync_folder = sim_disk_sync_folder,
+    .list = sim_disk_list,
+    .free_bytes = sim_disk_free_bytes,
     .lock = memory_lock,
 };
 
@@ -506,8 +311,8 @@ struct sim_disk *sim_disk_new(void)
     disk->space_bytes = UINT64_MAX;
     disk->fail_status = STATUS_IO;
     random_init(&disk->random, 1);
-    struct sim_name *name = name_of(disk, "d");
-    name->seen = new_file(disk, true);
+    struct sim_name *name = sim_disk_name_of(disk, "d");
+    name->seen = sim_disk_new_file(disk, true);
     name->durable = name->seen;
     return disk;
 }
@@ -515,7 +320,7 @@ struct sim_disk *sim_disk_new(void)
 void sim_disk_free(struct sim_disk *disk)
 {
     for (int32_t i = 0; i < SIM_DISK_FILES_MAX; i++) {
-        free_file(&disk->files[i]);
+        sim_disk_free_file(&disk->files[i]);
     }
     free(disk);
 }

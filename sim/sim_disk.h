@@ -11,14 +11,20 @@
  * write that the machine's end interrupts gets a part of its bytes through.
  *
  * FAULTS OF THE MEDIUM, and which are legal together
- *   What a crash does to unsynced bytes (lost, torn, reordered by sectors) and a failed flush,
- * after which the process has to end, are legal on every node at any time: the protocol promises
- * only what was flushed. So is a full disk. Damage to what was flushed (rot, unreadable sectors,
- * misdirected writes) destroys promises. It is legal on a minority of the voters, the frail ones
- * (sim_atlas.h draws them once a run): what the others hold is then enough to repair or replace
- * them. On a frail node anything may be damaged, but of the superblock's copies only one between
- * two starts: the two newest together are the vote, and a vote that is forgotten can be given
- * twice. Threads  one.
+ *   Of a crash   What it does to unsynced bytes (lost, torn, reordered by sectors), a failed flush,
+ *                after which the process has to end, and a full disk are legal on every node at any
+ *                time: the protocol promises only what was flushed.
+ *   Damage       to what was flushed (rot, unreadable sectors, misdirected writes) destroys
+ *                promises. It is legal on the frail nodes (sim_profile.h draws them once a run),
+ *                which are never half of the voters of a configuration (sim_operator.c): what the
+ *                others hold is then enough to repair or replace them.
+ *   The limits   of raft/log/log.h: of the superblock's copies only one between two starts (the two
+ *                newest together are the vote, and a vote that is forgotten can be given twice); in
+ *                a log nothing that one of the last two flushes wrote (nothing behind it proves
+ *                that it was there, so it could not be told from a write that was torn).
+ *   A lost disk  that is formatted again under its old id: sim_faults.h.
+ *
+ * Threads  one.
  */
 #pragma once
 
@@ -95,5 +101,7 @@ void sim_disk_settle(struct sim_disk *disk);
  * written again. False: there was nothing to damage. */
 bool sim_disk_rot(struct sim_disk *disk, struct random *random);
 bool sim_disk_lose_sector(struct sim_disk *disk, struct random *random);
+/* Flips a bit of a byte that was flushed, of a file that is there. */
+void sim_disk_flip(struct sim_disk *disk, const char *path, uint64_t at);
 /* A copy of the state, files closed. */
 struct sim_disk *sim_disk_copy(const struct sim_disk *disk);

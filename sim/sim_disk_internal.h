@@ -14,3 +14,20 @@ void sim_disk_collect(struct sim_disk *disk);
 struct sim_name *sim_disk_find(struct sim_disk *disk, const char *path);
 /* What lies there is not what one of the last flushes of a log wrote: damage to it shows. */
 bool sim_sector_proven(const struct sim_file *file, uint64_t sector);
+/* Counts an operation that changes something; not OK when it must fail. */
+enum status sim_disk_step(struct sim_disk *disk, const char *what, struct error *error);
+
+/* sim_disk_names.c */
+/* As sim_disk_find, but makes the name. */
+struct sim_name *sim_disk_name_of(struct sim_disk *disk, const char *path);
+int32_t sim_disk_new_file(struct sim_disk *disk, bool folder);
+void sim_disk_free_file(struct sim_file *file);
+enum status sim_disk_rename(struct disk *seam, const char *from, const char *to,
+                            struct error *error);
+enum status sim_disk_remove(struct disk *seam, const char *path, struct error *error);
+enum status sim_disk_make_folder(struct disk *seam, const char *path, struct error *error);
+enum status sim_disk_sync_folder(struct disk *seam, const char *path, struct error *error);
+enum status sim_disk_list(struct disk *seam, const char *path, void (*each)(void *, const char *),
+                          void *context, struct error *error);
+enum status sim_disk_free_bytes(struct disk *seam, const char *path, uint64_t *bytes,
+                                struct error *error);

@@ -1,6 +1,7 @@
 #include "sim/sim_faults.h"
 
 #include "base/assert.h"
+#include "ledger/node/node_internal.h"
 #include "sim/sim_bus.h"
 
 #include <stdarg.h>
@@ -62,6 +63,62 @@ uint32_t sim_faults_pick_frail(struct sim_faults *faults, bool alive)
     return pick(faults, alive, true);
 }
 
+/* --- identities --------------------------------------------------------------------------------
+ */
+
+/* The last list of members that can not be taken back, neither by a leader nor by a crash; NULL: it
+ * is not known to be there. */
+static const struct members *list_for_good(const struct sim_node *node)
+{
+    const struct raft_status *now = &node->node->raft_now;
+    const struct node_config *config = &node->node->config;
+    uint64_t firm = now->commit_index < now->durable_index ? now->commit_index : now->durable_index;
+    if (config->last.index <= firm) {
+        return &config->last.members;
+    }
+    return config->previous.index <= firm ? &config->previous.members : NULL;
+}
+
+static void note_bindings(struct sim_faults *faults)
+{
+    for (uint32_t at = 0; at < SIM_NODES_MAX; at++) {
+        const struct sim_node *node = faults->cluster->nodes[at];
+        const struct members *list = node != NULL && node->alive ? list_for_good(node) : NULL;
+        for (uint32_t i = 0; list != NULL && i < list->count; i++) {
+            const struct member *member = &list->members[i];
+            const struct sim_node *meant = faults->cluster->nodes[member->id - 1];
+            if (meant != NULL && meant->incarnation == member->incarnation) {
+                faults->binds[meant->at] |= 1U << at;
+            }
+        }
+    }
+}
+
+bool sim_faults_may_wipe(const struct sim_faults *faults, uint32_t at)
+{
+    for (uint32_t other = 0; other < SIM_NODES_MAX; other++) {
+        const struct sim_node *node = faults->cluster->nodes[other];
+        bool knows = (faults->binds[at] >> other & 1) != 0;
+        if (node == NULL || node->disk == NULL || other == at || knows) {
+            continue;
+        }
+        bool empty = node->alive && node->node->config.last.members.count == 0;
+        if (!empty) { /* who waits to be added has nothing to go by */
+            return false;
+        }
+    }
+    return true;
+}
+
+void sim_faults_format(struct sim_faults *faults, uint32_t at, bool joining)
+{
+    for (uint32_t other = 0; other < SIM_NODES_MAX; other++) {
+        faults->binds[other] &= ~(1U << at);
+    }
+    faults->binds[at] = 0;
+    sim_node_format(faults->cluster->nodes[at], joining, random_u64(&faults->random) | 1);
+}
+
 /* --- when --------------------------------------------------------------------------------------
  */
 
@@ -109,6 +166,7 @@ static void look(void *context)
 {
     struct sim_faults *faults = context;
     struct sim_cluster *cluster = faults->cluster;
+    note_bindings(faults);
     if (faults->ended) {
         sim_operator_mend_releases(faults);
     }

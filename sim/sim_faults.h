@@ -3,8 +3,13 @@
  *
  * A supervisor starts processes that are down after a while; an operator (sim_operator.c) changes
  * members and replaces nodes that refuse to start.
+ *
  * WHICH FAULTS ARE LEGAL TOGETHER stands in sim_disk.h: everything that a crash does, on all nodes;
- * damage and the loss of a disk, on the frail minority (plan.frail) alone.
+ * damage and the loss of a disk, on the frail minority (plan.frail) alone. For the loss of a disk
+ * that is formatted again under its old id (wipe) there is a rule more: every other node has to
+ * have, durably, the list of members that binds the old incarnation (`binds`). Before, nobody could
+ * tell the new folder from the old one that has not been heard yet (docs/raft.md, promise 7).
+ * The operator keeps the frail ones a minority of every configuration that he asks for.
  */
 #pragma once
 
@@ -16,11 +21,20 @@ struct sim_faults {
     struct random random;
     bool ended;      /* no more faults */
     uint32_t spared; /* in the liveness phase: nodes that nothing happens to, a bit each */
-    bool planned[SIM_NODES_MAX]; /* a start of this node is planned */
-    bool wiped[SIM_NODES_MAX];   /* it came back with an empty disk under its old id */
-    uint64_t full_until_ns[SIM_NODES_MAX];
-    uint64_t request; /* the operator's last */
+    bool planned[SIM_NODES_MAX];   /* a start of this node is planned */
+    bool wiped[SIM_NODES_MAX];     /* it came back with an empty disk under its old id */
+    uint32_t binds[SIM_NODES_MAX]; /* nodes that know its incarnation for good, a bit each */
+    uint64_t request;              /* the operator's last */
     uint64_t injected[SIM_FAULT_COUNT];
+    struct {
+        bool parting; /* the old leader is on its way */
+        uint32_t old_leader;
+        uint64_t slow_ns; /* of links to it */
+        uint64_t slowest_ns;
+        uint64_t churn_until_ns;
+        uint64_t churn_look_ns; /* how often somebody looks for a new leader */
+        uint64_t churn_term;    /* of the last one that was cut off */
+    } rare;                     /* sim_faults_rare.c */
     struct sim_faults_slot {
         struct sim_faults *faults;
         enum sim_fault fault;
@@ -41,6 +55,15 @@ bool sim_faults_frail(const struct sim_faults *faults, uint32_t at);
 #define SIM_FAULT_FUNCTION(name, text) void sim_fault_##name(struct sim_faults *faults);
 SIM_FAULT_MAP(SIM_FAULT_FUNCTION)
 #undef SIM_FAULT_FUNCTION
+
+/* Blocks a link; a spared node keeps its links to the other spared ones. */
+void sim_faults_cut(struct sim_faults *faults, uint32_t from, uint32_t to);
+/* All links are whole again after a while. */
+void sim_faults_mend_later(struct sim_faults *faults);
+/* A new disk, with another incarnation; the node is down afterwards. */
+void sim_faults_format(struct sim_faults *faults, uint32_t at, bool joining);
+/* May its disk be lost and formatted again under the old id? */
+bool sim_faults_may_wipe(const struct sim_faults *faults, uint32_t at);
 
 /* Nodes that refuse to start with an older release get the newer one. */
 void sim_operator_mend_releases(struct sim_faults *faults);

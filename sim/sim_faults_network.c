@@ -7,8 +7,7 @@ static bool there(const struct sim_faults *faults, uint32_t at)
     return faults->cluster->nodes[at] != NULL;
 }
 
-/* A spared node keeps its links to the other spared ones. */
-static void cut(struct sim_faults *faults, uint32_t from, uint32_t to)
+void sim_faults_cut(struct sim_faults *faults, uint32_t from, uint32_t to)
 {
     bool both = (faults->spared >> from & 1) != 0 && (faults->spared >> to & 1) != 0;
     if (from != to && there(faults, from) && there(faults, to) && !both) {
@@ -31,7 +30,7 @@ static void mend_links(void *context)
     sim_faults_say(faults, "all links are whole");
 }
 
-static void mend_later(struct sim_faults *faults)
+void sim_faults_mend_later(struct sim_faults *faults)
 {
     uint64_t after_ns = 1 + random_below(&faults->random, faults->plan.cut_max_ns);
     sim_at(faults->cluster, faults->cluster->now_ns + after_ns, mend_links, faults);
@@ -43,11 +42,11 @@ static void isolate(struct sim_faults *faults, uint32_t at)
         return;
     }
     for (uint32_t other = 0; other < SIM_NODES_MAX; other++) {
-        cut(faults, at, other);
-        cut(faults, other, at);
+        sim_faults_cut(faults, at, other);
+        sim_faults_cut(faults, other, at);
     }
     sim_faults_say(faults, "node %u is cut off", at + 1);
-    mend_later(faults);
+    sim_faults_mend_later(faults);
 }
 
 void sim_fault_isolate(struct sim_faults *faults)
@@ -66,12 +65,12 @@ void sim_fault_split(struct sim_faults *faults)
     for (uint32_t i = 0; i < SIM_NODES_MAX; i++) {
         for (uint32_t j = 0; j < SIM_NODES_MAX; j++) {
             if ((side >> i & 1) != (side >> j & 1)) {
-                cut(faults, i, j);
+                sim_faults_cut(faults, i, j);
             }
         }
     }
     sim_faults_say(faults, "parted: side %03llx", (unsigned long long)(side & 0x1ff));
-    mend_later(faults);
+    sim_faults_mend_later(faults);
 }
 
 void sim_fault_one_way(struct sim_faults *faults)
@@ -80,13 +79,13 @@ void sim_fault_one_way(struct sim_faults *faults)
     bool deaf = random_chance(&faults->random, 1, 2);
     for (uint32_t other = 0; at != SIM_NODES_MAX && other < SIM_NODES_MAX; other++) {
         if (deaf) {
-            cut(faults, other, at);
+            sim_faults_cut(faults, other, at);
         } else {
-            cut(faults, at, other);
+            sim_faults_cut(faults, at, other);
         }
     }
     sim_faults_say(faults, "node %u %s", at + 1, deaf ? "hears nobody" : "is heard by nobody");
-    mend_later(faults);
+    sim_faults_mend_later(faults);
 }
 
 /* Any graph: also those in which only one node reaches a majority. */
@@ -96,9 +95,9 @@ void sim_fault_partial(struct sim_faults *faults)
     for (uint32_t i = 0; i < SIM_NODES_MAX; i++) {
         for (uint32_t j = 0; j < SIM_NODES_MAX; j++) {
             if (random_below(&faults->random, 8) < of_8) {
-                cut(faults, i, j);
+                sim_faults_cut(faults, i, j);
                 if (random_chance(&faults->random, 1, 2)) {
-                    cut(faults, j, i);
+                    sim_faults_cut(faults, j, i);
                 }
             }
         }
@@ -110,7 +109,7 @@ void sim_fault_partial(struct sim_faults *faults)
         sim_bus_block(faults->cluster, client, at, true);
     }
     sim_faults_say(faults, "about %llu of 8 links are cut", (unsigned long long)of_8);
-    mend_later(faults);
+    sim_faults_mend_later(faults);
 }
 
 void sim_fault_slow_link(struct sim_faults *faults)

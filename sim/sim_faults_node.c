@@ -177,7 +177,7 @@ void sim_fault_wipe(struct sim_faults *faults)
 {
     struct sim_cluster *cluster = faults->cluster;
     uint32_t at = sim_faults_pick_frail(faults, true);
-    if (at == SIM_NODES_MAX || faults->wiped[at]) {
+    if (at == SIM_NODES_MAX || faults->wiped[at] || !sim_faults_may_wipe(faults, at)) {
         return;
     }
     sim_faults_say(faults, "node %u loses its disk and is formatted again", at + 1);
@@ -186,7 +186,7 @@ void sim_fault_wipe(struct sim_faults *faults)
         check_on_disk_lost(cluster->check, at);
     }
     faults->wiped[at] = true;
-    sim_node_format(cluster->nodes[at], false, random_u64(&faults->random) | 1);
+    sim_faults_format(faults, at, false);
 }
 
 /* --- clocks ------------------------------------------------------------------------------------

@@ -12,6 +12,15 @@ static const uint64_t DIAL_MAX_NS = 200 * NS_PER_MS;
 /* --- dialling ----------------------------------------------------------------------------------
  */
 
+/* As in raft/net: a stranger may be another one the next time. */
+static uint64_t known_incarnation(const struct sim_peer *peer)
+{
+    if (peer->expected != 0) {
+        return peer->expected;
+    }
+    return peer->listed ? peer->incarnation : 0;
+}
+
 static struct hello hello_of(const struct sim_node *node, const struct sim_node *to)
 {
     struct hello hello = { .cluster = u128_make(7, 7),
@@ -19,7 +28,7 @@ static struct hello hello_of(const struct sim_node *node, const struct sim_node 
                            .node = node->at + 1,
                            .to_node = to->at + 1,
                            .incarnation = node->incarnation,
-                           .to_incarnation = node->peers[to->at].incarnation,
+                           .to_incarnation = known_incarnation(&node->peers[to->at]),
                            .version_min = PROTOCOL_VERSION_MIN,
                            .version_max = PROTOCOL_VERSION_MAX,
                            .features = node->features,
@@ -37,7 +46,7 @@ static bool welcomes(struct sim_node *node, const struct sim_node *peer)
                                     .node = node->at + 1,
                                     .incarnation = node->incarnation,
                                     .from_node = peer->at + 1,
-                                    .from_incarnation = node->peers[peer->at].incarnation,
+                                    .from_incarnation = known_incarnation(&node->peers[peer->at]),
                                     .config_index = node->config_index };
     struct refusal refusal;
     if (greeting_check(&rules, &hello, &refusal)) {
@@ -57,9 +66,7 @@ static void hear_hello(struct sim_node *node, void *argument)
 {
     const struct sim_node *peer = argument;
     struct bus_handler handler = node_bus_handler(node->node);
-    if (node->peers[peer->at].listed) { /* a stranger may be another one the next time */
-        node->peers[peer->at].incarnation = peer->incarnation;
-    }
+    node->peers[peer->at].incarnation = peer->incarnation;
     if (handler.on_peer_hello != NULL) {
         handler.on_peer_hello(handler.context, peer->at + 1, peer->incarnation, peer->features);
     }
@@ -119,28 +126,39 @@ static void cut(struct sim_cluster *cluster, uint32_t from, uint32_t to)
     sim_bus_reset_link(cluster, from, to);
 }
 
+static void enter(struct sim_node *node, const struct member *member)
+{
+    const uint32_t at = member->id - 1;
+    struct sim_peer *peer = &node->peers[at];
+    const bool connected = sim_bus_connected(node->cluster, node->at, at) ||
+                           sim_bus_connected(node->cluster, at, node->at);
+    const bool another_life = peer->expected != member->incarnation || !peer->listed;
+    peer->expected = member->incarnation;
+    if (peer->expected != 0 && peer->incarnation != 0 && peer->incarnation != peer->expected) {
+        cut(node->cluster, node->at, at);
+        cut(node->cluster, at, node->at);
+        peer->incarnation = 0;
+    } else if (another_life && peer->expected == 0 && !connected) {
+        peer->incarnation = 0;
+    }
+    peer->listed = true;
+}
+
 void sim_links_set(struct bus *bus, const struct member *members, uint32_t count,
                    uint64_t config_index)
 {
     struct sim_node *node = (void *)bus;
     node->config_index = config_index;
-    for (uint32_t at = 0; at < SIM_NODES_MAX; at++) {
-        node->peers[at].listed = false;
-    }
+    bool listed[SIM_NODES_MAX] = { false };
     for (uint32_t i = 0; i < count; i++) {
         ASSERT(members[i].id >= 1 && members[i].id <= SIM_NODES_MAX);
-        struct sim_peer *peer = &node->peers[members[i].id - 1];
-        uint64_t seen = peer->incarnation;
-        peer->listed = true;
-        peer->incarnation = members[i].incarnation != 0 ? members[i].incarnation : seen;
-        if (seen != 0 && seen != peer->incarnation) { /* it is another one now */
-            cut(node->cluster, node->at, members[i].id - 1);
-            cut(node->cluster, members[i].id - 1, node->at);
-        }
+        listed[members[i].id - 1] = true;
+        enter(node, &members[i]);
     }
     for (uint32_t at = 0; at < SIM_NODES_MAX; at++) {
-        if (!node->peers[at].listed) { /* who comes under its id next is another one */
-            node->peers[at].incarnation = 0;
+        if (!listed[at]) {
+            node->peers[at].listed = false;
+            node->peers[at].expected = 0;
         }
     }
 }

@@ -1,4 +1,4 @@
-/* sim_node.c — the life of one simulated process: disk, opening, steps, ends. */
+/* sim_node.c — the life of one simulated process: clocks, disk, opening, ends. */
 #include "base/assert.h"
 #include "ledger/node/data_folder.h"
 #include "sim/check.h"
@@ -10,7 +10,6 @@
 #include <string.h>
 
 static const uint64_t WALL_BASE_NS = 1700000000ULL * NS_PER_S;
-static const uint64_t TIMER_MAX_NS = 3600 * NS_PER_S;
 
 /* --- clocks ------------------------------------------------------------------------------------
  */
@@ -34,19 +33,6 @@ void sim_node_drift(struct sim_node *node, int64_t drift_ppm)
     node->drift_ppm = drift_ppm;
 }
 
-/* When its clock will show `mono_ns`, rounded up. */
-static uint64_t time_of(const struct sim_node *node, uint64_t mono_ns)
-{
-    uint64_t now_mono_ns = sim_mono_ns(node);
-    if (mono_ns <= now_mono_ns) {
-        return node->cluster->now_ns;
-    }
-    uint64_t wait_ns = mono_ns - now_mono_ns;
-    wait_ns = wait_ns < TIMER_MAX_NS ? wait_ns : TIMER_MAX_NS;
-    return node->cluster->now_ns +
-           (wait_ns * 1000 / (uint64_t)(1000000 + node->drift_ppm) + 1) * 1000;
-}
-
 /* --- the end of a process ----------------------------------------------------------------------
  */
 
@@ -60,15 +46,12 @@ static void say(struct sim_node *node, const char *what)
     }
 }
 
-/* Closed, or, in the middle of a step, forgotten. */
-static void end(struct sim_node *node, bool close)
+static void end(struct sim_node *node)
 {
     if (node->cluster->check != NULL) {
         check_on_close(node->cluster->check, node);
     }
-    if (close) {
-        sim_close(node);
-    }
+    sim_close(node);
     node->node = NULL;
     node->store = NULL;
     node->log = NULL;
@@ -119,7 +102,8 @@ bool sim_node_guard(struct sim_node *node, void (*act)(struct sim_node *node, vo
     node->escapable = false;
     struct sim_cluster *cluster = node->cluster;
     bool off = node->disk->stopped;
-    end(node, false);
+    node->disk->stopped = true; /* taking it apart must leave the disk as it is */
+    end(node);
     if (off) {
         cluster->counts.torn_writes++;
         say(node, "the machine stops in the middle of a write");
@@ -144,7 +128,7 @@ void sim_cluster_crash(struct sim_cluster *cluster, uint32_t at, enum sim_crash 
     }
     cluster->counts.crashes++;
     say(node, HOW[crash]);
-    end(node, true);
+    end(node);
     sim_disk_crash(node->disk, crash, &cluster->random);
 }
 
@@ -340,7 +324,7 @@ static void not_open(struct sim_node *node, const struct opening *opening)
     }
     sim_disk_crash(node->disk, SIM_CRASH_KEPT, &cluster->random);
     cluster->counts.refused++;
-    node->life = SIM_REFUSED;
+    node->life = opening->status == STATUS_NO_SPACE ? SIM_DOWN : SIM_REFUSED; /* room may come */
     node->refusal_status = opening->status;
     memcpy(node->refusal, opening->error.text, sizeof node->refusal);
     say(node, node->refusal);
@@ -366,152 +350,16 @@ void sim_cluster_restart(struct sim_cluster *cluster, uint32_t at)
     free(opening.recovered);
 }
 
-/* --- steps -------------------------------------------------------------------------------------
- */
-
-void sim_node_ring(struct sim_node *node, enum sim_stage stage)
-{
-    struct sim_cluster *cluster = node->cluster;
-    if (node->rung[stage]) {
-        return;
-    }
-    node->rung[stage] = true;
-    uint64_t delay_ns = random_below(&cluster->random, cluster->stage_delay_max_ns[stage]);
-    sim_queue_put(&cluster->queue, &(struct sim_event){ .at_ns = cluster->now_ns + 1 + delay_ns,
-                                                        .kind = SIM_EVENT_STAGE,
-                                                        .at = node->at,
-                                                        .detail = stage,
-                                                        .run = node->run });
-}
-
-static void set_timer(struct sim_node *node)
-{
-    struct sim_cluster *cluster = node->cluster;
-    uint64_t due_ns = time_of(node, node_deadline_ns(node->node));
-    if (node->tick_at_ns != 0 && node->tick_at_ns <= due_ns) {
-        return;
-    }
-    due_ns += random_below(&cluster->random, NS_PER_MS);
-    node->tick_at_ns = due_ns;
-    sim_queue_put(&cluster->queue,
-                  &(struct sim_event){
-                      .at_ns = due_ns, .kind = SIM_EVENT_TICK, .at = node->at, .run = node->run });
-}
-
-void sim_node_woken(struct sim_node *node)
-{
-    struct sim_cluster *cluster = node->cluster;
-    if (node->flush_due) {
-        return;
-    }
-    node->flush_due = true;
-    uint64_t at_ns = cluster->now_ns + 1 + random_below(&cluster->random, 20 * NS_PER_US);
-    sim_queue_put(&cluster->queue,
-                  &(struct sim_event){
-                      .at_ns = at_ns, .kind = SIM_EVENT_FLUSH, .at = node->at, .run = node->run });
-}
-
-struct stage_step {
-    enum sim_stage stage;
-    bool more;
-};
-
-static void step_stage(struct sim_node *node, void *argument)
-{
-    struct stage_step *step = argument;
-    switch (step->stage) {
-    case SIM_LOOP:
-        node_collect(node->node);
-        return;
-    case SIM_WRITER:
-        step->more = node_writer_step(node->node);
-        return;
-    case SIM_MACHINE:
-        step->more = node_machine_step(node->node);
-        return;
-    case SIM_SEALER:
-        step->more = node_sealer_step(node->node);
-        node->cluster->counts.seals += step->more;
-        return;
-    case SIM_KEEPER:
-        step->more = node_keeper_step(node->node);
-        return;
-    case SIM_STAGE_COUNT:
-        UNREACHABLE();
-    }
-}
-
-static void looked_at(struct sim_node *node)
-{
-    if (node->cluster->check != NULL) {
-        check_on_step(node->cluster->check, node);
-    }
-}
-
-void sim_node_stage(struct sim_node *node, enum sim_stage stage)
-{
-    struct stage_step step = { .stage = stage };
-    node->rung[stage] = false;
-    if (!sim_node_guard(node, step_stage, &step)) {
-        return;
-    }
-    looked_at(node);
-    if (stage == SIM_LOOP) {
-        sim_node_woken(node);
-    } else if (step.more) {
-        sim_node_ring(node, stage);
-    }
-}
-
-static void step_flush(struct sim_node *node, void *argument)
-{
-    (void)argument;
-    node_flush(node->node);
-}
-
 enum { INSTALL_CHANGES = 50 }; /* of the disk, about, that a switch makes */
 
-static void restart_in_place(struct sim_node *node)
+void sim_node_reopen(struct sim_node *node)
 {
     say(node, "closes to open again");
-    end(node, true);
+    end(node);
     sim_disk_kill(node->disk);
     if (node->cluster->install_crashes && random_chance(&node->cluster->random, 1, 2)) {
         node->disk->stop_at =
             node->disk->operations + random_between(&node->cluster->random, 1, INSTALL_CHANGES);
     }
     sim_cluster_restart(node->cluster, node->at);
-}
-
-void sim_node_flush(struct sim_node *node)
-{
-    node->flush_due = false;
-    if (!sim_node_guard(node, step_flush, NULL)) {
-        return;
-    }
-    looked_at(node);
-    if (node->restarting) {
-        restart_in_place(node);
-    } else {
-        set_timer(node);
-    }
-}
-
-static void step_tick(struct sim_node *node, void *argument)
-{
-    (void)argument;
-    node_tick(node->node);
-}
-
-void sim_node_tick(struct sim_node *node)
-{
-    node->tick_at_ns = 0;
-    if (node_deadline_ns(node->node) > sim_mono_ns(node)) {
-        set_timer(node);
-        return;
-    }
-    if (sim_node_guard(node, step_tick, NULL)) {
-        looked_at(node);
-        sim_node_woken(node);
-    }
 }

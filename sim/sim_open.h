@@ -13,3 +13,5 @@ void sim_identity_joining(struct superblock *identity, const struct sim_node *no
 STATUS_MUST_USE enum status sim_open(struct sim_node *node, struct node_options *options,
                                      struct log_recovered *recovered, struct error *error);
 void sim_close(struct sim_node *node);
+/* sim_node.c: the process asked for it; its machine may stop on the way. */
+void sim_node_reopen(struct sim_node *node);

@@ -9,7 +9,7 @@
 
 #include <stdio.h>
 
-enum { MEMBERS_WANTED_MAX = 7 };
+enum { MEMBERS_WANTED_MAX = 7, REMAIN_MIN = 3 };
 /* What a release to come would have; nodes without it are of today's. */
 static const uint64_t FEATURE_TO_COME = UINT64_C(1) << 63;
 
@@ -61,6 +61,18 @@ void sim_fault_transfer(struct sim_faults *faults)
         to == SIM_NODES_MAX || random_chance(&faults->random, 1, 2) ? 0 : to + 1);
 }
 
+/* It cannot take it, and the leader must lead on. */
+void sim_fault_transfer_astray(struct sim_faults *faults)
+{
+    uint32_t to = sim_faults_pick(faults, true);
+    if (to == SIM_NODES_MAX || to == sim_cluster_leader(faults->cluster)) {
+        return;
+    }
+    uint64_t for_ns = random_below(&faults->random, 4 * faults->plan.election_timeout_ns);
+    faults->cluster->nodes[to]->paused_until_ns = faults->cluster->now_ns + for_ns;
+    ask(faults, ADMIN_TRANSFER, to + 1);
+}
+
 void sim_fault_snapshot(struct sim_faults *faults)
 {
     ask(faults, ADMIN_SNAPSHOT, 0);
@@ -78,8 +90,30 @@ static void install(struct sim_faults *faults, uint32_t at)
         cluster->nodes[at]->features = cluster->options.features;
     }
     faults->wiped[at] = false;
-    sim_node_format(cluster->nodes[at], true, random_u64(&faults->random) | 1);
+    sim_faults_format(faults, at, true);
     sim_faults_say(faults, "node %u is formatted to join", at + 1);
+}
+
+/* Would the sound voters be a majority when `without` has gone and `with` is a voter? What they
+ * hold is then all that was committed, and they can go on without the frail ones. A frail learner
+ * counts as the voter that it will be, a sound one not yet. */
+static bool stays_sound(const struct sim_faults *faults, const struct raft_status *status,
+                        uint32_t without, uint32_t with)
+{
+    uint32_t sound = 0;
+    uint32_t frail = with != SIM_NODES_MAX && sim_faults_frail(faults, with) ? 1 : 0;
+    for (uint32_t i = 0; i < status->member_count; i++) {
+        uint32_t at = status->members[i].id - 1;
+        if (at == without) {
+            continue;
+        }
+        if (sim_faults_frail(faults, at)) {
+            frail++;
+        } else {
+            sound += (status->members[i].roles & RAFT_VOTER) != 0 ? 1 : 0;
+        }
+    }
+    return sound > frail;
 }
 
 /* A node that runs, is no member, and could be one. */
@@ -87,7 +121,8 @@ static uint32_t find_waiting(const struct sim_faults *faults, const struct raft_
 {
     for (uint32_t at = 0; at < SIM_NODES_MAX; at++) {
         const struct sim_node *node = faults->cluster->nodes[at];
-        if (node != NULL && node->alive && !faults->wiped[at] && !is_member(status, at)) {
+        if (node != NULL && node->alive && !faults->wiped[at] && !is_member(status, at) &&
+            stays_sound(faults, status, SIM_NODES_MAX, at)) {
             return at;
         }
     }
@@ -114,21 +149,6 @@ void sim_fault_member_add(struct sim_faults *faults)
     }
 }
 
-/* What is left must hold a majority of nodes whose disks are not damaged. */
-static bool may_go(const struct sim_faults *faults, const struct raft_status *status, uint32_t at)
-{
-    uint32_t voters = 0;
-    uint32_t frail = 0;
-    for (uint32_t i = 0; i < status->member_count; i++) {
-        uint32_t other = status->members[i].id - 1;
-        if (other != at && (status->members[i].roles & (RAFT_VOTER | RAFT_VOTER_OLD)) != 0) {
-            voters++;
-            frail += sim_faults_frail(faults, other) ? 1 : 0;
-        }
-    }
-    return voters >= 3 && frail <= (voters - 1) / 2;
-}
-
 void sim_fault_member_remove(struct sim_faults *faults)
 {
     struct raft_status status;
@@ -136,9 +156,19 @@ void sim_fault_member_remove(struct sim_faults *faults)
         return;
     }
     uint32_t at = status.members[random_below(&faults->random, status.member_count)].id - 1;
-    if (may_go(faults, &status, at)) {
+    if (status.member_count > REMAIN_MIN && stays_sound(faults, &status, at, SIM_NODES_MAX)) {
         ask(faults, ADMIN_REMOVE, at + 1);
     }
+}
+
+/* Only another disk helps: what it has is lost or damaged. Who refuses for its release needs the
+ * other release. */
+static bool is_broken(const struct sim_faults *faults, uint32_t at)
+{
+    const struct sim_node *node = faults->cluster->nodes[at];
+    bool refused =
+        node != NULL && node->life == SIM_REFUSED && node->refusal_status != STATUS_VERSION;
+    return refused || faults->wiped[at];
 }
 
 void sim_fault_member_replace(struct sim_faults *faults)
@@ -148,13 +178,14 @@ void sim_fault_member_replace(struct sim_faults *faults)
         return;
     }
     for (uint32_t at = 0; at < SIM_NODES_MAX; at++) {
-        struct sim_node *node = faults->cluster->nodes[at];
-        bool broken = node != NULL && (faults->wiped[at] || node->life == SIM_REFUSED);
-        if (broken && is_member(&status, at)) {
+        if (!is_broken(faults, at)) {
+            continue;
+        }
+        if (is_member(&status, at)) {
             ask(faults, ADMIN_REMOVE, at + 1);
             return;
         }
-        if (broken && status.config_committed && !status.joint) {
+        if (status.config_committed && !status.joint) {
             sim_cluster_crash(faults->cluster, at, SIM_CRASH_LOST);
             if (faults->cluster->check != NULL) {
                 check_on_disk_lost(faults->cluster->check, at);

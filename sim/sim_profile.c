@@ -36,6 +36,11 @@ const char *sim_fault_text(enum sim_fault fault)
     .every_ms[SIM_FAULT_partial] = { 1000, 8000 },                                                 \
     .every_ms[SIM_FAULT_calm] = { 1000, 6000 }
 
+#define LEADERS                                                                                    \
+    .every_ms[SIM_FAULT_old_leader] = { 2000, 12000 },                                             \
+    .every_ms[SIM_FAULT_churn] = { 4000, 20000 },                                                  \
+    .every_ms[SIM_FAULT_transfer_astray] = { 4000, 20000 }
+
 #define WEATHER                                                                                    \
     .loss = { 0, 2500 },                                                                           \
     .delay_us = { 100, 60000 },                                                                    \
@@ -60,7 +65,8 @@ const char *sim_fault_text(enum sim_fault fault)
 #define DAMAGE                                                                                     \
     .every_ms[SIM_FAULT_rot] = { 1000, 8000 },                                                     \
     .every_ms[SIM_FAULT_lose_sector] = { 2000, 12000 },                                            \
-    .every_ms[SIM_FAULT_misdirect] = { 3000, 15000 }
+    .every_ms[SIM_FAULT_misdirect] = { 3000, 15000 },                                              \
+    .every_ms[SIM_FAULT_lose_tail] = { 2000, 12000 }
 
 #define OPERATORS                                                                                  \
     .every_ms[SIM_FAULT_transfer] = { 1500, 10000 },                                               \
@@ -76,7 +82,8 @@ static const struct sim_profile PROFILES[] = {
       .text = "no faults but slow stages and transfers: what the others are compared with",
       .every_ms[SIM_FAULT_slow_stage] = { 2000, 10000 },
       .every_ms[SIM_FAULT_transfer] = { 2000, 10000 } },
-    { .name = "network", .text = "partitions of every shape, loss, delay, disorder", CUTS, WEATHER },
+    { .name = "network", .text = "partitions of every shape, loss, delay, disorder", CUTS, WEATHER,
+      LEADERS },
     { .name = "crash", .text = "machines and processes that stop, at any point", CRASHES,
       .every_ms[SIM_FAULT_crash_all] = { 5000, 20000 } },
     { .name = "disk", .text = "failed flushes, full disks, and damage on a minority", DISKS, DAMAGE,
@@ -86,6 +93,7 @@ static const struct sim_profile PROFILES[] = {
     { .name = "clock", .text = "wall clocks that jump, clocks that drift, pauses",
       .every_ms[SIM_FAULT_clock_jump] = { 500, 5000 },
       .every_ms[SIM_FAULT_clock_drift] = { 1000, 8000 },
+      .every_ms[SIM_FAULT_old_leader] = { 2000, 12000 },
       .every_ms[SIM_FAULT_pause] = { 1000, 8000 },
       .every_ms[SIM_FAULT_isolate_leader] = { 3000, 15000 },
       .every_ms[SIM_FAULT_calm] = { 1000, 6000 },
@@ -95,8 +103,11 @@ static const struct sim_profile PROFILES[] = {
       .every_ms[SIM_FAULT_wipe] = { 4000, 20000 },
       .every_ms[SIM_FAULT_crash] = { 2000, 10000 },
       .every_ms[SIM_FAULT_transfer] = { 2000, 10000 } },
-    { .name = "snapshot", .text = "a short log, so that who was away is sent a snapshot",
+    { .name = "snapshot", .text = "a short log, so that who was away or is damaged gets a snapshot",
       .short_log = true, OPERATORS, CUTS,
+      .every_ms[SIM_FAULT_rot] = { 2000, 12000 },
+      .every_ms[SIM_FAULT_lose_sector] = { 2000, 12000 },
+      .every_ms[SIM_FAULT_lose_tail] = { 2000, 12000 },
       .every_ms[SIM_FAULT_crash] = { 1000, 8000 },
       .every_ms[SIM_FAULT_crash_in_write] = { 1000, 8000 },
       .every_ms[SIM_FAULT_kill] = { 2000, 10000 } },
@@ -106,8 +117,8 @@ static const struct sim_profile PROFILES[] = {
       .every_ms[SIM_FAULT_isolate] = { 2000, 10000 },
       .every_ms[SIM_FAULT_calm] = { 1000, 6000 },
       .every_ms[SIM_FAULT_transfer] = { 2000, 10000 } },
-    { .name = "everything", .text = "all of it", CUTS, WEATHER, CRASHES, DISKS, DAMAGE, OPERATORS,
-      MEMBERS,
+    { .name = "everything", .text = "all of it", CUTS, WEATHER, LEADERS, CRASHES, DISKS, DAMAGE,
+      OPERATORS, MEMBERS,
       .every_ms[SIM_FAULT_crash_all] = { 10000, 60000 },
       .every_ms[SIM_FAULT_wipe] = { 8000, 40000 },
       .every_ms[SIM_FAULT_clock_jump] = { 2000, 12000 },

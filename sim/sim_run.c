@@ -127,7 +127,33 @@ static void open_run(struct run *run, struct random *random)
     run->cluster->install_crashes = plan->every_ns[SIM_FAULT_crash_in_write] != 0;
 }
 
-/* A majority of the voters with undamaged disks: what they hold is all that was ever committed. */
+/* Can these go on without the others, by every configuration that a running node goes by? */
+static bool is_majority(const struct run *run, uint32_t core)
+{
+    static const uint8_t HALVES[] = { RAFT_VOTER, RAFT_VOTER_OLD };
+    for (uint32_t at = 0; at < SIM_NODES_MAX; at++) {
+        const struct sim_node *node = run->cluster->nodes[at];
+        const struct raft_status *now = node != NULL && node->alive ? &node->node->raft_now : NULL;
+        for (uint32_t half = 0; now != NULL && half < 2; half++) {
+            uint32_t voters = 0;
+            uint32_t inside = 0;
+            for (uint32_t i = 0; i < now->member_count; i++) {
+                bool votes = (now->members[i].roles & HALVES[half]) != 0;
+                voters += votes ? 1 : 0;
+                inside += votes && (core >> (now->members[i].id - 1) & 1) != 0 ? 1 : 0;
+            }
+            if (voters > 0 && inside <= voters / 2) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+/* All nodes with undamaged disks and some of the others. What the sound voters hold is all that was
+ * ever committed, because the operator keeps them a majority (sim_operator.c); but a request that
+ * was long under way may come on top of the next one, so it is looked at: without a majority
+ * everybody is mended. */
 static uint32_t draw_core(struct run *run, struct random *random)
 {
     uint32_t all = (1U << SIM_NODES_MAX) - 1;
@@ -140,7 +166,7 @@ static uint32_t draw_core(struct run *run, struct random *random)
         bool sound = node != NULL && !sim_faults_frail(run->faults, at);
         core |= sound || random_chance(random, 1, 3) ? 1U << at : 0;
     }
-    return core;
+    return is_majority(run, core) ? core : all;
 }
 
 static void run_until_alive(struct run *run, const char *what)
@@ -175,7 +201,8 @@ static bool is_settled(const struct run *run, char why[WHY_MAX])
     for (uint32_t i = 0; i < now->member_count; i++) {
         uint32_t at = now->members[i].id - 1;
         const struct sim_node *node = run->cluster->nodes[at];
-        if (node == NULL || node->life == SIM_REFUSED || run->faults->wiped[at]) {
+        if (node == NULL || node->life == SIM_REFUSED ||
+            !check_is_member(run->cluster->check, node)) {
             continue;
         }
         struct node_status other = { 0 };

@@ -32,7 +32,9 @@ static void ask(void *context)
     }
     ASSERT(!client->busy);
     client->stale = false;
-    client->trade->make(client);
+    /* Who writes looks now and then at what is there. */
+    const bool looks = !workload->options.orderly && random_chance(&workload->random, 1, 6);
+    (looks ? trade_reading() : client->trade)->make(client);
     client->busy = true;
     client->started_ns = workload->cluster->now_ns;
     workload->counts.asked++;
@@ -49,6 +51,9 @@ static void ask(void *context)
     client->draft.header.sequence = whose | client->sequence;
     if (workload->cluster->check != NULL) {
         client->call = check_asked(workload->cluster->check, draft_bytes(&client->draft));
+    }
+    if (!operation_is_write(client->draft.header.operation)) {
+        raw_wander(client);
     }
     raw_send(client);
 }

@@ -47,6 +47,7 @@ struct client {
     uint64_t sequence;
     uint32_t attempt;
     uint32_t target; /* a node's place */
+    bool anywhere;   /* a follower may answer the read */
     bool again;      /* the answered command is sent once more */
     /* API */
     struct cluster_client *api;
@@ -83,9 +84,12 @@ void client_after(struct client *client, uint64_t delay_ns, void (*act)(void *cl
 
 /* workload_trades.c */
 const struct trade *trade_pick(struct random *random, bool orderly);
+const struct trade *trade_reading(void);
 void pool_add(struct pool *pool, u128 id);
 
 /* workload_raw.c */
+/* A read may be asked of any node. */
+void raw_wander(struct client *client);
 void raw_send(struct client *client);
 void raw_on_reply(struct client *client, uint32_t node, const struct reply *reply,
                   struct bytes payload);

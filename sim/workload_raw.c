@@ -19,9 +19,26 @@ static uint32_t somewhere(struct client *client)
     return at;
 }
 
+void raw_wander(struct client *client)
+{
+    client->anywhere = random_chance(&client->workload->random, 1, 2);
+    if (client->anywhere) {
+        client->target = somewhere(client);
+    }
+}
+
 static uint64_t request_id(const struct client *client, uint32_t attempt)
 {
     return client->sequence * ATTEMPTS_MAX + attempt;
+}
+
+static uint16_t read_flags(const struct client *client)
+{
+    if (client->stale) {
+        return REQUEST_STALE_READ;
+    }
+    bool read = !operation_is_write(client->draft.header.operation);
+    return read && client->anywhere ? REQUEST_FOLLOWER_READ : 0;
 }
 
 static void put_on_wire(struct client *client, uint32_t node)
@@ -30,7 +47,7 @@ static void put_on_wire(struct client *client, uint32_t node)
     struct request request = { .id = request_id(client, ++client->attempt),
                                .timeout_ns = NS_PER_S,
                                .operation = client->draft.header.operation,
-                               .flags = client->stale ? REQUEST_STALE_READ : 0 };
+                               .flags = read_flags(client) };
     sim_cluster_request(client->workload->cluster, client->number, node, &request,
                         draft_bytes(&client->draft));
 }
@@ -53,11 +70,11 @@ static void silence(void *context)
     if (random_chance(&workload->random, 1, 2)) {
         sim_cluster_hang_up(workload->cluster, client->number, client->target);
     }
+    client->target = somewhere(client);
     if (client->way == WAY_ONCE) {
         client_gave_up(client, STATUS_TIMEOUT_UNKNOWN);
         return;
     }
-    client->target = somewhere(client);
     workload->counts.retried++;
     raw_send(client);
 }

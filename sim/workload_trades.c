@@ -288,7 +288,7 @@ static const struct trade TRADES[] = {
     { "stale read", 1, make_stale_read },
     { "large", 1, make_large },
 };
-enum { TRADE_COUNT = sizeof TRADES / sizeof TRADES[0], TRADES_ORDERLY = 4 };
+enum { TRADE_COUNT = sizeof TRADES / sizeof TRADES[0], TRADES_ORDERLY = 4, TRADE_READ = 3 };
 
 const struct trade *trade_pick(struct random *random, bool orderly)
 {
@@ -303,6 +303,11 @@ const struct trade *trade_pick(struct random *random, bool orderly)
         at -= TRADES[i++].weight;
     }
     return &TRADES[i];
+}
+
+const struct trade *trade_reading(void)
+{
+    return &TRADES[TRADE_READ];
 }
 
 static void make_mixed(struct client *client)

@@ -199,6 +199,7 @@ struct node_config {
     bool duty_due;   /* the leader looks for something to change */
     bool was_member; /* this node, in the list before */
     bool unreadable; /* the log has a list that is damaged: the node starts anew when it is not */
+    uint64_t unreadable_index; /* the first that was found so at the start; 0: none */
 };
 
 struct repair {
@@ -215,10 +216,13 @@ struct log_mark {
 };
 
 struct space {
-    uint64_t unwritten_cost; /* of entries that the writer has not given back (log_cost) */
-    uint64_t cut_index;      /* entries up to here are given up: no part of the loop reads them */
-    uint64_t cut_asked;      /* atomic, for the writer */
-    uint64_t hand_over_ns;   /* when a leader without room tries again to hand over */
+    uint64_t unwritten_cost;   /* of entries that the writer has not given back (log_cost) */
+    uint64_t cut_index;        /* entries up to here are given up: no part of the loop reads them */
+    uint64_t cut_asked;        /* atomic, for the writer */
+    uint64_t hand_over_ns;     /* when a leader without room, or with a wrong clock, tries again to
+                                  hand over */
+    uint64_t written_sequence; /* when the writer last got on, or had nothing to do: */
+    uint64_t written_ns;
     uint64_t position;
     uint32_t mark_count;
     struct log_mark marks[LOG_MARKS];

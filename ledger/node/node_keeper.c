@@ -214,7 +214,11 @@ static void publish(struct node *node)
     uint64_t due_ns =
         earlier(snapshot_source_due_ns(keeper->source),
                 earlier(snapshot_target_due_ns(keeper->target), scrub_due_ns(&keeper->scrub)));
-    __atomic_store_n(&node->shared.keeper_due_ns, due_ns, __ATOMIC_RELEASE);
+    uint64_t before_ns = __atomic_exchange_n(&node->shared.keeper_due_ns, due_ns, __ATOMIC_ACQ_REL);
+    if (due_ns < before_ns) {
+        node->options.host.ring_loop(
+            node->options.host.context); /* it sleeps until the older one */
+    }
     snapshot_source_view(keeper->source, &source);
     snapshot_target_view(keeper->target, &target);
     bool sending = source.receiver != 0;

@@ -87,6 +87,8 @@ enum status node_members_open(struct node *node, const struct log_recovered *rec
         enum status status = read_members(node->options.log, index, &members, error);
         if (status == STATUS_CORRUPT) {
             config->unreadable = true;
+            config->unreadable_index =
+                config->unreadable_index == 0 ? index : config->unreadable_index;
             continue;
         }
         TRY(status);
@@ -201,8 +203,8 @@ void node_members_tell(struct node *node)
 bool node_has_others(const struct node *node)
 {
     const struct members *members = &node->config.last.members;
-    return members->count > 1 || (members->count == 1 && node_self(node) == NULL) ||
-           node->identity.joining;
+    bool waits = members->count == 0; /* to be added by others */
+    return waits || members->count > 1 || node_self(node) == NULL;
 }
 
 /* --- majorities --- */

@@ -197,8 +197,11 @@ static uint32_t taken_entries(const struct node *node, const struct raft_message
         return 0;
     }
     while (count < message->entry_count) {
-        cost += log_cost(entries->views[count].header.body_size);
-        if (!node_has_log_room(node, cost)) {
+        const struct entry_header *header = &entries->views[count].header;
+        bool held = header->index <= node->raft_now.last_index &&
+                    raft_term_at(node->raft, header->index) == header->term;
+        cost += held ? 0 : log_cost(header->body_size);
+        if (cost > 0 && !node_has_log_room(node, cost)) {
             SITUATION(node_append_without_room);
             break;
         }

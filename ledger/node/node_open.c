@@ -43,15 +43,20 @@ static void open_rings(struct node *node, void *memory)
 
 /* --- what was recovered ---------------------------------------------------------------------- */
 
-/* Damage that the checkpoint has made harmless is passed over: nothing there is read any more. */
-static uint64_t first_damaged(const struct log_recovered *recovered, uint64_t checkpoint_index)
+/* Damage that the checkpoint has made harmless is passed over: nothing there is read any more. The
+ * log's recovery looks at identities; that the body of a list is damaged was found by reading it,
+ * and a node that goes by an older one must not lead. */
+static uint64_t first_damaged(const struct node *node, const struct log_recovered *recovered,
+                              uint64_t checkpoint_index)
 {
+    uint64_t list = node->config.unreadable_index;
     for (uint32_t i = 0; i < recovered->damaged_count; i++) {
-        if (recovered->damaged[i] > checkpoint_index) {
-            return recovered->damaged[i];
+        uint64_t index = recovered->damaged[i];
+        if (index > checkpoint_index) {
+            return list != 0 && list < index ? list : index;
         }
     }
-    return 0;
+    return list;
 }
 
 static void open_raft(struct node *node, const struct log_recovered *recovered,
@@ -79,7 +84,7 @@ static void open_raft(struct node *node, const struct log_recovered *recovered,
         .commit_index = checkpoint_index,
         .config_index = node->config.last.index,
         .previous_config_index = node->config.previous.index,
-        .first_damaged = first_damaged(recovered, checkpoint_index),
+        .first_damaged = first_damaged(node, recovered, checkpoint_index),
         .lost_index = recovered->lost_index,
         .joining = node->identity.joining,
     };
@@ -111,7 +116,7 @@ static enum status check_damage(const struct node *node, const struct node_optio
                                 struct error *error)
 {
     const struct log_recovered *recovered = options->recovered;
-    uint64_t damaged = first_damaged(recovered, options->checkpoint->log_index);
+    uint64_t damaged = first_damaged(node, recovered, options->checkpoint->log_index);
     if (damaged == 0 && recovered->lost_index == 0) {
         return STATUS_OK;
     }
@@ -119,7 +124,8 @@ static enum status check_damage(const struct node *node, const struct node_optio
         return error_set(error, STATUS_CORRUPT,
                          "%.300s; this cluster has no other member to repair it from: check the "
                          "disk and restore a backup of the data folder",
-                         recovered->damage.text);
+                         node->config.unreadable ? "the log's list of members is damaged"
+                                                 : recovered->damage.text);
     }
     log_line(LOG_ERROR, damaged != 0 ? "log_damaged" : "log_tail_lost",
              LOG_UINT("node", node->identity.node), LOG_UINT("first_damaged", damaged),

@@ -116,11 +116,13 @@ static void judge_clock(struct node *node)
         log_line(LOG_INFO, "clock_near", LOG_UINT("node", node->identity.node), LOG_END);
     }
     node->clock_warned = far;
-    /* Its clock stamps the books: a leader this far off hands over. */
+    /* Its clock stamps the books: a leader this far off hands over. Not all the time, as nothing is
+     * written meanwhile: it may be that nobody can take over. */
+    uint64_t now_ns = clock_mono_ns(&node->options.clock);
     if (error_ms > CLOCK_LEAD_MAX_MS && node->raft_now.role == RAFT_LEADER &&
-        !node->raft_now.transferring) {
-        struct raft_event event = { .kind = RAFT_EVENT_TRANSFER,
-                                    .now_ns = clock_mono_ns(&node->options.clock) };
+        !node->raft_now.transferring && now_ns >= node->space.hand_over_ns) {
+        node->space.hand_over_ns = now_ns + 4 * node->options.election_timeout_ns;
+        struct raft_event event = { .kind = RAFT_EVENT_TRANSFER, .now_ns = now_ns };
         enum status status;
         node_step(node, &event, NULL, &status);
         log_line(LOG_ERROR, "clock_hands_over", LOG_UINT("node", node->identity.node),

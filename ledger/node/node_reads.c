@@ -44,22 +44,38 @@ static void refuse_group(struct node *node, struct read_group *group)
     free(group);
 }
 
-/* Nobody waits any more for a read whose index this node does not get to. */
+static void expire_group(struct node *node, struct read_group *group, uint64_t now_ns)
+{
+    struct job **link = &group->jobs;
+    while (*link != NULL) {
+        struct job *job = *link;
+        if (job->waiter.expires_ns > now_ns) {
+            link = &job->next;
+            continue;
+        }
+        *link = job->next;
+        node_reply_error(node, &job->waiter, STATUS_TIMEOUT,
+                         "the request waited past its deadline");
+        job_free(job);
+    }
+}
+
+/* Nobody waits any more for a read whose index this node does not get to. A group that Raft has
+ * not answered yet stays, empty: it will. */
 void node_expire_reads(struct node *node, uint64_t now_ns)
 {
-    for (struct read_group *group = node->groups_head; group != NULL; group = group->next) {
-        struct job **link = &group->jobs;
-        while (*link != NULL) {
-            struct job *job = *link;
-            if (job->waiter.expires_ns > now_ns) {
-                link = &job->next;
-                continue;
-            }
-            *link = job->next;
-            node_reply_error(node, &job->waiter, STATUS_TIMEOUT,
-                             "the request waited past its deadline");
-            job_free(job);
+    struct read_group *previous = NULL;
+    struct read_group *group = node->groups_head;
+    while (group != NULL) {
+        struct read_group *next = group->next;
+        expire_group(node, group, now_ns);
+        if (group->jobs == NULL && group->index != 0) {
+            node_remove_group(node, group, previous);
+            free(group);
+        } else {
+            previous = group;
         }
+        group = next;
     }
 }
 

@@ -89,6 +89,9 @@ void node_repair_open(struct node *node, const struct log_recovered *recovered)
         }
     }
     node_cut_head(node, harmless);
+    if (node->config.unreadable_index != 0) {
+        node_entry_damaged(node, node->config.unreadable_index);
+    }
     count_damage(node);
 }
 
@@ -105,6 +108,10 @@ static void tell_raft(struct node *node)
         }
     }
     if (first == node->raft_now.first_damaged) {
+        return;
+    }
+    if (first == 0 && node->config.unreadable) { /* Raft is not to stand by an older list */
+        node->options.host.restart(node->options.host.context);
         return;
     }
     struct raft_event event = { .kind = RAFT_EVENT_REPAIRED,
@@ -313,6 +320,7 @@ static void repaired(struct node *node, const struct entry *entry)
     }
     if (node->config.unreadable && repair->count == 0) {
         node->options.host.restart(node->options.host.context); /* which reads it */
+        return;
     }
     tell_raft(node);
 }

@@ -3,7 +3,7 @@
  * A node is short when its disk is below the reserve, or when log or store met a full one. It says
  * so in every message; it goes on voting, following as long as its log has room, and answering
  * reads. Writers are refused when this leader is short, or when fewer than a majority have room; a
- * leader that is short while others are not hands over.
+ * leader that is short while others are not hands over, and so does one whose disk hangs.
  *
  * The log is cut up to the checkpoint, but not beyond the slowest member's end of the log as far as
  * log_keep_bytes allow (a node that does not lead keeps those bytes), nor beyond what the receiver
@@ -15,6 +15,8 @@
 #include "ledger/node/node_internal.h"
 
 #include <string.h>
+
+enum { HANG_TIMEOUTS = 4 }; /* election timeouts without a finished write */
 
 /* --- who is short --- */
 
@@ -61,10 +63,24 @@ static uint32_t find_successor(const struct node *node)
     return best < now->member_count ? now->members[best].id : 0;
 }
 
+/* Its disk neither takes a write nor refuses it. The others would never notice: heartbeats wait for
+ * no disk, and what they have is committed; but this leader can answer nobody. */
+static bool writer_hangs(struct node *node, uint64_t now_ns)
+{
+    struct space *space = &node->space;
+    if (space->written_sequence != node->collected_sequence ||
+        node->write_submitted == node->collected_sequence) {
+        space->written_sequence = node->collected_sequence;
+        space->written_ns = now_ns;
+    }
+    return now_ns - space->written_ns >= HANG_TIMEOUTS * node->options.election_timeout_ns;
+}
+
 static void hand_over(struct node *node, uint64_t now_ns)
 {
     bool leads = node->raft_now.role == RAFT_LEADER && !node->raft_now.transferring;
-    if (!leads || !node_disk_short(node) || now_ns < node->space.hand_over_ns) {
+    bool unfit = writer_hangs(node, now_ns) || node_disk_short(node);
+    if (!leads || !unfit || now_ns < node->space.hand_over_ns) {
         return;
     }
     uint32_t to = find_successor(node);

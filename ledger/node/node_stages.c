@@ -190,5 +190,6 @@ bool node_sealer_step(struct node *node)
         note_room(node, &node->seal_full, "seal_disk_freed");
         node->options.host.ring_machine(node->options.host.context);
     }
-    return more;
+    /* The last step of a seal came after the look at the copy: nobody rings for that again. */
+    return more || __atomic_load_n(&node->copying.state, __ATOMIC_ACQUIRE) == COPY_ASKED;
 }

@@ -113,6 +113,7 @@ void node_submit_write(struct node *node, const struct raft_update *update,
         .truncate_from = update->truncate_from,
         .entries = job->entries,
         .entry_count = job->entry_count,
+        .lost_found = node->raft_now.lost_index == 0,
     };
     node->write_submitted = update->write_sequence;
     node->space.unwritten_cost += job->cost;

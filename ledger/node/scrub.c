@@ -56,8 +56,14 @@ enum status scrub_step(struct scrub *scrub, uint64_t first_index, uint64_t last_
     }
     throttle_take(&scrub->throttle, SCRUB_PIECE_BYTES, now_ns);
     scrub->bytes += SCRUB_PIECE_BYTES;
-    return scrub->in_store ? scrub_store(scrub, report, error)
-                           : scrub_log(scrub, first_index, last_index, report, error);
+    if (!scrub->in_store) {
+        return scrub_log(scrub, first_index, last_index, report, error);
+    }
+    TRY(scrub_store(scrub, report, error));
+    if (report->finding == SCRUB_STORE_DAMAGED) { /* it is found again, and told again */
+        throttle_take(&scrub->throttle, SCRUB_DAMAGED_S * scrub->throttle.bytes_per_s, now_ns);
+    }
+    return STATUS_OK;
 }
 
 uint64_t scrub_due_ns(const struct scrub *scrub)

@@ -18,6 +18,7 @@ struct server {
     struct server_options options;
     struct disk disk;
     struct data_folder folder;
+    struct superblock identity; /* as it was at the start; the log writer changes the folder's */
     struct server_data data;
     struct net *net;
     struct worker workers[WORKERS];
@@ -269,6 +270,7 @@ enum status server_start(const struct server_options *options, struct server **s
     if (status != STATUS_OK) {
         goto close_folder;
     }
+    server->identity = server->folder.superblock;
     status = start_net(server, error);
     if (status != STATUS_OK) {
         goto close_data;
@@ -293,7 +295,7 @@ free_server:
 
 const struct superblock *server_identity(const struct server *server)
 {
-    return &server->folder.superblock;
+    return &server->identity;
 }
 
 uint16_t server_port(const struct server *server)

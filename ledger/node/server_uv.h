@@ -33,6 +33,7 @@ struct server;
 
 STATUS_MUST_USE enum status server_start(const struct server_options *options,
                                          struct server **server, struct error *error);
+/* As of the start: term and vote go on. */
 const struct superblock *server_identity(const struct server *server);
 /* The port that the cluster address is bound to (differs from the member entry when that says 0).
  */

@@ -120,6 +120,16 @@ static bool of_the_machine(enum status status)
            status == STATUS_DENIED;
 }
 
+/* A snapshot may come from a term that this node has not heard of, when its sender has a newer
+ * leader than the one that offered it. A log never ends in a later term than the node is in. */
+static void raise_term(struct superblock *superblock, uint64_t term)
+{
+    if (superblock->term < term) {
+        superblock->term = term;
+        superblock->voted_for = 0;
+    }
+}
+
 /* Commits to the switch, or drops the snapshot. */
 static enum status decide(const struct switching *switching, enum snapshot_install_outcome *outcome,
                           struct error *error)
@@ -140,6 +150,10 @@ static enum status decide(const struct switching *switching, enum snapshot_insta
     }
     TRY(snapshot_write_mark(switching->disk, switching->root, "plan", switching->manifest.snapshot,
                             (uint8_t)plan, error));
+    raise_term(superblock, switching->manifest.term);
+    if (MUTATION(snapshot_forgets_lost_tail)) {
+        superblock->lost_index = 0;
+    }
     superblock->installing = true;
     return superblock_store(switching->disk, switching->folder, superblock, error);
 }

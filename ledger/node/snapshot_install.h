@@ -10,8 +10,9 @@
  *   3  DIR/db is emptied, then DIR/install/cleared made, then the files moved one by one.
  *   4  the log is reset to the snapshot's base, if so planned.
  *   5  superblock.installing = false, and DIR/install is removed.
- * A crash anywhere leaves what the next call continues from. Term and vote stay what they are. A
- * transfer that is not ready is left to the target (snapshot_target.h).
+ * A crash anywhere leaves what the next call continues from. Term and vote stay what they are,
+ * unless the snapshot is of a later term: then that one counts, without a vote. A transfer that is
+ * not ready is left to the target (snapshot_target.h).
  *
  * Threads  one. Errors  CORRUPT when what is ready is not what it says: it is removed, the node
  * goes on as it was, and *outcome tells; anything returned is of the disk, the log or the

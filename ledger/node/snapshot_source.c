@@ -249,7 +249,14 @@ static enum status begin_copy(struct snapshot_source *source, const struct snaps
     do {
         source->copy_id = random_u128(&source->random);
     } while (source->copy_id == 0);
-    TRY(snapshot_make_folder(source->options.disk, source->data_folder, "snapshot", error));
+    enum status status =
+        snapshot_make_folder(source->options.disk, source->data_folder, "snapshot", error);
+    if (status == STATUS_NO_SPACE) { /* who needs one asks again */
+        log_line(LOG_WARN, "snapshot_failed", LOG_UINT("node", source->options.node),
+                 LOG_TEXT("reason", error->text), LOG_END);
+        return STATUS_OK;
+    }
+    TRY(status);
     TRY(source_folder(source, source->copy_id, path, error));
     source->state = SOURCE_COPYING;
     source->asked_ns = now->now_ns;

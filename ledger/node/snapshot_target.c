@@ -407,7 +407,10 @@ static enum status step_checking(struct snapshot_target *target, uint64_t now_ns
                                  struct error *error)
 {
     bool done = false;
-    TRY(target_check(target, &done, error));
+    enum status status = target_check(target, &done, error);
+    if (status != STATUS_OK) {
+        return pause_if_full(target, status, now_ns, error);
+    }
     if (!done) {
         return STATUS_OK;
     }
@@ -423,7 +426,10 @@ static enum status step_checking(struct snapshot_target *target, uint64_t now_ns
         pull(target);
         return STATUS_OK;
     }
-    TRY(target_store_ready(target, error));
+    status = target_store_ready(target, error);
+    if (status != STATUS_OK) {
+        return pause_if_full(target, status, now_ns, error);
+    }
     target->state = TARGET_READY;
     return STATUS_OK;
 }

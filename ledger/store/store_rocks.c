@@ -58,7 +58,7 @@ struct kv_rocks {
     rocksdb_ingestexternalfileoptions_t *ingest;
     rocksdb_column_family_handle_t *family;
     rocksdb_t *database;
-    struct rocks_verifier *verifier; /* NULL: no walk is under way */
+    struct rocks_walk walk;
 };
 
 struct kv_table {
@@ -382,24 +382,12 @@ static enum status rocks_checkpoint(struct kv *kv, const char *folder, struct er
     return disk_sync_folder(&disk, folder, error);
 }
 
-/* The first call of a walk opens the verifier, the last one closes it. */
 static enum status rocks_verify(struct kv *kv, struct kv_place *place, uint64_t bytes_budget,
                                 bool *done, struct error *error)
 {
     struct kv_rocks *rocks = rocks_of(kv);
-    if (place->size == 0 && rocks->verifier != NULL) {
-        rocks_verifier_close(rocks->verifier);
-        rocks->verifier = NULL;
-    }
-    if (rocks->verifier == NULL) {
-        TRY(rocks_verifier_open(rocks->folder, &rocks->verifier, error));
-    }
-    enum status status = rocks_verifier_step(rocks->verifier, place, bytes_budget, done, error);
-    if (status != STATUS_OK || *done) {
-        rocks_verifier_close(rocks->verifier);
-        rocks->verifier = NULL;
-    }
-    return status;
+    return rocks_walk_step(&rocks->walk, rocks->database, rocks->folder, place, bytes_budget, done,
+                           error);
 }
 
 /* --- opening and closing ---------------------------------------------------------------------- */
@@ -407,9 +395,7 @@ static enum status rocks_verify(struct kv *kv, struct kv_place *place, uint64_t 
 static void rocks_close(struct kv *kv)
 {
     struct kv_rocks *rocks = rocks_of(kv);
-    if (rocks->verifier != NULL) {
-        rocks_verifier_close(rocks->verifier);
-    }
+    rocks_walk_end(&rocks->walk);
     if (rocks->family != NULL) {
         rocksdb_column_family_handle_destroy(rocks->family);
     }

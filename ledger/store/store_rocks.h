@@ -4,8 +4,11 @@
  * That handle's block cache would hide what became of the bytes on the medium, and RocksDB has no
  * read that goes past it. So the verifier is a second, reading instance of the same folder
  * ("secondary") with a small cache of its own, that reads past the kernel's cache too where the
- * file system lets it. It is opened for one walk through the data, sees the files of that moment,
- * and keeps those that a compaction removes meanwhile open. Filters are not read.
+ * file system lets it. It is opened for a part of a walk through the data, sees the files of that
+ * moment, and keeps those that a compaction removes meanwhile open. Filters are not read.
+ *
+ * A secondary passes over what it has no files for, so each walk begins with a look whether all the
+ * files that the database has are there.
  *
  * Threads  one at a time. Files  FOLDER/scrub holds its info log.
  */
@@ -14,14 +17,21 @@
 #include "ledger/store/kv.h"
 
 struct rocks_verifier;
+struct rocksdb_t;
 
-STATUS_MUST_USE enum status
-rocks_verifier_open(const char *folder, struct rocks_verifier **verifier, struct error *error);
-void rocks_verifier_close(struct rocks_verifier *verifier);
-/* As kv_ops.verify. */
-STATUS_MUST_USE enum status rocks_verifier_step(struct rocks_verifier *verifier,
-                                                struct kv_place *place, uint64_t bytes_budget,
-                                                bool *done, struct error *error);
+/* Zeros: none has begun. */
+struct rocks_walk {
+    struct rocks_verifier *verifier; /* NULL: none is open */
+    uint32_t failures;               /* in a row */
+};
+
+/* As kv_ops.verify. What fails is tried again in a later call, with *place as it was: a compaction
+ * may remove files while the verifier is opened. What fails each time is CORRUPT, be it a sector
+ * that cannot be read or a file that is gone. */
+STATUS_MUST_USE enum status rocks_walk_step(struct rocks_walk *walk, struct rocksdb_t *database,
+                                            const char *folder, struct kv_place *place,
+                                            uint64_t bytes_budget, bool *done, struct error *error);
+void rocks_walk_end(struct rocks_walk *walk);
 
 /* Takes RocksDB's text, which names the file, and frees it. */
 enum status rocks_fail(struct error *error, char *text, const char *what, const char *where);

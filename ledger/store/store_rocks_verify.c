@@ -12,6 +12,7 @@ enum {
     READ_AHEAD_BYTES = 256 * 1024,
     INFO_LOG_BYTES = 256 * 1024,
     INFO_LOG_HEADER = 5,
+    ATTEMPTS = 3,
 };
 
 struct rocks_verifier {
@@ -22,7 +23,12 @@ struct rocks_verifier {
     rocksdb_options_t *options;
     rocksdb_readoptions_t *read;
     rocksdb_t *database;
+    uint64_t bytes; /* read, about */
 };
+
+/* Read by one verifier: the files that it keeps open and that compactions have removed take room on
+ * the disk. */
+static const uint64_t BYTES_MAX = (uint64_t)1 << 30;
 
 static void set_options(struct rocks_verifier *verifier)
 {
@@ -64,8 +70,20 @@ static enum status open_database(struct rocks_verifier *verifier, struct error *
     return text == NULL ? STATUS_OK : rocks_fail(error, text, "open to verify", verifier->folder);
 }
 
-enum status rocks_verifier_open(const char *folder, struct rocks_verifier **verifier,
-                                struct error *error)
+static void verifier_close(struct rocks_verifier *verifier)
+{
+    if (verifier->database != NULL) {
+        rocksdb_close(verifier->database);
+    }
+    rocksdb_readoptions_destroy(verifier->read);
+    rocksdb_options_destroy(verifier->options);
+    rocksdb_block_based_options_destroy(verifier->table_options);
+    rocksdb_cache_destroy(verifier->cache);
+    free(verifier);
+}
+
+static enum status verifier_open(const char *folder, struct rocks_verifier **verifier,
+                                 struct error *error)
 {
     struct rocks_verifier *opened = calloc(1, sizeof *opened);
     if (opened == NULL) {
@@ -79,27 +97,15 @@ enum status rocks_verifier_open(const char *folder, struct rocks_verifier **veri
         status = open_database(opened, error);
     }
     if (status != STATUS_OK) {
-        rocks_verifier_close(opened);
+        verifier_close(opened);
         return status;
     }
     *verifier = opened;
     return STATUS_OK;
 }
 
-void rocks_verifier_close(struct rocks_verifier *verifier)
-{
-    if (verifier->database != NULL) {
-        rocksdb_close(verifier->database);
-    }
-    rocksdb_readoptions_destroy(verifier->read);
-    rocksdb_options_destroy(verifier->options);
-    rocksdb_block_based_options_destroy(verifier->table_options);
-    rocksdb_cache_destroy(verifier->cache);
-    free(verifier);
-}
-
 /* Reads on from the place until the budget is spent; the place becomes the key to read next. */
-static void walk(rocksdb_iterator_t *iterator, struct kv_place *place, uint64_t bytes_budget)
+static uint64_t read_on(rocksdb_iterator_t *iterator, struct kv_place *place, uint64_t bytes_budget)
 {
     uint64_t bytes = 0;
     rocksdb_iter_seek(iterator, (const char *)place->bytes, place->size);
@@ -118,16 +124,91 @@ static void walk(rocksdb_iterator_t *iterator, struct kv_place *place, uint64_t 
         memcpy(place->bytes, key, size);
         place->size = (uint32_t)size;
     }
+    return bytes;
 }
 
-enum status rocks_verifier_step(struct rocks_verifier *verifier, struct kv_place *place,
-                                uint64_t bytes_budget, bool *done, struct error *error)
+static enum status verifier_step(struct rocks_verifier *verifier, struct kv_place *place,
+                                 uint64_t bytes_budget, bool *done, struct error *error)
 {
     rocksdb_iterator_t *iterator = rocksdb_create_iterator(verifier->database, verifier->read);
-    walk(iterator, place, bytes_budget);
+    verifier->bytes += read_on(iterator, place, bytes_budget);
     char *text = NULL;
     rocksdb_iter_get_error(iterator, &text);
     rocksdb_iter_destroy(iterator);
     *done = place->size == 0;
     return text == NULL ? STATUS_OK : rocks_fail(error, text, "verify", verifier->folder);
+}
+
+void rocks_walk_end(struct rocks_walk *walk)
+{
+    if (walk->verifier != NULL) {
+        verifier_close(walk->verifier);
+        walk->verifier = NULL;
+    }
+}
+
+static enum status fail(struct rocks_walk *walk, enum status status, struct error *error)
+{
+    rocks_walk_end(walk);
+    if (++walk->failures < ATTEMPTS) {
+        return STATUS_OK;
+    }
+    walk->failures = 0;
+    error->status = status == STATUS_IO || status == STATUS_NOT_FOUND ? STATUS_CORRUPT : status;
+    return error->status;
+}
+
+/* The files of the database are there, with their sizes. */
+static enum status check_files(rocksdb_t *database, const char *folder, struct error *error)
+{
+    enum status status = STATUS_OK;
+    const rocksdb_livefiles_t *files = rocksdb_livefiles(database);
+    for (int i = 0; i < rocksdb_livefiles_count(files) && status == STATUS_OK; i++) {
+        char path[DISK_PATH_MAX];
+        struct stat found;
+        status = disk_join(path, folder, rocksdb_livefiles_name(files, i) + 1 /* a slash */, error);
+        if (status == STATUS_OK && stat(path, &found) != 0) {
+            status = error_set_errno(error, errno, "find %s of the store", path);
+        } else if (status == STATUS_OK &&
+                   (uint64_t)found.st_size != rocksdb_livefiles_size(files, i)) {
+            status = error_set(error, STATUS_IO, "%s of the store has another size", path);
+        }
+    }
+    rocksdb_livefiles_destroy(files);
+    return status;
+}
+
+enum status rocks_walk_step(struct rocks_walk *walk, struct rocksdb_t *database, const char *folder,
+                            struct kv_place *place, uint64_t bytes_budget, bool *done,
+                            struct error *error)
+{
+    struct kv_place next = *place;
+    enum status status = STATUS_OK;
+    *done = false;
+    if (place->size == 0) {
+        rocks_walk_end(walk);
+        status = check_files(database, folder, error);
+    }
+    if (status == STATUS_OK && walk->verifier == NULL) {
+        status = verifier_open(folder, &walk->verifier, error);
+    }
+    if (status != STATUS_OK) {
+        return fail(walk, status, error);
+    }
+    bool end = false;
+    status = verifier_step(walk->verifier, &next, bytes_budget, &end, error);
+    if (status == STATUS_CORRUPT) {
+        rocks_walk_end(walk);
+        return status;
+    }
+    if (status != STATUS_OK) {
+        return fail(walk, status, error);
+    }
+    *place = next;
+    *done = end;
+    walk->failures = 0;
+    if (end || walk->verifier->bytes >= BYTES_MAX) {
+        rocks_walk_end(walk);
+    }
+    return STATUS_OK;
 }

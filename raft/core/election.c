@@ -155,7 +155,7 @@ static void lead(struct raft *raft)
     election_await_quorum(raft);
     raft->heartbeat_due_ns = raft->now_ns;
     raft->transfer_to = 0;
-    raft->priority_tries = 0;
+    raft->priority_tries = raft->handed ? raft->priority_tries : 0;
     raft->priority_due_ns = 0;
     replication_start(raft);
 }
@@ -165,6 +165,7 @@ void election_campaign(struct raft *raft, bool transfer)
     ASSERT(raft->role != RAFT_LEADER && election_may_stand(raft));
     raft_set_hard_state(raft, raft->term + 1, raft->options.self);
     open_ballot(raft, RAFT_CANDIDATE);
+    raft->handed = transfer;
     if (quorum_alone(&raft->config, raft->self_at)) {
         lead(raft);
         return;
@@ -228,8 +229,10 @@ void election_vote(struct raft *raft, const struct raft_message *message)
 {
     ASSERT(message->term == raft->term);
     bool can_vote = (raft->voted_for == 0 || MUTATION(raft_vote_twice)) && raft->leader == 0;
+    bool whole = raft->lost_index == 0 || MUTATION(raft_lost_tail_votes);
+    bool inside = !raft->joining || MUTATION(raft_joining_votes);
     bool granted = (can_vote || raft->voted_for == message->from) && is_up_to_date(raft, message) &&
-                   (raft->lost_index == 0 || MUTATION(raft_lost_tail_votes)) && !raft->joining;
+                   whole && inside;
     if (granted) {
         if (raft->voted_for == 0) {
             raft_set_hard_state(raft, raft->term, message->from);

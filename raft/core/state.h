@@ -125,7 +125,9 @@ struct raft {
     bool transfer_asked;      /* TIMEOUT_NOW has left since the last heartbeat */
     uint64_t transfer_deadline_ns;
     uint64_t priority_due_ns; /* when a member of higher priority is looked for */
-    uint32_t priority_tries;
+    uint32_t priority_tries;  /* kept over terms that this node was handed: who gives back what it
+                                 got for its priority must not get it again at once */
+    bool handed;              /* the candidacy under way was asked for by the leader */
 
     uint64_t dropped_messages;
     struct write_queue writes;

@@ -6,7 +6,8 @@
 
 enum {
     PRIORITY_WAIT_TIMEOUTS = 4, /* a leader is left in peace for so many election timeouts */
-    PRIORITY_DOUBLINGS_MAX = 6, /* and after each attempt that failed for twice as long */
+    PRIORITY_DOUBLINGS_MAX = 6, /* and after each attempt that failed, or that was undone by a
+                                   transfer back (a full disk, a wrong clock), for twice as long */
 };
 
 /* May it lead when a configuration that is joint now has been left? */
@@ -97,7 +98,7 @@ void transfer_by_priority(struct raft *raft)
     ASSERT(raft->role == RAFT_LEADER);
     uint64_t wait_ns = PRIORITY_WAIT_TIMEOUTS * raft->options.election_timeout_ns;
     if (raft->priority_due_ns == 0) {
-        raft->priority_due_ns = raft->now_ns + wait_ns;
+        raft->priority_due_ns = raft->now_ns + (wait_ns << raft->priority_tries);
     }
     if (raft->now_ns < raft->priority_due_ns || raft->transfer_to != 0 || !commit_own_term(raft) ||
         !membership_committed(raft)) {

@@ -10,7 +10,8 @@
  *    log_recovered names it (`damaged`). What cannot be told apart is CORRUPT, with the remedy.
  *  - A tail that was acknowledged and whose identity is gone cannot be held: the log ends before it
  *    and `lost_index` says how far it went, also after the next open, until the log has been
- *    written up to there again (which a node that lost its tail lets only a leader do).
+ *    written up to there again (which a node that lost its tail lets only a leader do), or a write
+ *    says that it was found.
  *  - A failed flush ends the process (the caller logs and exits); nothing is retried.
  *
  * Damaged entries  log_read and log_chain_at answer CORRUPT for them; the log goes on otherwise.
@@ -57,6 +58,7 @@ struct log_write {
     uint64_t truncate_from;       /* 0: none */
     struct entry *const *entries; /* sealed, consecutive indexes */
     uint32_t entry_count;
+    bool lost_found; /* what lost_index stands for is not missed any more (raft_status says 0) */
 };
 
 /* A place in the log: an entry's identity as far as what follows needs it. */

@@ -64,11 +64,13 @@ static enum status prove(struct log *log, const struct log_identity *identity,
     return prove_chain(log, header, error);
 }
 
-/* Body and header first, then the slot, one flush. */
+/* Body and header first, then the slot, one flush. Before it another one, for the mark behind the
+ * last group: without the mark a crash in the middle would leave what looks like a torn group. */
 static enum status write_entry(struct log *log, const struct log_segment *segment,
                                const struct log_location *location, bool slot_sound,
                                const struct entry *entry, struct error *error)
 {
+    TRY(disk_sync(log->disk, segment->file, error));
     TRY(log_patch(log, segment->file, location->offset, &entry->header, entry_size(&entry->header),
                   error));
     if (!slot_sound) {

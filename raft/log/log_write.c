@@ -378,11 +378,11 @@ static enum status prepare_writes(struct log *log, const struct log_write *write
     return store_hard_state(log, writes, count, error);
 }
 
-/* The log has been written again up to where its tail was lost. */
-static enum status find_lost(struct log *log, struct error *error)
+/* The log has been written again up to where its tail was lost, or Raft has what it needs. */
+static enum status find_lost(struct log *log, bool found, struct error *error)
 {
     struct superblock next = *log->superblock;
-    if (next.lost_index == 0 || log->tail.index < next.lost_index) {
+    if (next.lost_index == 0 || (log->tail.index < next.lost_index && !found)) {
         return STATUS_OK;
     }
     next.lost_index = 0;
@@ -406,7 +406,7 @@ enum status log_write(struct log *log, const struct log_write *writes, uint32_t 
         status = append_writes(log, writes, count, error);
     }
     if (status == STATUS_OK) {
-        status = find_lost(log, error);
+        status = find_lost(log, writes[count - 1].lost_found, error);
     }
     log_count_room(log);
     log->failed = status != STATUS_OK;

@@ -68,7 +68,8 @@
  *    again up to there; what the lost slots cut away may be back meanwhile, but a node that lost
  *    its tail neither votes nor campaigns, and its leader cuts it again.
  *
- * WHY REPAIR IS SAFE. log_repair writes an entry where it stood, with the same bytes. Where slot or
+ * WHY REPAIR IS SAFE. log_repair writes an entry where it stood, with the same bytes, after a flush
+ * of the mark that proves it to have been acknowledged. Where slot or
  * header is sound, the copy's header must be equal to it; the body has its checksum in there. Where
  * both are gone, the chain proves the copy: chain(i + 1) is a hash of chain(i) and the next
  * entry's identity, and chain(i) one of chain(i - 1) and the copy's. For an entry without identity

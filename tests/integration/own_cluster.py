@@ -30,7 +30,8 @@ def format_node(data, id, members, cluster=CLUSTER, join=False):
 class Cluster:
     """Servers 1 to `size` and an API node. servers[ID] is a Process with `data`; one that was
     killed is started again with start(wait=False). `folders` names data folders by id; the others
-    are new. With a `network` (networks.py) each runs on the host of its id, the API node on "api"."""
+    are new. With a `network` (networks.py) each runs on the host of its id, the API node on "api".
+    """
 
     def __init__(self, *flags, folders=None, size=3, network=None):
         self.flags = flags
@@ -103,6 +104,15 @@ class Cluster:
         result = self.try_admin(*words, timeout=timeout, target=target)
         assert result.returncode == 0, (words, result.stderr)
         return json.loads(result.stdout)
+
+    def make_leader(self, id):
+        """Once the leader hears it: a server that has just started is not heard at once."""
+        def heard():
+            view = self.try_list()
+            return view and any(member["id"] == id and member["heard"]
+                                for member in view["members"])
+        wait_until(heard, f"node {id} is heard")
+        assert self.admin("transfer-leader", "--id", id)["leader"] == id
 
     def try_list(self):
         """The members as the leader sees them; None while there is none."""

@@ -102,7 +102,7 @@ def test_damaged_entries_of_a_log_come_back_from_the_others():
         wait_until(lambda: (cluster.node(id) or {"damaged_entries": 1})["damaged_entries"] == 0,
                    "the status says that all is well")
         cluster.digest(channel)
-        cluster.admin("transfer-leader", "--id", id)  # it may lead, and serve what it repaired
+        cluster.make_leader(id)  # it may lead, and serve what it repaired
         fill(ledger, 1000, 100, first=6001)
         check_books(ledger, 7000)
         cluster.digest(channel)
@@ -191,14 +191,14 @@ def test_a_damaged_table_of_the_store_is_found_and_never_served():
         ledger = Ledger(channel)
         make_accounts(ledger)
         fill(ledger, 4 * BATCH, BATCH)
-        cluster.admin("transfer-leader", "--id", 1)
+        cluster.make_leader(1)
         cluster.admin("snapshot", timeout=60)
         wait_until(lambda: min(node.checkpoint_index for node in cluster_status(channel).nodes[:1])
                    > 0, "a seal")
         cluster.digest(channel)
         victim = cluster.servers[1]
         assert tables(victim), "a sealed table"
-        cluster.admin("transfer-leader", "--id", 2)
+        cluster.make_leader(2)
         victim.kill()
         table = tables(victim)[-1]
         flip(table, table.stat().st_size // 3)
@@ -210,7 +210,7 @@ def test_a_damaged_table_of_the_store_is_found_and_never_served():
         assert "fenlu admin member replace --id 1" in "".join(lines), lines
         # Read there, the damage ends the process; the callers get what others have.
         check_books(ledger, 4 * BATCH)
-        cluster.admin("transfer-leader", "--id", 1)
+        cluster.make_leader(1)
         check_books(ledger, 4 * BATCH)
         assert victim.wait() == 3, victim.log_tail()
         fatal = log_lines(victim, "fatal")

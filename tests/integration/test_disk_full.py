@@ -10,9 +10,9 @@ import time
 
 import grpc
 
-from fenlu_test import (Dev, Ledger, Skip, account, cluster_status, errors_pb2, error_detail, failure,
-                        health_pb2, id_bytes, id_number, ledger_pb2, main, run_fenlu, scratch_path,
-                        statuses, transfer, unary, wait_until, whole)
+from fenlu_test import (Dev, Ledger, Skip, account, cluster_status, errors_pb2, error_detail,
+                        failure, health_pb2, id_bytes, id_number, ledger_pb2, main, run_fenlu,
+                        scratch_path, statuses, transfer, unary, wait_until, whole)
 from own_cluster import Cluster
 
 MIB = 2**20
@@ -55,8 +55,8 @@ def post(ledger, first, count, timeout=30):
     """The transfers with numbers from `first`; returns the set of their statuses."""
     answer = ledger.create_transfers(
         [transfer(id_of(number), 1 + number % 2, 2 - number % 2, 1,
-                  user_data_128=id_bytes(id_of(~number))) for number in range(first, first + count)],
-        timeout=timeout)
+                  user_data_128=id_bytes(id_of(~number)))
+         for number in range(first, first + count)], timeout=timeout)
     return set(statuses(answer))
 
 
@@ -66,7 +66,8 @@ def make_accounts(ledger):
 
 def fill(ledger, most, first=1):
     """Posts from number `first` until refused; returns the last number that was acknowledged, and
-    the refusal. What is under way when the disk fills may wait for room until its deadline, its outcome unknown."""
+    the refusal. What is under way when the disk fills may wait for room until its deadline, its
+    outcome unknown."""
     for first in range(first, most, BATCH):
         try:
             assert post(ledger, first, BATCH, timeout=5) <= {CREATED}

@@ -109,8 +109,8 @@ def own_network():
 
 
 def wait_all_heard(cluster):
-    """A leader hears everybody, and all have what it had committed: the next fault is one alone. TCP
-    takes its time to go on after a partition."""
+    """A leader hears everybody, and all have what it had committed: the next fault is one alone.
+    TCP takes its time to go on after a partition."""
     view = wait_until(lambda: cluster.try_list(), "a list of members", timeout=30)
 
     def heard():
@@ -140,8 +140,8 @@ def fault_rounds(cluster, channel, load):
         mended = time.monotonic()
         wait_all_heard(cluster)
         print(f"round {number}: {kind} node {victim}{' (leader)' if victim == leader else ''}, "
-              f"service back after {seconds:.3f} s, all well {time.monotonic() - mended:.1f} s after "
-              f"its end, {len(load.books.created)} transfers", flush=True)
+              f"service back after {seconds:.3f} s, all well {time.monotonic() - mended:.1f} s "
+              f"after its end, {len(load.books.created)} transfers", flush=True)
         load.check()
         if seconds > FAILOVER_P99 or any(gap > TOLD_GAP for gap in load.books.gaps[gaps:]):
             story.tell()
@@ -151,7 +151,8 @@ def fault_rounds(cluster, channel, load):
 def test_nothing_is_lost_or_doubled_by_kills_pauses_and_partitions():
     print(f"seed {SEED}, {ROUNDS} rounds", flush=True)
     with own_network() as network, Cluster(network=network) as cluster, \
-            cluster.api.channel() as channel, Load(cluster.api.channel, SEED, pauses=PAUSES) as load:
+            cluster.api.channel() as channel, \
+            Load(cluster.api.channel, SEED, pauses=PAUSES) as load:
         outages = fault_rounds(cluster, channel, load)
         created = load.finish()
         cluster.digest(channel)

@@ -1,5 +1,5 @@
 """kill -9 of a random server of a playground under load, again and again: nothing that was
-acknowledged is lost, nothing is applied twice (load.py), and service is back within 3 s of each kill.
+acknowledged is lost, nothing is applied twice (load.py), and service is back within 3 s each time.
 
     tests/integration/test_kill.py                     30 rounds, about two minutes
     FENLU_KILL_ROUNDS=300 FENLU_KILL_SEED=7 tests/integration/test_kill.py

@@ -266,6 +266,24 @@ static void test_removed_leader_hands_over(void **state)
     rig_free(rig);
 }
 
+/* However it came to be alone: it hands over to nobody and is not waited for. */
+static void test_added_node_that_is_left_alone_drains(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_with_books(1);
+    install(rig, 1, 777);
+    assert_int_equal(add(rig, 0, 2), STATUS_OK);
+    settle(rig, 2, 2);
+    assert_int_equal(act(rig, leader_of(rig), ADMIN_REMOVE, 1), STATUS_OK);
+    settle(rig, 1, 1);
+    assert_int_equal(leader_of(rig), 1);
+    pay(rig);
+    node_drain(node_at(rig, 1));
+    sim_cluster_run(rig->cluster, 200 * NS_PER_MS);
+    assert_true(node_idle(node_at(rig, 1)));
+    rig_free(rig);
+}
+
 /* Its disk is lost; another one takes its id under a new incarnation. */
 static void test_replace_under_the_same_id(void **state)
 {
@@ -382,6 +400,7 @@ int main(void)
         cmocka_unit_test(test_change_under_way),
         cmocka_unit_test(test_removal_that_would_lose_the_majority),
         cmocka_unit_test(test_removed_leader_hands_over),
+        cmocka_unit_test(test_added_node_that_is_left_alone_drains),
         cmocka_unit_test(test_replace_under_the_same_id),
         cmocka_unit_test(test_empty_disk_under_the_old_id_is_not_heard),
         cmocka_unit_test(test_crash_at_every_point_of_an_addition),

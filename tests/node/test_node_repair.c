@@ -254,6 +254,35 @@ static void test_wrong_answers(void **state)
     rig_free(rig);
 }
 
+/* Look-ups whose index the node does not get to end with their time, and nothing of them stays. */
+static void test_reads_behind_damage(void **state)
+{
+    (void)state;
+    uint64_t marked = 0;
+    struct rig *rig = rig_paid(3, &marked);
+    uint32_t follower = (sim_cluster_leader(rig->cluster) + 1) % 3;
+    struct test_command command = look_up();
+    sim_cluster_crash(rig->cluster, follower, SIM_CRASH_KEPT);
+    damage(rig, follower, MARK);
+    sim_cluster_restart(rig->cluster, follower);
+    node_at(rig, follower)->repair.due_ns = UINT64_MAX; /* it does not ask */
+    sim_cluster_run(rig->cluster, NS_PER_S);
+    for (unsigned i = 0; i < 5; i++) {
+        struct request request = { .id = rig->next_id++,
+                                   .timeout_ns = NS_PER_S / 2,
+                                   .operation = command.header.operation,
+                                   .flags = REQUEST_FOLLOWER_READ };
+        sim_cluster_request(rig->cluster, 0, follower, &request, test_command_bytes(&command));
+        assert_int_equal(wait_for(rig, request.id)->status, STATUS_TIMEOUT);
+        assert_null(node_at(rig, follower)->groups_head);
+    }
+    assert_int_equal(node_at(rig, follower)->queued_count, 0);
+    node_at(rig, follower)->repair.due_ns = 0;
+    sim_cluster_run(rig->cluster, 3 * NS_PER_S);
+    assert_true(caught_up(rig, follower));
+    rig_free(rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -264,6 +293,7 @@ int main(void)
         cmocka_unit_test(test_crash_at_every_point_of_a_repair),
         cmocka_unit_test(test_alone_it_is_refused),
         cmocka_unit_test(test_wrong_answers),
+        cmocka_unit_test(test_reads_behind_damage),
     };
     log_configure(LOG_ERROR, LOG_FORMAT_LOGFMT);
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -262,6 +262,31 @@ static void test_bounded_wait(void **state)
     rig_free(rig);
 }
 
+static void ring_nobody(void *context)
+{
+    (void)context;
+}
+
+/* A disk that neither takes a write nor refuses it: the others commit, but nobody is answered. */
+static void test_leader_whose_disk_hangs_hands_over(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_new(3);
+    uint32_t leader = sim_cluster_leader(rig->cluster);
+    struct test_command command = accounts();
+    node_at(rig, leader)->options.host.ring_writer = ring_nobody;
+    uint64_t id = send_command(rig, leader, &command);
+    sim_cluster_run(rig->cluster, 10 * node_at(rig, leader)->options.election_timeout_ns);
+    assert_int_not_equal(node_at(rig, leader)->raft_now.role, RAFT_LEADER);
+    assert_int_equal(wait_for(rig, id)->status, STATUS_LEADER_LOST);
+    uint32_t next = sim_cluster_leader(rig->cluster);
+    assert_int_not_equal(next, SIM_NODES_MAX);
+    assert_int_not_equal(next, leader);
+    struct test_command read = look_up();
+    assert_int_equal(ask(rig, next, &read), STATUS_OK);
+    rig_free(rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -270,6 +295,7 @@ int main(void)
         cmocka_unit_test(test_one_follower),
         cmocka_unit_test(test_majority),
         cmocka_unit_test(test_leader_hands_over),
+        cmocka_unit_test(test_leader_whose_disk_hangs_hands_over),
         cmocka_unit_test(test_reserve),
         cmocka_unit_test(test_head_is_cut),
         cmocka_unit_test(test_follower_that_is_away_is_waited_for),

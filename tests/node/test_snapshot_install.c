@@ -76,6 +76,23 @@ static void a_log_of_another_history_goes(void **state)
     rig_free(rig);
 }
 
+/* The sender has a newer leader than the one whose offer this node followed. */
+static void a_snapshot_of_a_later_term_brings_its_term(void **state)
+{
+    (void)state;
+    struct rig *rig = arrived(8, 0);
+    struct disk *disk = &rig->target_disk->disk;
+    struct error error;
+    uint32_t repaired = 0;
+    rig->superblock.term = 2;
+    rig_ok(superblock_store(disk, "d", &rig->superblock, &error), &error);
+    assert_int_equal(finish(rig), INSTALL_DONE);
+    rig_ok(superblock_load(disk, "d", &rig->superblock, &repaired, &error), &error);
+    assert_int_equal(rig->superblock.term, 1 + RIG_ENTRIES / 10);
+    assert_int_equal(rig->superblock.voted_for, 0); /* it was for a candidate of term 2 */
+    rig_free(rig);
+}
+
 static void a_log_that_has_gone_past_drops_it(void **state)
 {
     (void)state;
@@ -358,6 +375,7 @@ int main(void)
         cmocka_unit_test(a_log_that_holds_the_entry_stays),
         cmocka_unit_test(a_log_that_ends_with_the_entry_stays),
         cmocka_unit_test(a_log_of_another_history_goes),
+        cmocka_unit_test(a_snapshot_of_a_later_term_brings_its_term),
         cmocka_unit_test(a_log_that_has_gone_past_drops_it),
         cmocka_unit_test(a_damaged_store_is_not_switched_in),
         cmocka_unit_test(another_store_is_not_switched_in),

@@ -200,6 +200,38 @@ static void a_fresh_leader_is_left_in_peace(void **state)
     one_stop(&node);
 }
 
+/* 2 gets it for its priority and hands it back, as with a full disk: not again at once. */
+static void a_leader_that_is_handed_back_to_waits_longer(void **state)
+{
+    (void)state;
+    struct raft_start start = { .config = one_config("1v 2v 3v") };
+    set_priority(&start.config, 1, 255);
+    struct one_node node;
+    one_start_as(&node, &start, 1, NULL, 0, 0);
+    one_lead(&node);
+    uint32_t waited = 0;
+    uint32_t before = 0;
+    for (uint32_t turn = 0; turn < 4; turn++) {
+        for (waited = 0; !one_status(&node).transferring; waited++) {
+            assert_true(waited < 1000);
+            one_tick(&node, HEARTBEAT_MS);
+            one_answer_heartbeat(&node, 2);
+        }
+        assert_true(turn == 0 || waited >= 2 * before - 1);
+        before = waited;
+        uint64_t term = one_status(&node).term;
+        one_receive(&node, one_message(RAFT_HEARTBEAT, 2, term + 1));
+        one_receive(&node, one_message(RAFT_TIMEOUT_NOW, 2, term + 1));
+        assert_int_equal(one_status(&node).role, RAFT_CANDIDATE);
+        one_written_all(&node);
+        one_receive_grant(&node, RAFT_VOTE_RESULT, 2);
+        one_written_all(&node);
+        one_receive_match(&node, 2, one_status(&node).last_index);
+        assert_true(one_status(&node).reads_ready);
+    }
+    one_stop(&node);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -210,6 +242,7 @@ int main(void)
         cmocka_unit_test(a_lower_priority_waits_longer),
         cmocka_unit_test(a_leader_hands_over_to_a_higher_priority),
         cmocka_unit_test(a_fresh_leader_is_left_in_peace),
+        cmocka_unit_test(a_leader_that_is_handed_back_to_waits_longer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

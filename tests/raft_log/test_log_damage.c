@@ -300,6 +300,27 @@ static void a_lost_log_is_seen(void **state)
     fixture_free(fixture);
 }
 
+/* Where a lost tail went is remembered until the log is that long again, or Raft has what it needs
+ * of it, which may be a shorter log of a later leader. */
+static void a_lost_tail_is_remembered_until_found(void **state)
+{
+    (void)state;
+    struct fixture *fixture = fixture_new(DAMAGE_SEGMENT, 23);
+    fixture_reopen(fixture);
+    assert_int_equal(fixture_append(fixture, 1, 3, 10), STATUS_OK);
+    fixture->superblock.lost_index = 9;
+    struct log_write write = { .hard_state = true, .term = 2 };
+    assert_int_equal(log_write(fixture->log, &write, 1, &fixture->error), STATUS_OK);
+    fixture_reopen(fixture);
+    assert_int_equal(fixture->recovered.lost_index, 9);
+    write = (struct log_write){ .hard_state = true, .term = 3, .lost_found = true };
+    assert_int_equal(log_write(fixture->log, &write, 1, &fixture->error), STATUS_OK);
+    fixture_reopen(fixture);
+    assert_int_equal(fixture->recovered.lost_index, 0);
+    assert_int_equal(fixture->superblock.lost_index, 0);
+    fixture_free(fixture);
+}
+
 /* Damage while the log is open is seen by the reader. */
 static void readers_see_damage(void **state)
 {
@@ -317,12 +338,19 @@ static void readers_see_damage(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(identifiers_are_repaired),    cmocka_unit_test(entry_headers_are_repaired),
-        cmocka_unit_test(headers_are_repaired),        cmocka_unit_test(a_lost_base_is_refused),
-        cmocka_unit_test(a_lost_empty_log_is_refused), cmocka_unit_test(marks_are_made_again),
-        cmocka_unit_test(bodies_are_never_cut),        cmocka_unit_test(lost_sectors_are_seen),
-        cmocka_unit_test(lost_files_are_seen),         cmocka_unit_test(groups_prove_each_other),
-        cmocka_unit_test(a_broken_chain_is_seen),      cmocka_unit_test(a_lost_log_is_seen),
+        cmocka_unit_test(identifiers_are_repaired),
+        cmocka_unit_test(entry_headers_are_repaired),
+        cmocka_unit_test(headers_are_repaired),
+        cmocka_unit_test(a_lost_base_is_refused),
+        cmocka_unit_test(a_lost_empty_log_is_refused),
+        cmocka_unit_test(marks_are_made_again),
+        cmocka_unit_test(bodies_are_never_cut),
+        cmocka_unit_test(lost_sectors_are_seen),
+        cmocka_unit_test(lost_files_are_seen),
+        cmocka_unit_test(groups_prove_each_other),
+        cmocka_unit_test(a_broken_chain_is_seen),
+        cmocka_unit_test(a_lost_log_is_seen),
+        cmocka_unit_test(a_lost_tail_is_remembered_until_found),
         cmocka_unit_test(readers_see_damage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
