@@ -53,6 +53,11 @@ static void release_bytes(void *context, void *data)
     requests_unref(request);
 }
 
+static uint16_t read_flags(const struct cluster_request *submitted)
+{
+    return submitted->stale ? REQUEST_STALE_READ : submitted->follower ? REQUEST_FOLLOWER_READ : 0;
+}
+
 static bool attempt(struct client_request *request, struct client_member *member, uint64_t now_ns)
 {
     struct requests *requests = request->table;
@@ -61,7 +66,7 @@ static bool attempt(struct client_request *request, struct client_member *member
         .id = wire_id,
         .timeout_ns = request->deadline_ns > now_ns ? request->deadline_ns - now_ns : 1,
         .operation = (uint16_t)request->submitted.operation,
-        .flags = request->submitted.stale ? REQUEST_STALE_READ : 0,
+        .flags = read_flags(&request->submitted),
     };
     uint8_t head[REQUEST_HEAD_SIZE];
     request_encode(head, &wire);
@@ -83,12 +88,28 @@ static bool attempt(struct client_request *request, struct client_member *member
     return true;
 }
 
+/* One of those that do not lead, in turns; the leader when it is alone. */
+static struct client_member *follower_for(struct cluster_client *client,
+                                          const struct client_request *request)
+{
+    struct client_member *leader = leader_member(client);
+    struct client_member *followers[RAFT_MEMBERS_MAX];
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < RAFT_MEMBERS_MAX; i++) {
+        if (client->members[i].open && &client->members[i] != leader) {
+            followers[count++] = &client->members[i];
+        }
+    }
+    return count > 0 ? followers[request->handle % count] : leader;
+}
+
 /* A stale read may go to any server when no leader is reachable. */
 static struct client_member *target_of(struct cluster_client *client,
                                        const struct client_request *request)
 {
     if (client->serving) {
-        return leader_member(client);
+        bool follower = request->submitted.follower && !request->to_leader;
+        return follower ? follower_for(client, request) : leader_member(client);
     }
     for (uint32_t i = 0; request->submitted.stale && i < RAFT_MEMBERS_MAX; i++) {
         if (client->members[i].open) {
@@ -119,6 +140,7 @@ static void retry(struct client_request *request, bool uncertain)
         request->submitted.bytes[offsetof(struct command_header, sequence) + 6] ^= 1;
     }
     request->wire_id = 0;
+    request->to_leader = true;
     requests_move(request, &request->table->retrying);
 }
 
@@ -132,8 +154,8 @@ void client_recall(struct client_member *member)
     }
 }
 
-/* Another member leads now: what others have not answered goes there. A stale read is answered by
- * whoever has it. */
+/* Another member leads now: what others have not answered goes there. A read that was asked of a
+ * follower is answered by whoever has it. */
 static void recall_others(struct cluster_client *client, const struct client_member *leader)
 {
     for (uint32_t i = 0; i < RAFT_MEMBERS_MAX; i++) {
@@ -144,7 +166,7 @@ static void recall_others(struct cluster_client *client, const struct client_mem
         }
         for (struct client_request *at = TAILQ_FIRST(sent); at != NULL; at = next) {
             next = TAILQ_NEXT(at, link);
-            if (!at->submitted.stale) {
+            if (!at->submitted.stale && !at->submitted.follower) {
                 retry(at, true);
             }
         }

@@ -4,9 +4,10 @@
  * Members: those of the options are where it begins; from then on it follows the cluster's own list
  * of members, dials those that are new and lets go of those that were removed. A member whose
  * address in the list is another than in the options is tried at both.
- * Every request goes to the leader. A write carries (incarnation of this client, sequence), and is
- * sent again with the same pair when the leader moves or a connection breaks: the ledger gives the
- * first answer back, so a retry changes nothing (ledger/core/replies.h).
+ * Every request goes to the leader, but for reads that are asked of followers: these go there once,
+ * and to the leader when the follower can't answer. A write carries (incarnation of this client,
+ * sequence), and is sent again with the same pair when the leader moves or a connection breaks: the
+ * ledger gives the first answer back, so a retry changes nothing (ledger/core/replies.h).
  *
  * Status of a completed request
  *   OK               the reply is the answer
@@ -77,10 +78,12 @@ uint32_t cluster_client_leader(const struct cluster_client *client);
 /* A command as in ledger/core/command.h with room for its header. */
 struct cluster_request {
     enum operation operation;
-    uint8_t *bytes;       /* malloc'd: COMMAND_HEADER_SIZE bytes, which the client fills in, then
-                             `count` events or ids */
-    uint32_t count;       /* 1..BATCH_EVENTS_MAX */
-    bool stale;           /* a read that may be answered by any server */
+    uint8_t *bytes; /* malloc'd: COMMAND_HEADER_SIZE bytes, which the client fills in, then
+                       `count` events or ids */
+    uint32_t count; /* 1..BATCH_EVENTS_MAX */
+    bool stale;     /* a read that may be answered by any server, with what it has */
+    bool follower;  /* a linearizable read that a follower answers, where there is one: it asks
+                       the leader how far it has to be */
     uint64_t deadline_ns; /* on the monotonic clock */
     cluster_callback callback;
     void *context;

@@ -30,6 +30,7 @@ struct client_request {
     uint64_t handle;
     uint64_t wire_id;     /* of the attempt under way */
     uint64_t deadline_ns; /* the caller's less the margin */
+    bool to_leader;       /* a read of a follower's that it could not answer */
     bool uncertain;       /* a write that a server may have, from an attempt that got no answer */
     size_t size;
     struct cluster_request submitted;

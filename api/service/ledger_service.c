@@ -16,22 +16,23 @@ static void on_answer(void *context, const struct cluster_answer *answer)
                                            answer->log_index));
 }
 
-/* Metadata "fenlu-read": "stale" or nothing; a value that is not known is refused, so that nobody
- * takes a read for fresher or staler than it is. */
-static bool read_mode(struct service_call *call, bool *stale)
+/* Metadata "fenlu-read": "stale", "follower" or nothing; a value that is not known is refused, so
+ * that nobody takes a read for fresher or staler than it is. */
+static bool read_mode(struct service_call *call, struct cluster_request *request)
 {
     struct bytes value;
-    *stale = false;
+    bool read = !operation_is_write(call->method->operation);
     if (!grpc_metadata_find(grpc_call_metadata(call->call), "fenlu-read", &value)) {
         return true;
     }
-    if (grpc_text_equal(value, "stale")) {
-        *stale = !operation_is_write(call->method->operation);
+    if (grpc_text_equal(value, "stale") || grpc_text_equal(value, "follower")) {
+        request->stale = read && grpc_text_equal(value, "stale");
+        request->follower = read && !request->stale;
         return true;
     }
     service_call_fail(call, STATUS_INVALID,
-                      "metadata fenlu-read: the only value is \"stale\"; leave it out for a "
-                      "linearizable read",
+                      "metadata fenlu-read: the values are \"stale\" and \"follower\"; leave it "
+                      "out for a linearizable read at the leader",
                       "fenlu-read");
     return false;
 }
@@ -42,8 +43,13 @@ void ledger_call(struct service_call *call, struct bytes message)
     enum operation operation = call->method->operation;
     struct converted converted;
     struct refusal refusal;
-    bool stale = false;
-    if (!read_mode(call, &stale)) {
+    struct cluster_request request = {
+        .operation = operation,
+        .deadline_ns = grpc_call_deadline_ns(call->call),
+        .callback = on_answer,
+        .context = call,
+    };
+    if (!read_mode(call, &request)) {
         return;
     }
     enum status status = convert_request(operation, message, &converted, &refusal);
@@ -56,15 +62,8 @@ void ledger_call(struct service_call *call, struct bytes message)
         return;
     }
     if (status == STATUS_OK) {
-        struct cluster_request request = {
-            .operation = operation,
-            .bytes = converted.command,
-            .count = converted.count,
-            .stale = stale,
-            .deadline_ns = grpc_call_deadline_ns(call->call),
-            .callback = on_answer,
-            .context = call,
-        };
+        request.bytes = converted.command;
+        request.count = converted.count;
         status = cluster_client_submit(service->client, &request, &call->handle);
         if (status != STATUS_OK) {
             free(converted.command);

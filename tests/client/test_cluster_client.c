@@ -415,6 +415,38 @@ static void test_stale_reads_need_no_leader(void **state)
     assert_int_equal(strict.count, 0);
 }
 
+static void read_at_a_follower(struct seen *seen)
+{
+    struct cluster_request request = request_of(seen);
+    uint64_t handle = 0;
+    request.operation = OPERATION_LOOK_UP_ACCOUNTS;
+    request.follower = true;
+    assert_int_equal(cluster_client_submit(world.client, &request, &handle), STATUS_OK);
+}
+
+static void test_reads_of_followers(void **state)
+{
+    (void)state;
+    static struct seen seen[6];
+    lead(1, 4);
+    for (uint32_t i = 0; i < 6; i++) {
+        read_at_a_follower(&seen[i]);
+    }
+    assert_int_equal(fake_commands_count(0), 0);
+    assert_true(fake_commands_count(1) > 0 && fake_commands_count(2) > 0);
+    assert_int_equal(fake_commands_count(1) + fake_commands_count(2), 6);
+    assert_int_equal(fake_command(1)->request.flags, REQUEST_FOLLOWER_READ);
+    answer(1, (struct reply){ .status = STATUS_NOT_LEADER, .leader = 1, .term = 4 });
+    pass_ms(50);
+    assert_int_equal(fake_commands_count(0), 1); /* the follower could not: the leader can */
+    fake_down(2);
+    fake_down(1);
+    pass_ms(50);
+    assert_int_equal(fake_commands_count(0), 6);
+    read_at_a_follower(&seen[0]);
+    assert_int_equal(fake_commands_count(0), 7); /* the only one there is */
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -441,6 +473,7 @@ int main(void)
         CASE(test_a_server_that_shuts_down),
         CASE(test_an_unsound_answer),
         CASE(test_stale_reads_need_no_leader),
+        CASE(test_reads_of_followers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

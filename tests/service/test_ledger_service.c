@@ -268,6 +268,7 @@ static void test_stale_reads(void **state)
 {
     (void)state;
     static const char *const STALE[] = { "fenlu-read", "stale" };
+    static const char *const FOLLOWER[] = { "fenlu-read", "follower" };
     static const char *const OTHER[] = { "fenlu-read", "fresh" };
     fixture_lead(1);
     call_start(&call, LOOK_UP, ONE_ID, sizeof ONE_ID, STALE, 1000);
@@ -278,6 +279,11 @@ static void test_stale_reads(void **state)
     expect_failure(GRPC_INVALID_ARGUMENT, "INVALID", NOT_APPLIED, false);
     call_start(&call, LOOK_UP, ONE_ID, sizeof ONE_ID, NULL, 1000);
     assert_int_equal(fake_command(0)->request.flags, 0);
+    grpc_client_cancel(call.grpc);
+    call_free(&call);
+    call_start(&call, LOOK_UP, ONE_ID, sizeof ONE_ID, FOLLOWER, 1000);
+    uint32_t other = fake_commands_count(1) > 0 ? 1 : 2; /* 0 leads */
+    assert_int_equal(fake_command(other)->request.flags, REQUEST_FOLLOWER_READ);
     grpc_client_cancel(call.grpc);
 }
 
