@@ -5,6 +5,8 @@
  * rings (ring.h). Production runs each stage in a worker; the simulator calls `step` itself.
  * Ringing is cheap when the worker is awake (one atomic), and never lost: a ring that comes during
  * a step leads to another step.
+ * Stages end one after another and ring each other until the last has:
+ * a ring after the stop does nothing, so mutex and bell have static initialisers and live on.
  * Threads  worker_ring from any; the rest from the thread that started it.
  */
 #pragma once

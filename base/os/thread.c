@@ -35,14 +35,10 @@ enum status worker_start(struct worker *worker, const char *name, bool (*step)(v
     worker->rung = false;
     worker->sleeping = false;
     worker->stopping = false;
-    int result = pthread_mutex_init(&worker->mutex, NULL);
-    ASSERT(result == 0);
-    result = pthread_cond_init(&worker->bell, NULL);
-    ASSERT(result == 0);
-    result = pthread_create(&worker->thread, NULL, run, worker);
+    worker->mutex = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
+    worker->bell = (pthread_cond_t)PTHREAD_COND_INITIALIZER;
+    int result = pthread_create(&worker->thread, NULL, run, worker);
     if (result != 0) {
-        (void)pthread_cond_destroy(&worker->bell);
-        (void)pthread_mutex_destroy(&worker->mutex);
         return error_set_errno(error, result, "cannot start the thread %s", name);
     }
     (void)pthread_setname_np(worker->thread, name);
@@ -71,6 +67,4 @@ void worker_stop(struct worker *worker)
     wake(worker);
     int result = pthread_join(worker->thread, NULL);
     ASSERT(result == 0);
-    (void)pthread_cond_destroy(&worker->bell);
-    (void)pthread_mutex_destroy(&worker->mutex);
 }

@@ -209,6 +209,7 @@ static enum status start_workers(struct server *server, struct error *error)
             stop_workers(server, i);
             return status;
         }
+        worker_ring(&server->workers[i]); /* for what was rung before there was a thread */
     }
     return STATUS_OK;
 }
