@@ -2,8 +2,9 @@
  *
  * MUTATION(name) is the constant false, and leaves nothing in an object file, unless the build
  * defines FENLU_MUTATIONS (CMake preset `mutation`); there it is true while that mutation is
- * selected: `fenlu sim --mutate NAME`, one at a time. scripts/mutate runs them all and says what
- * caught each; docs/mutations.md tells how to add one. A release build with them does not compile.
+ * selected, one at a time: `fenlu sim --mutate NAME`, or FENLU_MUTATION=NAME in the environment of
+ * a unit test. scripts/mutate runs them all and says what caught each; docs/mutations.md tells how
+ * to add one. A release build with them does not compile.
  *
  * A point in the code is one condition whose wrong side is the bug, on a line of its own:
  *     if (term != raft->term && !MUTATION(raft_commit_old_term)) {

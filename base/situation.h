@@ -32,7 +32,6 @@
     X(raft_old_leader_told, "a leader of an old term was told so")                                 \
     X(raft_append_repeated, "an APPEND brought nothing new")                                       \
     X(raft_conflict_cut, "a conflicting tail was cut")                                             \
-    X(raft_conflict_at_base, "an APPEND referred to an entry of a term that is forgotten here")    \
     X(raft_snapshot_not_needed, "a node that was offered a snapshot had the entries after all")    \
     X(raft_append_sent_again, "an APPEND or its answer was lost and sent again")                   \
     X(raft_conflict_skipped_a_term, "a refusal led a leader over more than one entry")             \
@@ -71,7 +70,6 @@
     X(snapshot_installed, "a snapshot took the place of a store")                                  \
     X(snapshot_install_went_on, "a crash interrupted an install, which went on")                   \
     X(snapshot_log_kept, "the log behind an installed snapshot was its own, and stayed")           \
-    X(snapshot_log_conflicted, "the log differed from the snapshot at its end")                    \
     X(snapshot_resumed, "a snapshot went on after a restart or a pause")                           \
     X(snapshot_begun_anew, "a snapshot was given up for another one")                              \
     X(snapshot_leader_changed, "another leader offered a snapshot while one was under way")        \

@@ -71,6 +71,10 @@ static void said_durable(struct check *check, const struct sim_node *node, uint6
     struct raft_status now; /* of this moment: the step in which it speaks is not over */
     raft_status(node->node->raft, &now);
     const struct node *inside = node->node;
+    if (term < now.term) {
+        return; /* it waited for its write, and another leader's entries may be written there now;
+                   what it says was true in its term, before this node heard of a later one */
+    }
     bool untold = inside->written_sequence > inside->collected_sequence; /* to Raft, of writes */
     if (index > now.durable_index && !untold) {
         check_fail(check, CHECK_DURABLE, "node %u says that it holds %llu durably, which is %llu",

@@ -89,6 +89,8 @@ static void note_bindings(struct sim_faults *faults)
             const struct sim_node *meant = faults->cluster->nodes[member->id - 1];
             if (meant != NULL && meant->incarnation == member->incarnation) {
                 faults->binds[meant->at] |= 1U << at;
+            } else if (meant != NULL) { /* added again, and not heard since */
+                faults->binds[meant->at] &= ~(1U << at);
             }
         }
     }

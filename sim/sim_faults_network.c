@@ -118,7 +118,9 @@ void sim_fault_slow_link(struct sim_faults *faults)
     uint32_t to = sim_faults_pick(faults, false);
     if (from != to && from != SIM_NODES_MAX && to != SIM_NODES_MAX) {
         struct sim_link *link = &faults->cluster->links[from][to];
-        link->slow_ns = random_below(&faults->random, 400) * NS_PER_MS;
+        /* Some answers come when nobody waits for them any more. */
+        link->slow_ns =
+            random_below(&faults->random, 2 * faults->plan.election_timeout_ns + 100 * NS_PER_MS);
         sim_faults_say(faults, "node %u to node %u takes %llu ms more", from + 1, to + 1,
                        (unsigned long long)(link->slow_ns / NS_PER_MS));
     }

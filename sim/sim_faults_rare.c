@@ -153,7 +153,7 @@ void sim_fault_churn(struct sim_faults *faults)
     watch_leaders(faults);
 }
 
-/* --- the end of a log --------------------------------------------------------------------------
+/* --- logs --------------------------------------------------------------------------------------
  */
 
 enum { TAIL_MAX = 8 };
@@ -179,7 +179,7 @@ static bool is_marked(struct sim_node *node, const struct log_segment *segment, 
            mark.durable == segment->slots;
 }
 
-static bool find_end(struct sim_node *node, struct log_end *end, uint32_t slots)
+static bool find_end(struct sim_node *node, struct log_end *end, uint32_t slots, bool headers)
 {
     const struct log *log = node->log;
     const struct log_segment *segment = log->live == 0 ? NULL : log->segments[log->live - 1];
@@ -193,7 +193,7 @@ static bool find_end(struct sim_node *node, struct log_end *end, uint32_t slots)
     for (uint32_t slot = first; slot < segment->slots; slot++) {
         end->places[end->count++] = segment_slot_offset(slot);
     }
-    for (uint32_t i = 0; i < segment->count; i++) {
+    for (uint32_t i = 0; headers && i < segment->count; i++) {
         const struct log_location *location = &segment->locations[i];
         if (location->offset != LOG_UNKNOWN && location->slot >= first) {
             end->places[end->count++] = location->offset;
@@ -202,14 +202,52 @@ static bool find_end(struct sim_node *node, struct log_end *end, uint32_t slots)
     return true;
 }
 
+static uint64_t find_body(struct sim_faults *faults, const struct log_segment *segment)
+{
+    const struct log_location *location =
+        &segment->locations[random_below(&faults->random, segment->count)];
+    if (location->offset == LOG_UNKNOWN || location->body_size == 0) {
+        return 0;
+    }
+    return location->offset + RAFT_ENTRY_HEADER_SIZE +
+           random_below(&faults->random, location->body_size);
+}
+
+/* What it is, is known; what is in it has to come from somebody who still has it. */
+void sim_fault_lose_entry(struct sim_faults *faults)
+{
+    const uint32_t at = sim_faults_pick_frail(faults, true);
+    struct sim_node *node = at == SIM_NODES_MAX ? NULL : faults->cluster->nodes[at];
+    if (node == NULL || node->log->live == 0) {
+        return;
+    }
+    const uint32_t live = node->log->live;
+    const uint32_t place = (uint32_t)random_below(&faults->random, live);
+    const struct log_segment *segment = node->log->segments[place];
+    struct log_end end = { .count = 0 };
+    struct error error;
+    if (segment->count == 0 ||
+        log_path(node->log, segment->sequence, end.path, &error) != STATUS_OK ||
+        (place + 1 == live && !is_marked(node, segment, end.path))) {
+        return;
+    }
+    const uint64_t byte = find_body(faults, segment);
+    if (byte != 0) {
+        sim_cluster_crash(faults->cluster, at, SIM_CRASH_KEPT);
+        sim_disk_flip(node->disk, end.path, byte);
+        sim_faults_say(faults, "an entry of node %u's log is damaged", at + 1);
+    }
+}
+
 /* The process ends, and while it is down, what its log says of its last entries is damaged. */
 void sim_fault_lose_tail(struct sim_faults *faults)
 {
     struct sim_cluster *cluster = faults->cluster;
     const uint32_t at = sim_faults_pick_frail(faults, true);
     const uint32_t slots = (uint32_t)random_between(&faults->random, 1, TAIL_MAX);
+    const bool headers = !random_chance(&faults->random, 1, 8); /* else they make the slots again */
     struct log_end end = { .count = 0 };
-    if (at == SIM_NODES_MAX || !find_end(cluster->nodes[at], &end, slots)) {
+    if (at == SIM_NODES_MAX || !find_end(cluster->nodes[at], &end, slots, headers)) {
         return;
     }
     sim_cluster_crash(cluster, at, SIM_CRASH_KEPT);

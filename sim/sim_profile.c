@@ -66,7 +66,8 @@ const char *sim_fault_text(enum sim_fault fault)
     .every_ms[SIM_FAULT_rot] = { 1000, 8000 },                                                     \
     .every_ms[SIM_FAULT_lose_sector] = { 2000, 12000 },                                            \
     .every_ms[SIM_FAULT_misdirect] = { 3000, 15000 },                                              \
-    .every_ms[SIM_FAULT_lose_tail] = { 2000, 12000 }
+    .every_ms[SIM_FAULT_lose_tail] = { 2000, 12000 },                                              \
+    .every_ms[SIM_FAULT_lose_entry] = { 2000, 12000 }
 
 #define OPERATORS                                                                                  \
     .every_ms[SIM_FAULT_transfer] = { 1500, 10000 },                                               \
@@ -108,6 +109,8 @@ static const struct sim_profile PROFILES[] = {
       .every_ms[SIM_FAULT_rot] = { 2000, 12000 },
       .every_ms[SIM_FAULT_lose_sector] = { 2000, 12000 },
       .every_ms[SIM_FAULT_lose_tail] = { 2000, 12000 },
+      .every_ms[SIM_FAULT_lose_entry] = { 1000, 8000 },
+      .every_ms[SIM_FAULT_old_leader] = { 2000, 12000 },
       .every_ms[SIM_FAULT_crash] = { 1000, 8000 },
       .every_ms[SIM_FAULT_crash_in_write] = { 1000, 8000 },
       .every_ms[SIM_FAULT_kill] = { 2000, 10000 } },

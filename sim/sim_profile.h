@@ -44,7 +44,8 @@
     X(old_leader, "a leader is cut off, and learns late that there is another one")                \
     X(churn, "leaders are cut off as soon as they lead, one after the other")                      \
     X(transfer_astray, "an operator moves leadership to a node that stands still")                 \
-    X(lose_tail, "the end of a frail node's log is damaged")
+    X(lose_tail, "the end of a frail node's log is damaged")                                       \
+    X(lose_entry, "an entry of a frail node's log is damaged")
 
 #define SIM_FAULT_ENUM(name, text) SIM_FAULT_##name,
 enum sim_fault { SIM_FAULT_MAP(SIM_FAULT_ENUM) SIM_FAULT_COUNT };

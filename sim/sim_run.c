@@ -16,7 +16,8 @@
 enum { LIVENESS_ENTRIES = 5, EXIT_VIOLATION = 1, WHY_MAX = 128 };
 static const uint64_t PIECE_NS = 50 * NS_PER_MS;
 static const uint64_t LIVENESS_NS = 60 * NS_PER_S;
-static const uint64_t END_NS = 180 * NS_PER_S;
+/* Several may need a snapshot: the source serves one after the other, at the plan's rate. */
+static const uint64_t END_NS = 900 * NS_PER_S;
 
 struct run {
     const struct sim_run_options *options;

@@ -85,6 +85,7 @@ void client_after(struct client *client, uint64_t delay_ns, void (*act)(void *cl
 /* workload_trades.c */
 const struct trade *trade_pick(struct random *random, bool orderly);
 const struct trade *trade_reading(void);
+const struct trade *trade_of_all(void);
 void pool_add(struct pool *pool, u128 id);
 
 /* workload_raw.c */

@@ -288,7 +288,12 @@ static const struct trade TRADES[] = {
     { "stale read", 1, make_stale_read },
     { "large", 1, make_large },
 };
-enum { TRADE_COUNT = sizeof TRADES / sizeof TRADES[0], TRADES_ORDERLY = 4, TRADE_READ = 3 };
+enum {
+    TRADE_COUNT = sizeof TRADES / sizeof TRADES[0],
+    TRADES_ORDERLY = 4,
+    TRADE_MIXED = 0,
+    TRADE_READ = 3
+};
 
 const struct trade *trade_pick(struct random *random, bool orderly)
 {
@@ -310,9 +315,14 @@ const struct trade *trade_reading(void)
     return &TRADES[TRADE_READ];
 }
 
+const struct trade *trade_of_all(void)
+{
+    return &TRADES[TRADE_MIXED];
+}
+
 static void make_mixed(struct client *client)
 {
-    const struct trade *trade = &TRADES[0];
+    const struct trade *trade = &TRADES[TRADE_MIXED];
     while (trade->make == make_mixed) {
         trade = trade_pick(&client->workload->random, client->workload->options.orderly);
     }

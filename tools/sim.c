@@ -46,6 +46,7 @@ static int trace_one(const struct wishes *wishes, const struct sim_profile *prof
 static bool all_reached(const struct sim_total *total)
 {
     uint32_t missed = 0;
+    (void)fflush(stdout);
     for (uint32_t i = 0; i < SITUATION_COUNT; i++) {
         if (total->situation_seeds[i] == 0) {
             missed++;

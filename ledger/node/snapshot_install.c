@@ -82,8 +82,6 @@ static enum status plan_log(const struct switching *switching, struct log *log,
     if (chain == manifest->chain || MUTATION(snapshot_keeps_a_conflicting_log)) {
         *plan = LOG_KEPT;
         SITUATION(snapshot_log_kept);
-    } else {
-        SITUATION(snapshot_log_conflicted);
     }
     return STATUS_OK;
 }

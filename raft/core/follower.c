@@ -114,7 +114,6 @@ void follower_append(struct raft *raft, const struct raft_message *message)
                                                            : term_log_term(&raft->log, prev_index);
     if (prev_term != message->prev_term && prev_index > raft->commit_index) {
         if (prev_term == 0) {
-            SITUATION(raft_conflict_at_base);
             refuse(raft, message, raft->commit_index + 1, 0);
             return;
         }

@@ -93,6 +93,22 @@ static void a_snapshot_of_a_later_term_brings_its_term(void **state)
     rig_free(rig);
 }
 
+/* It promised entries that neither its old log nor the snapshot has. */
+static void a_lost_tail_stays_lost(void **state)
+{
+    (void)state;
+    struct rig *rig = arrived(8, 0);
+    struct disk *disk = &rig->target_disk->disk;
+    struct error error;
+    uint32_t repaired = 0;
+    rig->superblock.lost_index = 2 * RIG_ENTRIES;
+    rig_ok(superblock_store(disk, "d", &rig->superblock, &error), &error);
+    assert_int_equal(finish(rig), INSTALL_DONE);
+    rig_ok(superblock_load(disk, "d", &rig->superblock, &repaired, &error), &error);
+    assert_int_equal(rig->superblock.lost_index, 2 * RIG_ENTRIES);
+    rig_free(rig);
+}
+
 static void a_log_that_has_gone_past_drops_it(void **state)
 {
     (void)state;
@@ -376,6 +392,7 @@ int main(void)
         cmocka_unit_test(a_log_that_ends_with_the_entry_stays),
         cmocka_unit_test(a_log_of_another_history_goes),
         cmocka_unit_test(a_snapshot_of_a_later_term_brings_its_term),
+        cmocka_unit_test(a_lost_tail_stays_lost),
         cmocka_unit_test(a_log_that_has_gone_past_drops_it),
         cmocka_unit_test(a_damaged_store_is_not_switched_in),
         cmocka_unit_test(another_store_is_not_switched_in),
