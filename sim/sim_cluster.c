@@ -69,8 +69,10 @@ struct sim_cluster *sim_cluster_new(const struct sim_options *options)
 static void free_events(struct sim_cluster *cluster)
 {
     for (uint32_t i = 0; i < cluster->queue.count; i++) {
-        if (cluster->queue.heap[i].kind == SIM_EVENT_PACKET) {
-            free(cluster->queue.heap[i].data);
+        const struct sim_event *event = &cluster->queue.heap[i];
+        if (event->kind == SIM_EVENT_PACKET ||
+            (event->kind == SIM_EVENT_ACT && event->detail != 0)) {
+            free(event->data);
         }
     }
     sim_queue_close(&cluster->queue);
@@ -146,12 +148,26 @@ uint32_t sim_cluster_leader(const struct sim_cluster *cluster)
 /* --- events ------------------------------------------------------------------------------------
  */
 
+static void put_act(struct sim_cluster *cluster, uint64_t at_ns, void (*act)(void *context),
+                    void *context, bool given)
+{
+    struct sim_event event = { .at_ns = at_ns > cluster->now_ns ? at_ns : cluster->now_ns,
+                               .kind = SIM_EVENT_ACT,
+                               .act = act,
+                               .data = context,
+                               .detail = given };
+    sim_queue_put(&cluster->queue, &event);
+}
+
 void sim_at(struct sim_cluster *cluster, uint64_t at_ns, void (*act)(void *context), void *context)
 {
-    at_ns = at_ns > cluster->now_ns ? at_ns : cluster->now_ns;
-    sim_queue_put(
-        &cluster->queue,
-        &(struct sim_event){ .at_ns = at_ns, .kind = SIM_EVENT_ACT, .act = act, .data = context });
+    put_act(cluster, at_ns, act, context, false);
+}
+
+void sim_at_given(struct sim_cluster *cluster, uint64_t at_ns, void (*act)(void *context),
+                  void *context)
+{
+    put_act(cluster, at_ns, act, context, true);
 }
 
 /* What is to happen in a paused process waits. It wakes up to what has come, before it looks at its

@@ -180,6 +180,10 @@ void sim_cluster_run(struct sim_cluster *cluster, uint64_t duration_ns);
 void sim_cluster_step(struct sim_cluster *cluster, uint64_t until_ns);
 /* Calls act(context) at that time (not before now). */
 void sim_at(struct sim_cluster *cluster, uint64_t at_ns, void (*act)(void *context), void *context);
+/* The same with a context from malloc: `act` frees it, or the cluster when that time never comes.
+ */
+void sim_at_given(struct sim_cluster *cluster, uint64_t at_ns, void (*act)(void *context),
+                  void *context);
 uint64_t sim_mono_ns(const struct sim_node *node);
 uint64_t sim_wall_ns(const struct sim_node *node);
 /* From now on its clock runs at another speed. */

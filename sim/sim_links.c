@@ -117,7 +117,8 @@ static void dial(struct sim_cluster *cluster, uint32_t from, uint32_t to)
     ASSERT(made != NULL);
     *made = (struct dial){ cluster, from, to, { a->run, b->run } };
     link->dialling = true;
-    sim_at(cluster, cluster->now_ns + random_below(&cluster->random, DIAL_MAX_NS), greet, made);
+    sim_at_given(cluster, cluster->now_ns + random_below(&cluster->random, DIAL_MAX_NS), greet,
+                 made);
 }
 
 static void cut(struct sim_cluster *cluster, uint32_t from, uint32_t to)

@@ -15,7 +15,7 @@ enum sim_event_kind {
     SIM_EVENT_STAGE,  /* detail: enum sim_stage, of node `at` in its run `run` */
     SIM_EVENT_FLUSH,  /* the end of the loop's iteration */
     SIM_EVENT_TICK,
-    SIM_EVENT_ACT, /* act(data) */
+    SIM_EVENT_ACT, /* act(data); detail: data is malloc'd, for act to free */
 };
 
 struct sim_event {

@@ -93,8 +93,8 @@ void raw_send(struct client *client)
     }
     put_on_wire(client, client->target);
     *patience = (struct patience){ client, request_id(client, client->attempt) };
-    sim_at(cluster, cluster->now_ns + random_between(&workload->random, 50, 400) * NS_PER_MS,
-           silence, patience);
+    sim_at_given(cluster, cluster->now_ns + random_between(&workload->random, 50, 400) * NS_PER_MS,
+                 silence, patience);
 }
 
 static void send_again(void *context)
