@@ -37,7 +37,8 @@ static const struct known *entry_at(const struct check *check, const struct view
     return book_find(check, index, view_chain(check, view, index));
 }
 
-/* A list that is damaged here is left out until it is repaired. */
+/* A list that is damaged here is left out until it is repaired; the log tells of the last two, so
+ * with both damaged the node goes by an older one than it has. It does not stand meanwhile. */
 void member_check_config(const struct check *check, const struct sim_node *node,
                          const struct view *view)
 {
@@ -45,7 +46,7 @@ void member_check_config(const struct check *check, const struct sim_node *node,
     const uint64_t damaged = node->node->raft_now.first_damaged;
     for (uint64_t index = view->last; index > holds; index--) {
         const struct known *known = entry_at(check, view, index);
-        const bool readable = damaged == 0 || index < damaged;
+        const bool readable = (damaged == 0 || index < damaged) && !node->node->config.unreadable;
         if (known != NULL && known->kind == ENTRY_MEMBERS && readable) {
             check_fail(check, CHECK_CONFIG,
                        "node %u goes by the configuration of entry %llu, and has that of %llu",
