@@ -5,13 +5,14 @@ restart. Mounting needs root: skipped where that is not allowed."""
 import contextlib
 import pathlib
 import resource
+import signal
 import subprocess
 import time
 
 import grpc
 
 from fenlu_test import (Dev, Ledger, Skip, account, cluster_status, errors_pb2, error_detail,
-                        failure, health_pb2, id_bytes, id_number, ledger_pb2, main, run_fenlu,
+                        failure, health_pb2, id_bytes, id_number, ledger_pb2, main, new_ids, run_fenlu,
                         scratch_path, statuses, transfer, unary, wait_until, whole)
 from own_cluster import Cluster
 
@@ -85,6 +86,15 @@ def check_refused(error, words):
     assert detail.outcome == errors_pb2.OUTCOME_NOT_APPLIED, detail
     for word in words:
         assert word in error.details(), error
+
+
+def majority_refuses(ledger):
+    """Whether a write that books nothing is refused because a majority has no room."""
+    try:
+        ledger.create_accounts([account(new_ids(1)[0])])
+        return False
+    except grpc.RpcError as error:
+        return "majority" in error.details()
 
 
 def health(channel):
@@ -246,6 +256,10 @@ def test_without_room_on_a_majority_writers_are_refused_and_the_rest_goes_on():
         for disk in (disk2, disk3):
             take_room(disk)
         last, error = fill(ledger, 2_000_000)
+        check_refused(error, [])
+        # The first refusal may be that of a leader that was full itself, and hands over.
+        wait_until(lambda: majority_refuses(ledger), "a leader that knows of the majority")
+        error = failure(post, ledger, last + 1, 1)
         check_refused(error, ["majority of the members have room", "fenlu status"])
         check_reads(channel, ledger, last)
         for id in (2, 3):
@@ -300,8 +314,11 @@ def test_a_limit_on_the_size_of_files():
         resource.prlimit(dev.pid, resource.RLIMIT_FSIZE, (4096, 4096))
         error = failure(post, ledger, 1001, 1000)
         assert error.code() == grpc.StatusCode.UNAVAILABLE, error
-        assert dev.wait() == 3, dev.log_tail()
-        assert "event=fatal" in dev.log_tail() and "no space" in dev.log_tail(), dev.log_tail()
+        code, words = dev.wait(), dev.log_tail()
+        if code == -signal.SIGABRT:  # a write of RocksDB's own failed first, and Debian's asserts
+            assert "rocksdb" in words, words
+        else:
+            assert code == 3 and "event=fatal" in words and "no space" in words, (code, words)
     with Dev("--disk-reserve-mib", 0, data=dev.data) as again, again.channel() as channel:
         ledger = Ledger(channel)
         assert post(ledger, 1001, 1000) <= {CREATED, EXISTS}
