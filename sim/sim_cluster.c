@@ -102,15 +102,20 @@ void sim_cluster_calm_network(struct sim_cluster *cluster)
     }
 }
 
-void sim_cluster_heal(struct sim_cluster *cluster)
+void sim_cluster_quick_stages(struct sim_cluster *cluster)
 {
-    sim_cluster_calm_network(cluster);
-    cluster->install_crashes = false;
     cluster->stage_delay_max_ns[SIM_LOOP] = 20 * NS_PER_US;
     cluster->stage_delay_max_ns[SIM_WRITER] = NS_PER_MS;
     cluster->stage_delay_max_ns[SIM_MACHINE] = 100 * NS_PER_US;
     cluster->stage_delay_max_ns[SIM_SEALER] = NS_PER_MS;
     cluster->stage_delay_max_ns[SIM_KEEPER] = NS_PER_MS;
+}
+
+void sim_cluster_heal(struct sim_cluster *cluster)
+{
+    sim_cluster_calm_network(cluster);
+    cluster->install_crashes = false;
+    sim_cluster_quick_stages(cluster);
     for (uint32_t at = 0; at < SIM_NODES_MAX; at++) {
         struct sim_node *node = cluster->nodes[at];
         if (node == NULL) {

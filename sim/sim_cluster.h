@@ -205,6 +205,8 @@ void sim_cluster_restart(struct sim_cluster *cluster, uint32_t at);
 void sim_cluster_heal(struct sim_cluster *cluster);
 /* The same for the network alone. */
 void sim_cluster_calm_network(struct sim_cluster *cluster);
+/* Every stage takes what it takes on a good day. */
+void sim_cluster_quick_stages(struct sim_cluster *cluster);
 /* The live leader of the highest term; SIM_NODES_MAX when there is none. */
 uint32_t sim_cluster_leader(const struct sim_cluster *cluster);
 /* Runs one event of the node (sim_cluster.c gives it). */

@@ -238,11 +238,7 @@ void sim_faults_spare(struct sim_faults *faults, uint32_t core)
     faults->spared = core;
     sim_operator_mend_releases(faults);
     sim_cluster_calm_network(cluster);
-    cluster->stage_delay_max_ns[SIM_LOOP] = 20 * NS_PER_US;
-    cluster->stage_delay_max_ns[SIM_WRITER] = NS_PER_MS;
-    cluster->stage_delay_max_ns[SIM_MACHINE] = 100 * NS_PER_US;
-    cluster->stage_delay_max_ns[SIM_SEALER] = NS_PER_MS;
-    cluster->stage_delay_max_ns[SIM_KEEPER] = NS_PER_MS;
+    sim_cluster_quick_stages(cluster);
     for (uint32_t at = 0; at < SIM_NODES_MAX; at++) {
         struct sim_node *node = cluster->nodes[at];
         if (node == NULL) {
