@@ -56,6 +56,12 @@ enum {
     DISK_FREE_STOP_MIB = 256, /* below this the leader refuses writes with RESOURCE_EXHAUSTED */
 };
 
+/* --- the store on disk ----------------------------------------------------------------------- */
+enum {
+    STORE_OPEN_FILES_MAX = 512,  /* tables that RocksDB keeps open */
+    STORE_VERIFY_FILES_MAX = 64, /* and those of them that the scrubber reads, opened once more */
+};
+
 /* --- snapshots and scrubbing ----------------------------------------------------------------- */
 enum {
     SNAPSHOT_CHUNK_SIZE = 1024 * 1024, /* the piece that is asked for, and has one checksum */

@@ -93,6 +93,10 @@
     X(raft_hard_state_not_written, "a new term or vote is not written")                            \
     X(node_lost_leader_says_not_applied,                                                           \
       "a deposed leader says that what it proposed is not applied")                                \
+    X(node_late_write_says_not_applied,                                                            \
+      "a write that waits past its deadline is said to be not applied")                            \
+    X(node_forgets_who_is_connected,                                                               \
+      "a member that is removed and added again while it is connected is not known any more")      \
     X(ledger_members_lost_at_start, "the configuration is not taken from the checkpoint")          \
     X(snapshot_keeps_a_conflicting_log, "a log that differs from the snapshot stays behind it")    \
     X(snapshot_forgets_lost_tail, "a node that installs a snapshot forgets that it lost its tail") \

@@ -52,6 +52,8 @@
     X(log_superblock_copy_repaired,                                                                \
       "a copy of the superblock was damaged or torn, and written again")                           \
     X(log_segment_recycled, "a segment that was cut off the head became a spare")                  \
+    X(log_unfinished_spare_dropped,                                                                \
+      "a spare segment that a crash had left too small was removed, the disk being full")          \
     X(store_later_record_ignored,                                                                  \
       "a record from after the checkpoint, which a crash left, did not count")                     \
     X(machine_waited_for_seal, "an entry waited because the seal before was still running")        \
@@ -64,6 +66,13 @@
     X(node_entry_repaired, "a damaged entry was repaired from a peer")                             \
     X(node_full_disk_hands_over, "a leader with a full disk handed over")                          \
     X(node_append_without_room, "a follower with a full disk let entries pass")                    \
+    X(node_append_from_reserve, "a follower with a full disk took a no-op or a list of members")   \
+    X(node_append_taken_empty, "a follower with a full disk told where the logs agree")            \
+    X(node_hung_disk_hands_over, "a leader whose disk did not finish a write handed over")         \
+    X(node_write_waited_too_long, "a write that was under way had waited past its deadline")       \
+    X(node_drain_hands_over_again, "a node about to stop handed over once more")                   \
+    X(node_fetched_for_a_follower,                                                                 \
+      "entries for a follower were not in memory any more, and read by a stage of its own")        \
     X(node_stage_met_full_disk, "the writer or the sealer met a full disk")                        \
     X(node_learner_promoted, "a learner that had caught up became a voter")                        \
     X(node_feature_raised, "a feature was switched on when all members had it")                    \

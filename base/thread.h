@@ -7,7 +7,7 @@
  * a step leads to another step.
  * Stages end one after another and ring each other until the last has:
  * a ring after the stop does nothing, so mutex and bell have static initialisers and live on.
- * Threads  worker_ring from any; the rest from the thread that started it.
+ * Threads  worker_ring from any; the rest from one at a time.
  */
 #pragma once
 

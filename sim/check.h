@@ -47,6 +47,7 @@ struct log_recovered;
     X(DIGEST, "the same state, the model's, after the same entry")                                 \
     X(TIME, "cluster time does not go back")                                                       \
     X(BOUNDS, "every queue keeps its limit")                                                       \
+    X(LOOP, "the loop does not wait for a disk to read an entry")                                  \
     X(REPLY, "an answer is the model's, to the letter")                                            \
     X(ACKNOWLEDGED, "an acknowledged command is in the log")                                       \
     X(REFUSED, "a command that was refused for good is not in the log")                            \

@@ -35,6 +35,23 @@ uint64_t view_chain(const struct check *check, const struct view *view, uint64_t
 /* --- the log -----------------------------------------------------------------------------------
  */
 
+/* Do most voters hold it durably? */
+static bool is_on_majority(const struct check *check, const struct sim_node *node,
+                           const struct view *view, uint64_t index)
+{
+    const struct raft_status *now = &node->node->raft_now;
+    uint32_t voters = 0;
+    uint32_t holders = 0;
+    for (uint32_t i = 0; i < now->member_count; i++) {
+        const struct view *other = &check->views[now->members[i].id - 1];
+        const bool same = view_chain(check, other, index) == view_chain(check, view, index);
+        const bool votes = (now->members[i].roles & RAFT_VOTER) != 0;
+        voters += votes ? 1 : 0;
+        holders += votes && other->durable >= index && same ? 1 : 0;
+    }
+    return holders > voters / 2;
+}
+
 static void cut(struct check *check, const struct sim_node *node, struct view *view, uint64_t from,
                 bool led)
 {
@@ -52,13 +69,7 @@ static void cut(struct check *check, const struct sim_node *node, struct view *v
     if (first != NULL && last != NULL && first->term != last->term) {
         SITUATION(raft_cut_two_terms);
     }
-    uint32_t holders = 0;
-    for (uint32_t i = 0; i < node->node->raft_now.member_count; i++) {
-        const struct view *other = &check->views[node->node->raft_now.members[i].id - 1];
-        const bool same = view_chain(check, other, from) == view_chain(check, view, from);
-        holders += other->durable >= from && same ? 1 : 0;
-    }
-    if (holders > node->node->raft_now.member_count / 2) {
+    if (is_on_majority(check, node, view, from)) {
         SITUATION(raft_figure_8);
     }
     if (view->said_index >= from) {
@@ -322,6 +333,9 @@ static void check_bounds(const struct check *check, const struct sim_node *node)
         now->jobs_under_way > JOBS_MAX || now->held_tail - now->held_head > HELD_MESSAGES_MAX ||
         now->write_submitted - now->collected_sequence > LOG_WRITES_QUEUED_MAX) {
         check_fail(check, CHECK_BOUNDS, "node %u: a queue is over its limit", node->at + 1);
+    }
+    if (node->disk->loop_entry_reads > 0) {
+        check_fail(check, CHECK_LOOP, "node %u reads entries in its loop", node->at + 1);
     }
 }
 

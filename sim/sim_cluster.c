@@ -109,6 +109,7 @@ void sim_cluster_quick_stages(struct sim_cluster *cluster)
     cluster->stage_delay_max_ns[SIM_MACHINE] = 100 * NS_PER_US;
     cluster->stage_delay_max_ns[SIM_SEALER] = NS_PER_MS;
     cluster->stage_delay_max_ns[SIM_KEEPER] = NS_PER_MS;
+    cluster->stage_delay_max_ns[SIM_FETCHER] = NS_PER_MS;
 }
 
 void sim_cluster_heal(struct sim_cluster *cluster)
@@ -122,6 +123,8 @@ void sim_cluster_heal(struct sim_cluster *cluster)
             continue;
         }
         node->paused_until_ns = 0;
+        node->writer_hangs_until_ns = 0;
+        node->reads_hang_until_ns = 0;
         if (node->disk != NULL) {
             node->dying = false;
             node->disk->stop_at = 0;
@@ -175,16 +178,27 @@ void sim_at_given(struct sim_cluster *cluster, uint64_t at_ns, void (*act)(void 
     put_act(cluster, at_ns, act, context, true);
 }
 
+static uint64_t waits_until_ns(const struct sim_event *event, const struct sim_node *node)
+{
+    bool stage = event->kind == SIM_EVENT_STAGE;
+    bool reads = stage && (event->detail == SIM_FETCHER || event->detail == SIM_KEEPER);
+    uint64_t hangs_until_ns = stage && event->detail == SIM_WRITER ? node->writer_hangs_until_ns
+                              : reads                              ? node->reads_hang_until_ns
+                                                                   : 0;
+    return hangs_until_ns > node->paused_until_ns ? hangs_until_ns : node->paused_until_ns;
+}
+
 /* What is to happen in a paused process waits. It wakes up to what has come, before it looks at its
  * clock. */
 static bool wait_for(struct sim_cluster *cluster, const struct sim_event *event,
                      struct sim_node *node)
 {
-    if (!node->alive || node->paused_until_ns <= cluster->now_ns) {
+    const uint64_t until_ns = waits_until_ns(event, node);
+    if (!node->alive || until_ns <= cluster->now_ns) {
         return false;
     }
     struct sim_event later = *event;
-    later.at_ns = node->paused_until_ns;
+    later.at_ns = until_ns;
     if (event->kind == SIM_EVENT_TICK) {
         later.at_ns += random_below(&cluster->random, 4 * NS_PER_MS);
         node->tick_at_ns = later.at_ns;

@@ -41,6 +41,7 @@ enum sim_stage {
     SIM_MACHINE,
     SIM_SEALER,
     SIM_KEEPER,
+    SIM_FETCHER,
     SIM_STAGE_COUNT,
 };
 
@@ -88,7 +89,9 @@ struct sim_node {
     bool flush_due;
     uint64_t tick_at_ns; /* of the event that is waiting; 0: none */
     uint64_t paused_until_ns;
-    jmp_buf escape; /* out of a step in which the process ended */
+    uint64_t reads_hang_until_ns;   /* whoever reads its log waits so long */
+    uint64_t writer_hangs_until_ns; /* its disk neither takes nor refuses what the log writes */
+    jmp_buf escape;                 /* out of a step in which the process ended */
     bool escapable;
 
     /* clocks: mono = mono_base + (now - sim_base) * (1 + drift_ppm / 10^6) */
@@ -116,6 +119,7 @@ struct sim_options {
     uint64_t heartbeat_ns;         /* 0: a fifth of it */
     uint32_t entry_body_max;       /* 0: the node's default; small segments need small entries */
     uint64_t log_keep_bytes;       /* likewise */
+    uint64_t window_bytes;         /* likewise */
     uint64_t scrub_bytes_per_s;    /* likewise */
     uint64_t snapshot_bytes_per_s; /* likewise; the node has a lowest rate */
     uint64_t features;             /* of the release that formats the nodes; 0: FENLU_FEATURES */

@@ -1,4 +1,5 @@
 #include "base/assert.h"
+#include "base/limits.h"
 #include "sim/sim_disk_internal.h"
 
 #include <stdlib.h>
@@ -113,10 +114,19 @@ static enum status memory_size(struct disk *seam, struct disk_file file, uint64_
     return STATUS_OK;
 }
 
+static void note_read(struct sim_disk *disk, const struct sim_file *source, size_t size)
+{
+    if (disk->on_loop && source->log) {
+        disk->loop_reads++;
+        disk->loop_entry_reads += size > RAFT_ENTRY_HEADER_SIZE ? 1 : 0;
+    }
+}
+
 static enum status memory_read(struct disk *seam, struct disk_file file, uint64_t offset,
                                void *data, size_t size, struct error *error)
 {
     const struct sim_file *source = file_of(of(seam), file);
+    note_read(of(seam), source, size);
     if (offset > source->seen.size || size > source->seen.size - offset) {
         return error_set(error, STATUS_IO, "the file ends before offset %llu",
                          (unsigned long long)offset + size);

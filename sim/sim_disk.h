@@ -78,7 +78,10 @@ struct sim_disk {
     enum status fail_status;
     uint64_t stop_at;
     uint64_t syncs;
-    uint64_t space_bytes; /* that allocate may still give; UINT64_MAX: no limit */
+    bool on_loop;              /* who reads now is a loop, which has better things to do */
+    uint32_t loop_reads;       /* of a log, since its turn began */
+    uint32_t loop_entry_reads; /* of them, of more than an identifier */
+    uint64_t space_bytes;      /* that allocate may still give; UINT64_MAX: no limit */
     bool stopped;
     bool flush_fails;            /* the next flush will */
     bool flush_failed;           /* one has: the process must end */

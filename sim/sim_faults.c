@@ -89,7 +89,7 @@ static void note_bindings(struct sim_faults *faults)
             const struct sim_node *meant = faults->cluster->nodes[member->id - 1];
             if (meant != NULL && meant->incarnation == member->incarnation) {
                 faults->binds[meant->at] |= 1U << at;
-            } else if (meant != NULL) { /* added again, and not heard since */
+            } else if (meant != NULL) { /* added again: bound in seconds (sim_run.c) */
                 faults->binds[meant->at] &= ~(1U << at);
             }
         }
@@ -220,6 +220,8 @@ void sim_faults_free(struct sim_faults *faults)
 static void mend_node(struct sim_node *node)
 {
     node->paused_until_ns = 0;
+    node->writer_hangs_until_ns = 0;
+    node->reads_hang_until_ns = 0;
     node->wall_offset_ns = 0;
     sim_node_drift(node, 0);
     if (node->disk != NULL) {

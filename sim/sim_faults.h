@@ -35,6 +35,19 @@ struct sim_faults {
         uint64_t churn_look_ns; /* how often somebody looks for a new leader */
         uint64_t churn_term;    /* of the last one that was cut off */
     } rare;                     /* sim_faults_rare.c */
+    struct sim_figure {
+        uint32_t act;   /* 0: it is not played */
+        uint32_t group; /* nodes that hear each other, a bit each; likewise below */
+        uint32_t mute;  /* of them, who is not heard */
+        uint32_t all;   /* voters */
+        uint32_t told;  /* nodes that got the entry from `old` */
+        uint32_t majority;
+        uint32_t old;
+        uint32_t rival;
+        uint64_t index; /* of the entry that is to be overwritten, and its term */
+        uint64_t term;
+        uint64_t until_ns;
+    } figure; /* sim_faults_figure.c */
     struct sim_faults_slot {
         struct sim_faults *faults;
         enum sim_fault fault;

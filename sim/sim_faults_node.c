@@ -1,7 +1,10 @@
 /* sim_faults_node.c — processes, disks and clocks. */
+#include "raft/log/segment.h"
 #include "sim/check.h"
 #include "sim/sim_bus.h"
 #include "sim/sim_faults.h"
+
+#include <stdio.h>
 
 static bool spared(const struct sim_faults *faults, uint32_t at)
 {
@@ -75,7 +78,7 @@ void sim_fault_pause(struct sim_faults *faults)
 
 void sim_fault_slow_stage(struct sim_faults *faults)
 {
-    static const uint64_t SLOWEST_MS[SIM_STAGE_COUNT] = { 2, 60, 10, 200, 200 };
+    static const uint64_t SLOWEST_MS[SIM_STAGE_COUNT] = { 2, 60, 10, 200, 200, 200 };
     uint32_t stage = (uint32_t)random_below(&faults->random, SIM_STAGE_COUNT);
     uint64_t slow_ns = 1 + random_below(&faults->random, SLOWEST_MS[stage] * NS_PER_MS);
     faults->cluster->stage_delay_max_ns[stage] = slow_ns;
@@ -131,6 +134,43 @@ static void make_room(void *context)
     }
 }
 
+struct last_segment {
+    uint64_t sequence;
+};
+
+static void note_segment(void *context, const char *name)
+{
+    struct last_segment *last = context;
+    uint64_t sequence = 0;
+    if (segment_name_parse(name, &sequence) && sequence > last->sequence) {
+        last->sequence = sequence;
+    }
+}
+
+/* The machine stops while the log makes its next segment, before any of it is allocated. Chance
+ * would not get there: it takes a moment, and seldom happens. */
+static void stop_in_allocation(struct sim_faults *faults, uint32_t at)
+{
+    struct disk *disk = &faults->cluster->nodes[at]->disk->disk;
+    struct last_segment last = { .sequence = 0 };
+    struct disk_file file;
+    struct error error;
+    char name[DISK_NAME_MAX];
+    char path[DISK_PATH_MAX];
+    sim_cluster_crash(faults->cluster, at, SIM_CRASH_KEPT);
+    if (disk_list(disk, "d/log", note_segment, &last, &error) != STATUS_OK || last.sequence == 0) {
+        return;
+    }
+    segment_name(name, last.sequence + 1);
+    (void)snprintf(path, sizeof path, "d/log/%s", name);
+    if (disk_open(disk, path, DISK_CREATE, &file, &error) == STATUS_OK) {
+        disk_close(disk, file);
+        sim_disk_settle(faults->cluster->nodes[at]->disk);
+        sim_faults_say(faults, "node %u has not finished segment %llu", at + 1,
+                       (unsigned long long)last.sequence + 1);
+    }
+}
+
 void sim_fault_disk_full(struct sim_faults *faults)
 {
     uint32_t at = sim_faults_pick(faults, true);
@@ -143,6 +183,37 @@ void sim_fault_disk_full(struct sim_faults *faults)
                    (unsigned long long)room);
     uint64_t for_ns = 1 + random_below(&faults->random, 2 * faults->plan.cut_max_ns);
     sim_at(faults->cluster, faults->cluster->now_ns + for_ns, make_room, &faults->starts[at]);
+    if (random_chance(&faults->random, 1, 3)) {
+        stop_in_allocation(faults, at);
+    }
+}
+
+/* Legal anywhere and for any number of nodes: nothing is lost, it only takes long. */
+void sim_fault_disk_hangs(struct sim_faults *faults)
+{
+    uint32_t at = pick_running(faults);
+    if (spared(faults, at)) {
+        return;
+    }
+    uint64_t timeouts = random_between(&faults->random, 6, 14);
+    faults->cluster->nodes[at]->writer_hangs_until_ns =
+        faults->cluster->now_ns + timeouts * faults->plan.election_timeout_ns;
+    sim_faults_say(faults, "the disk of node %u hangs for %llu election timeouts", at + 1,
+                   (unsigned long long)timeouts);
+}
+
+/* Likewise. Heartbeats do not wait for it. */
+void sim_fault_reads_hang(struct sim_faults *faults)
+{
+    uint32_t at = pick_running(faults);
+    if (spared(faults, at)) {
+        return;
+    }
+    uint64_t timeouts = random_between(&faults->random, 2, 14);
+    faults->cluster->nodes[at]->reads_hang_until_ns =
+        faults->cluster->now_ns + timeouts * faults->plan.election_timeout_ns;
+    sim_faults_say(faults, "reads of the log of node %u take %llu election timeouts", at + 1,
+                   (unsigned long long)timeouts);
 }
 
 void sim_fault_rot(struct sim_faults *faults)

@@ -144,8 +144,8 @@ static void watch_leaders(void *context)
 void sim_fault_churn(struct sim_faults *faults)
 {
     struct sim_cluster *cluster = faults->cluster;
-    if (cluster->now_ns < faults->rare.churn_until_ns) {
-        return; /* it goes on */
+    if (cluster->now_ns < faults->rare.churn_until_ns || faults->figure.act != 0) {
+        return; /* it goes on; or somebody else has the links */
     }
     const uint64_t timeouts = random_between(&faults->random, 8, 32);
     faults->rare.churn_until_ns = cluster->now_ns + timeouts * faults->plan.election_timeout_ns;

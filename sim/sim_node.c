@@ -90,16 +90,29 @@ static void fatal(void *context, const struct error *error)
     longjmp(node->escape, 1);
 }
 
+/* A loop that reads the log waits as long as the disk does. */
+static void end_turn(struct sim_node *node)
+{
+    if (node->disk->loop_reads > 0 && node->reads_hang_until_ns > node->paused_until_ns) {
+        node->paused_until_ns = node->reads_hang_until_ns;
+    }
+    node->disk->on_loop = false;
+    node->disk->loop_reads = 0;
+}
+
 bool sim_node_guard(struct sim_node *node, void (*act)(struct sim_node *node, void *argument),
                     void *argument)
 {
     if (setjmp(node->escape) == 0) {
         node->escapable = true;
+        node->disk->on_loop = true; /* but for the stages */
         act(node, argument);
+        end_turn(node);
         node->escapable = false;
         return true;
     }
     node->escapable = false;
+    end_turn(node);
     struct sim_cluster *cluster = node->cluster;
     bool off = node->disk->stopped;
     node->disk->stopped = true; /* taking it apart must leave the disk as it is */
@@ -226,6 +239,11 @@ static void ring_keeper(void *context)
     ring_of(context, SIM_KEEPER);
 }
 
+static void ring_fetcher(void *context)
+{
+    ring_of(context, SIM_FETCHER);
+}
+
 static void ask_restart(void *context)
 {
     struct sim_node *node = context;
@@ -266,6 +284,7 @@ static void set_up(struct sim_node *node, struct opening *opening)
         .disk_reserve_bytes = options->disk_reserve_bytes,
         .entry_body_max = options->entry_body_max,
         .log_keep_bytes = options->log_keep_bytes,
+        .window_bytes = options->window_bytes,
         .scrub_bytes_per_s = options->scrub_bytes_per_s,
         .snapshot_bytes_per_s = options->snapshot_bytes_per_s,
         .snapshot_chunk_size = SNAPSHOT_CHUNK_SIZE_MIN,
@@ -275,6 +294,7 @@ static void set_up(struct sim_node *node, struct opening *opening)
                   .ring_machine = ring_machine,
                   .ring_sealer = ring_sealer,
                   .ring_keeper = ring_keeper,
+                  .ring_fetcher = ring_fetcher,
                   .restart = ask_restart,
                   .fatal = fatal,
                   .context = node },
@@ -289,6 +309,8 @@ static void begin(struct sim_node *node, const struct log_recovered *recovered)
     node->dying = node->disk->stop_at != 0;
     node->restarting = false;
     node->paused_until_ns = 0;
+    node->writer_hangs_until_ns = 0;
+    node->reads_hang_until_ns = 0;
     cluster->counts.restarts++;
     if (cluster->check != NULL) {
         check_on_open(cluster->check, node, recovered);

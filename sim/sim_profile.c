@@ -39,6 +39,7 @@ const char *sim_fault_text(enum sim_fault fault)
 #define LEADERS                                                                                    \
     .every_ms[SIM_FAULT_old_leader] = { 2000, 12000 },                                             \
     .every_ms[SIM_FAULT_churn] = { 4000, 20000 },                                                  \
+    .every_ms[SIM_FAULT_figure_8] = { 3000, 12000 },                                               \
     .every_ms[SIM_FAULT_transfer_astray] = { 4000, 20000 }
 
 #define WEATHER                                                                                    \
@@ -60,7 +61,9 @@ const char *sim_fault_text(enum sim_fault fault)
 
 #define DISKS                                                                                      \
     .every_ms[SIM_FAULT_flush_fails] = { 2000, 12000 },                                            \
-    .every_ms[SIM_FAULT_disk_full] = { 4000, 20000 }
+    .every_ms[SIM_FAULT_disk_full] = { 4000, 20000 },                                              \
+    .every_ms[SIM_FAULT_disk_hangs] = { 4000, 20000 },                                             \
+    .every_ms[SIM_FAULT_reads_hang] = { 1000, 8000 }
 
 #define DAMAGE                                                                                     \
     .every_ms[SIM_FAULT_rot] = { 1000, 8000 },                                                     \
@@ -215,6 +218,15 @@ static void draw_load(struct sim_plan *plan, struct random *random)
         random_between(random, 1, 16) * (plan->profile->short_log ? 512 : plan->segment_size);
 }
 
+/* One entry at a time, or some, as with real loads on a slow link; figure 8 needs that. */
+static void draw_window(struct sim_plan *plan, struct random *random)
+{
+    const bool figure = plan->every_ns[SIM_FAULT_figure_8] != 0;
+    const bool small = random_chance(random, 1, figure ? 2 : 4);
+    const uint32_t entries = random_chance(random, 3, 4) ? 1 : 8; /* as small as entries can be */
+    plan->window_bytes = small ? entries * RAFT_ENTRY_HEADER_SIZE : 0;
+}
+
 void sim_plan_draw(struct sim_plan *plan, const struct sim_profile *profile, uint32_t nodes,
                    struct random *random)
 {
@@ -232,6 +244,7 @@ void sim_plan_draw(struct sim_plan *plan, const struct sim_profile *profile, uin
     plan->frail = draw_frail(plan->nodes, random);
     plan->part_stays_down = random_chance(random, 1, 2);
     draw_faults(plan, profile, random);
+    draw_window(plan, random);
 }
 
 void sim_profile_print(const struct sim_profile *profile)

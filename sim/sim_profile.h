@@ -29,6 +29,8 @@
     X(drain, "a node hands over and stops, as for an upgrade")                                     \
     X(flush_fails, "a flush fails: the process must end")                                          \
     X(disk_full, "a disk is full for a while")                                                     \
+    X(disk_hangs, "the log writer of a node gets nowhere for about ten election timeouts")         \
+    X(reads_hang, "nobody can read the log of a node for some election timeouts")                  \
     X(rot, "a bit of a frail node's disk flips")                                                   \
     X(lose_sector, "a sector of a frail node's disk becomes unreadable")                           \
     X(misdirect, "a write on a frail node's disk goes elsewhere")                                  \
@@ -45,7 +47,8 @@
     X(churn, "leaders are cut off as soon as they lead, one after the other")                      \
     X(transfer_astray, "an operator moves leadership to a node that stands still")                 \
     X(lose_tail, "the end of a frail node's log is damaged")                                       \
-    X(lose_entry, "an entry of a frail node's log is damaged")
+    X(lose_entry, "an entry of a frail node's log is damaged")                                     \
+    X(figure_8, "stages figure 8 of the Raft paper: a majority's entry is overwritten")
 
 #define SIM_FAULT_ENUM(name, text) SIM_FAULT_##name,
 enum sim_fault { SIM_FAULT_MAP(SIM_FAULT_ENUM) SIM_FAULT_COUNT };
@@ -83,6 +86,7 @@ struct sim_plan {
     uint32_t entry_body_max;
     uint32_t segment_size;
     uint64_t log_keep_bytes;
+    uint64_t window_bytes; /* in flight to a follower; 0: as in production, where it never fills */
     uint64_t scrub_bytes_per_s;
     uint64_t safety_ns; /* how long there are faults */
     struct sim_weather storm;

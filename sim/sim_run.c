@@ -101,6 +101,7 @@ static void open_run(struct run *run, struct random *random)
         .heartbeat_ns = plan->heartbeat_ns,
         .entry_body_max = plan->entry_body_max,
         .log_keep_bytes = plan->log_keep_bytes,
+        .window_bytes = plan->window_bytes,
         .scrub_bytes_per_s = plan->scrub_bytes_per_s,
         .snapshot_bytes_per_s = plan->scrub_bytes_per_s,
         .features = FENLU_FEATURES,
@@ -186,8 +187,18 @@ static void run_until_alive(struct run *run, const char *what)
     run->result->liveness_ns += run->cluster->now_ns - begin_ns;
 }
 
-/* Every node that is a member and could start holds what the leader does; else `why` says who not.
- */
+/* Who is connected has said which data folder it runs on, so the list says it, too: also of one
+ * that was removed and added again and stayed connected. */
+static bool is_bound(const struct sim_node *leader, uint32_t id)
+{
+    const struct members *list = &leader->node->config.last.members;
+    const struct member *member = members_find(list, id);
+    bool understood = (list->features & FEATURE_MEMBERS) != 0;
+    return !understood || member == NULL || member->incarnation != 0;
+}
+
+/* Every node that is a member and could start holds what the leader does, and is known by its data
+ * folder; else `why` says who not. */
 static bool is_settled(const struct run *run, char why[WHY_MAX])
 {
     struct node_status first;
@@ -215,6 +226,10 @@ static bool is_settled(const struct run *run, char why[WHY_MAX])
                            at + 1, leader + 1, node->alive ? "is" : "is down",
                            (unsigned long long)other.applied_index,
                            (unsigned long long)first.last_index);
+            return false;
+        }
+        if (!is_bound(run->cluster->nodes[leader], at + 1)) {
+            (void)snprintf(why, WHY_MAX, "no incarnation of node %u stands in the list", at + 1);
             return false;
         }
     }

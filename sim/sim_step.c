@@ -68,6 +68,7 @@ struct stage_step {
 static void step_stage(struct sim_node *node, void *argument)
 {
     struct stage_step *step = argument;
+    node->disk->on_loop = step->stage == SIM_LOOP;
     switch (step->stage) {
     case SIM_LOOP:
         node_collect(node->node);
@@ -84,6 +85,9 @@ static void step_stage(struct sim_node *node, void *argument)
         return;
     case SIM_KEEPER:
         step->more = node_keeper_step(node->node);
+        return;
+    case SIM_FETCHER:
+        step->more = node_fetcher_step(node->node);
         return;
     case SIM_STAGE_COUNT:
         UNREACHABLE();

@@ -41,11 +41,13 @@ static uint16_t read_flags(const struct client *client)
     return read && client->anywhere ? REQUEST_FOLLOWER_READ : 0;
 }
 
+/* The server may lose its patience before the client does. */
 static void put_on_wire(struct client *client, uint32_t node)
 {
     ASSERT(client->attempt + 1 < ATTEMPTS_MAX);
+    uint64_t patience_ms = random_between(&client->workload->random, 20, 1000);
     struct request request = { .id = request_id(client, ++client->attempt),
-                               .timeout_ns = NS_PER_S,
+                               .timeout_ns = patience_ms * NS_PER_MS,
                                .operation = client->draft.header.operation,
                                .flags = read_flags(client) };
     sim_cluster_request(client->workload->cluster, client->number, node, &request,

@@ -22,7 +22,8 @@ struct serve_options {
     const char *log_level;
     bool with_parent; /* end when the parent process ends */
     /* server part: */
-    const char *data; /* NULL: no server */
+    const char *data;   /* NULL: no server */
+    const char *listen; /* NULL: at its address as a member */
     uint64_t cache_mib;
     uint64_t disk_reserve_mib;
     uint64_t log_keep_mib;

@@ -4,6 +4,7 @@
 #include "base/version.h"
 #include "ledger/node/server_uv.h"
 #include "tools/metrics_http.h"
+#include "tools/open_files.h"
 #include "tools/serve.h"
 
 #include <stdio.h>
@@ -244,6 +245,7 @@ static enum status start_server(struct serving *serving, struct error *error)
     server_options_default(&server);
     server.loop = &serving->loop;
     server.data_folder = options->data;
+    server.listen = options->listen;
     server.cache_bytes = options->cache_mib << 20;
     server.election_timeout_ms = (uint32_t)options->election_timeout_ms;
     server.heartbeat_ms = (uint32_t)options->heartbeat_ms;
@@ -261,6 +263,9 @@ static enum status start_api_beside_server(struct serving *serving, struct error
     for (uint32_t i = 0; i < identity.member_count; i++) {
         if (identity.members[i].id == identity.node) {
             char *address = identity.members[i].address;
+            if (serving->options->listen != NULL) {
+                (void)snprintf(address, MEMBER_ADDRESS_MAX, "%s", serving->options->listen);
+            }
             char *colon = strrchr(address, ':');
             ASSERT(colon != NULL);
             (void)snprintf(colon, MEMBER_ADDRESS_MAX - (size_t)(colon - address), ":%u",
@@ -273,6 +278,11 @@ static enum status start_api_beside_server(struct serving *serving, struct error
 static enum status start_all(struct serving *serving, struct error *error)
 {
     const struct serve_options *options = serving->options;
+    struct open_files_use use = { .server = options->data != NULL,
+                                  .log_keep_bytes = options->log_keep_mib << 20,
+                                  .grpc = options->grpc != NULL,
+                                  .metrics = options->metrics != NULL };
+    TRY(open_files_allow(open_files_needed(&use), error));
     if (options->metrics != NULL) {
         TRY(metrics_http_start(options->metrics, &serving->metrics, error));
     }
@@ -307,6 +317,9 @@ int serve_check(const struct tool *tool, const struct serve_options *options)
     struct error error;
     if (options->grpc != NULL && address_parse(options->grpc, &address, &error) != STATUS_OK) {
         return tool_usage(tool, "--grpc: %s", error.text);
+    }
+    if (options->listen != NULL && address_parse(options->listen, &address, &error) != STATUS_OK) {
+        return tool_usage(tool, "--listen: %s", error.text);
     }
     if (options->metrics != NULL &&
         address_parse(options->metrics, &address, &error) != STATUS_OK) {

@@ -18,6 +18,12 @@ static int run(const struct tool *tool, int argc, char **argv)
           .target = &options.grpc,
           .value = "ADDR",
           .help = "Answers gRPC too, at HOST:PORT, as an API node does." },
+        { .name = "listen",
+          .kind = FLAG_TEXT,
+          .target = &options.listen,
+          .value = "ADDR",
+          .help =
+              "Where the others reach it, when not at its address as a member: behind a proxy." },
         SERVE_FLAGS_SERVER(options),
         SERVE_FLAGS_COMMON(options),
     };

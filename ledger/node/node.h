@@ -12,6 +12,7 @@
  *   machine  ledger, replies, delta: node_machine_step
  *   sealer   sorted tables, copies of the store: node_sealer_step
  *   keeper   snapshots sent and received, the scrubber: node_keeper_step
+ *   fetcher  reads entries that the cache has let go of: node_fetcher_step
  * They meet in bounded rings; `node_host` rings the bell of the other side.
  *
  * The way of a write: on_client_frame checks it and copies its command into the batch that is being
@@ -19,7 +20,8 @@
  * commit that clocks itself, no timer); its entry goes to writer and followers at once; when it is
  * committed and durable here it is fed to the machine, whose results answer the clients. A leader
  * that is deposed answers LEADER_LOST to what it had proposed (the outcome is unknown: the API node
- * sends it to the next leader under the same sequence) and NOT_LEADER to what it had not.
+ * sends it to the next leader under the same sequence) and NOT_LEADER to what it had not. What
+ * waits past its deadline is answered TIMEOUT_UNKNOWN, and stays under way.
  *
  * Errors   host.fatal is called with a text when the process must end (failed flush, damaged data,
  *          a log that differs from the leader's); it does not return.
@@ -40,6 +42,7 @@ struct node_host {
     void (*ring_machine)(void *context);
     void (*ring_sealer)(void *context);
     void (*ring_keeper)(void *context);
+    void (*ring_fetcher)(void *context);
     /* Once this call has returned and the loop's turn is over, the host closes node, store and log
      * and opens them again, from the data folder's start on: a snapshot is to be switched in. */
     void (*restart)(void *context);
@@ -63,6 +66,7 @@ struct node_options {
     uint64_t features;           /* that this node understands; 0: FENLU_FEATURES */
     uint32_t entry_body_max;    /* of an entry of this leader; 0: RAFT_ENTRY_BODY_MAX; small logs */
     uint64_t log_keep_bytes;    /* of the log for a follower that lags; 0: LOG_KEEP_BYTES */
+    uint64_t window_bytes;      /* in flight to a follower; 0: RAFT_WINDOW_BYTES */
     uint64_t scrub_bytes_per_s; /* 0: SCRUB_BYTES_PER_S */
     uint64_t snapshot_bytes_per_s; /* 0: SNAPSHOT_BYTES_PER_S */
     uint32_t snapshot_chunk_size;  /* 0: SNAPSHOT_CHUNK_SIZE; simulations use less */
@@ -100,3 +104,4 @@ bool node_writer_step(struct node *node);
 bool node_machine_step(struct node *node);
 bool node_sealer_step(struct node *node);
 bool node_keeper_step(struct node *node);
+bool node_fetcher_step(struct node *node);

@@ -2,8 +2,9 @@
  *
  * A change is answered once it is proposed, with the list as it is then; who asked looks again to
  * see it committed. Each refusal names what stands in the way and what to do. */
+#include "ledger/node/node_admin.h"
+
 #include "base/address.h"
-#include "base/assert.h"
 #include "base/log_line.h"
 #include "ledger/node/node_internal.h"
 #include "ledger/node/wire_admin.h"
@@ -68,62 +69,6 @@ void node_admin_sealed(struct node *node, const struct waiter *waiter, uint64_t 
     answer_view(node, waiter->client, waiter->request, index);
 }
 
-/* --- what may be done --- */
-
-/* OK, or why the voters of `next` would not have a majority that is heard. */
-static enum status check_quorum(struct node *node, const struct members *next, struct error *error)
-{
-    uint32_t voters = 0;
-    uint32_t heard = 0;
-    for (uint32_t i = 0; i < next->count; i++) {
-        if ((next->members[i].roles & RAFT_VOTER) == 0) {
-            continue;
-        }
-        uint32_t at = node_member_at(node, next->members[i].id);
-        voters++;
-        heard += at < node->raft_now.member_count && node_hears(node, at) ? 1 : 0;
-    }
-    if (voters == 0) {
-        return error_set(error, STATUS_PRECONDITION,
-                         "it is the last voter: add another member first, and let it catch up");
-    }
-    if (heard <= voters / 2) {
-        return error_set(error, STATUS_PRECONDITION,
-                         "of the %u voters that would be left only %u are heard, which is no "
-                         "majority: bring them back, or remove those that are lost first",
-                         voters, heard);
-    }
-    return STATUS_OK;
-}
-
-static enum status check_time(struct node *node, uint32_t except, struct error *error)
-{
-    const struct raft_status *now = &node->raft_now;
-    if (now->joint) {
-        return error_set(error, STATUS_BUSY,
-                         "a change of the voters is half done (joint configuration at log index "
-                         "%llu): it ends by itself when both majorities are reachable; ask again",
-                         (unsigned long long)now->config_index);
-    }
-    if (!now->config_committed) {
-        return error_set(error, STATUS_BUSY,
-                         "another change (log index %llu) is not committed yet: ask again",
-                         (unsigned long long)now->config_index);
-    }
-    if (!now->reads_ready || now->transferring) {
-        return error_set(error, STATUS_BUSY,
-                         "the leader is new, or about to hand over: ask again in a moment");
-    }
-    bool understood = (node->config.last.members.features & FEATURE_MEMBERS) != 0 ||
-                      (node_common_features(node, except) & FEATURE_MEMBERS) != 0;
-    if (!understood) {
-        return error_set(error, STATUS_PRECONDITION,
-                         "a member was not heard since this leader started, or runs a release "
-                         "that does not know changes of members: upgrade or start it first");
-    }
-    return STATUS_OK;
-}
-
 /* --- actions: `next` is the list as it is, to be changed --- */
 
 static struct member *find_member(struct members *members, uint32_t id)
@@ -134,13 +79,6 @@ static struct member *find_member(struct members *members, uint32_t id)
         }
     }
     return NULL;
-}
-
-static enum status unknown_member(const struct admin_request *request, struct error *error)
-{
-    return error_set(error, STATUS_NOT_FOUND,
-                     "there is no member %u: `fenlu admin member list` shows those there are",
-                     request->id);
 }
 
 /* It is so, or about to be: the same request came before. */
@@ -180,13 +118,16 @@ static enum status add(struct members *next, const struct admin_request *request
     }
     if (there != NULL) {
         return error_set(error, STATUS_EXISTS,
-                         "member %u is there, at %.200s: remove it first, or give another id",
-                         request->id, there->address);
+                         "member %u is there already, at %.200s: to replace it or to move it to "
+                         "%.200s remove it first; for one more member give an id that is free",
+                         request->id, there->address, request->address);
     }
     for (uint32_t i = 0; i < next->count; i++) {
         if (strcmp(next->members[i].address, request->address) == 0) {
-            return error_set(error, STATUS_EXISTS, "%.200s is the address of member %u",
-                             request->address, next->members[i].id);
+            return error_set(error, STATUS_EXISTS,
+                             "%.200s is the address of member %u: give the new member its own, or "
+                             "remove member %u first",
+                             request->address, next->members[i].id, next->members[i].id);
         }
     }
     if (next->count == RAFT_MEMBERS_MAX) {
@@ -213,7 +154,7 @@ static enum status promote(struct node *node, struct members *next,
 {
     struct member *member = find_member(next, request->id);
     if (member == NULL) {
-        return unknown_member(request, error);
+        return node_admin_unknown_member(node, request, error);
     }
     if (request->has_priority) {
         member->priority = request->priority;
@@ -223,8 +164,9 @@ static enum status promote(struct node *node, struct members *next,
     const struct raft_status *now = &node->raft_now;
     if (member->incarnation == 0 || at == now->member_count || !node_hears(node, at)) {
         return error_set(error, STATUS_PRECONDITION,
-                         "member %u at %.200s is not heard: start it first", member->id,
-                         member->address);
+                         "member %u at %.200s is not heard: start it first; it becomes a voter by "
+                         "itself when it has caught up",
+                         member->id, member->address);
     }
     if (now->members[at].match_index + LEARNER_LAG_MAX < now->commit_index) {
         return error_set(error, STATUS_PRECONDITION,
@@ -235,7 +177,7 @@ static enum status promote(struct node *node, struct members *next,
     }
     members_enter_joint(next);
     member->roles = RAFT_VOTER;
-    return check_quorum(node, next, error);
+    return node_admin_check_quorum(node, next, error);
 }
 
 static enum status remove_member(struct node *node, struct members *next,
@@ -243,7 +185,7 @@ static enum status remove_member(struct node *node, struct members *next,
 {
     struct member *member = find_member(next, request->id);
     if (member == NULL) {
-        return unknown_member(request, error);
+        return node_admin_unknown_member(node, request, error);
     }
     if (member->roles == RAFT_LEARNER) {
         members_drop(next, (uint32_t)(member - next->members));
@@ -251,7 +193,7 @@ static enum status remove_member(struct node *node, struct members *next,
     }
     members_enter_joint(next);
     member->roles = RAFT_VOTER_OLD;
-    return check_quorum(node, next, error);
+    return node_admin_check_quorum(node, next, error);
 }
 
 static enum status transfer(struct node *node, const struct admin_request *request,
@@ -261,15 +203,8 @@ static enum status transfer(struct node *node, const struct admin_request *reque
     if (request->id == now->leader) {
         return STATUS_OK;
     }
-    uint32_t at = node_member_at(node, request->id);
-    if (request->id != 0 && at == now->member_count) {
-        return unknown_member(request, error);
-    }
-    if (request->id != 0 && (!node_hears(node, at) || (now->members[at].roles & RAFT_VOTER) == 0 ||
-                             now->members[at].priority == RAFT_PRIORITY_NEVER)) {
-        return error_set(error, STATUS_PRECONDITION,
-                         "member %u cannot lead: it is not heard, is a learner, or has priority 0",
-                         request->id);
+    if (request->id != 0) {
+        TRY(node_admin_check_heir(node, request, error));
     }
     struct raft_event event = { .kind = RAFT_EVENT_TRANSFER,
                                 .now_ns = clock_mono_ns(&node->options.clock),
@@ -294,7 +229,7 @@ static enum status change(struct node *node, const struct admin_request *request
     if (is_so(node, request)) {
         return STATUS_OK;
     }
-    TRY(check_time(node, except, error));
+    TRY(node_admin_check_time(node, except, error));
     if (request->action == ADMIN_ADD) {
         status = add(&next, request, error);
     } else if (request->action == ADMIN_PROMOTE) {
@@ -304,6 +239,11 @@ static enum status change(struct node *node, const struct admin_request *request
     }
     TRY(status);
     status = node_propose_members(node, &next);
+    if (status == STATUS_NO_SPACE) {
+        return error_set(error, status,
+                         "the leader's disk is full and its log has no room for one more list of "
+                         "members: free space or grow the disk");
+    }
     return status == STATUS_OK
                ? STATUS_OK
                : error_set(error, status, "the leader's queues are full: ask again in a moment");

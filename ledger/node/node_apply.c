@@ -92,14 +92,8 @@ static void push_job(struct node *node, struct job *job)
     node->jobs_under_way++;
 }
 
-/* False: the next entry is damaged and has to be repaired first. */
-static bool feed_entry(struct node *node)
+void node_feed_entry(struct node *node, struct entry *entry)
 {
-    struct entry *entry = node_entry(node, node->fed_index + 1);
-    if (entry == NULL) {
-        SITUATION(node_damaged_entry_held_apply_up);
-        return false;
-    }
     struct job *job = calloc(1, sizeof *job);
     ASSERT(job != NULL);
     job->kind = JOB_APPLY;
@@ -111,7 +105,21 @@ static bool feed_entry(struct node *node)
     node->fed_index++;
     node->apply_bytes += entry_size(&job->entry->header);
     push_job(node, job);
-    return true;
+}
+
+/* False: the next entry has to be read, or repaired first. */
+static bool feed_next(struct node *node, uint64_t last)
+{
+    uint64_t index = node->fed_index + 1;
+    struct entry *entry = entry_cache_find(&node->cache, index);
+    if (entry != NULL) {
+        node_feed_entry(node, entry_keep(entry));
+    } else if (node_is_damaged(node, index)) {
+        SITUATION(node_damaged_entry_held_apply_up);
+    } else {
+        node_fetch_apply(node, last);
+    }
+    return entry != NULL;
 }
 
 /* A caller that no longer waits costs no look-up. */
@@ -180,7 +188,7 @@ void node_feed(struct node *node)
                          : now->durable_index;
     bool fed = feed_reads(node);
     while (node->fed_index < limit && node->jobs_under_way < APPLY_JOBS_MAX &&
-           node->apply_bytes < APPLY_BYTES_MAX && feed_entry(node)) {
+           node->apply_bytes < APPLY_BYTES_MAX && feed_next(node, limit)) {
         fed = true;
     }
     fed = feed_reads(node) || fed;
@@ -197,7 +205,9 @@ static void answer(struct node *node, const struct waiter *waiter, struct reply 
     reply->id = waiter->request;
     reply->leader = node->raft_now.leader;
     reply->term = node->raft_now.term;
-    node_send_reply(node, waiter->client, reply, payload);
+    if (waiter->client != 0) {
+        node_send_reply(node, waiter->client, reply, payload);
+    }
     node_settle(node, waiter);
 }
 

@@ -109,8 +109,8 @@ static bool caught_up(struct node *node, uint32_t at)
     return fast;
 }
 
-/* One learner at a time, lowest id first among those that are heard. */
-static bool promote(struct node *node, struct members *members)
+/* One learner at a time, lowest id first among those that are heard; 0: none. */
+static uint32_t promote(struct node *node, struct members *members)
 {
     for (uint32_t i = 0; i < members->count; i++) {
         struct member *member = &members->members[i];
@@ -121,15 +121,13 @@ static bool promote(struct node *node, struct members *members)
             continue;
         }
         if (!caught_up(node, at)) {
-            return false;
+            return 0;
         }
-        SITUATION(node_learner_promoted);
         members_enter_joint(members);
         member->roles = RAFT_VOTER;
-        log_line(LOG_INFO, "member_promoted", LOG_UINT("member", member->id), LOG_END);
-        return true;
+        return member->id;
     }
-    return false;
+    return 0;
 }
 
 /* --- proposing --- */
@@ -142,6 +140,10 @@ enum status node_propose_members(struct node *node, const struct members *member
     struct writer writer = writer_init(entry->body, MEMBERS_BODY_MAX);
     members_encode(members, &writer);
     ASSERT(!writer.failed);
+    if (!node_has_last_log_room(node, log_cost((uint32_t)writer_size(&writer)))) {
+        entry_release(entry);
+        return STATUS_NO_SPACE;
+    }
     uint64_t wall_ns = clock_wall_ns(&node->options.clock);
     memset(&entry->header, 0, sizeof entry->header);
     entry->header.kind = ENTRY_MEMBERS;
@@ -170,23 +172,44 @@ bool node_may_change(const struct node *node)
            (ready || MUTATION(raft_config_change_too_early));
 }
 
+/* What a duty changes; nothing is said or counted before it is proposed. */
+struct duty {
+    bool any;
+    bool raised;
+    uint32_t promoted; /* 0: nobody */
+};
+
 /* An incarnation may be bound, a feature switched on, only where everybody can read of it. */
-static bool find_change(struct node *node, struct members *next)
+static struct duty find_change(struct node *node, struct members *next)
 {
+    struct duty duty = { 0 };
     if (node->raft_now.joint) {
         leave_joint(next);
-        return true;
+        duty.any = true;
+        return duty;
     }
     if ((node_common_features(node, 0) & FEATURE_MEMBERS) == 0 &&
         (next->features & FEATURE_MEMBERS) == 0) {
-        return false;
+        return duty;
     }
     bool bound = bind_incarnations(node, next);
-    bool raised = raise_features(node, next);
-    if (raised) {
+    duty.raised = raise_features(node, next);
+    if (!bound && !duty.raised) {
+        duty.promoted = promote(node, next);
+    }
+    duty.any = bound || duty.raised || duty.promoted != 0;
+    return duty;
+}
+
+static void tell(const struct duty *duty)
+{
+    if (duty->raised) {
         SITUATION(node_feature_raised);
     }
-    return bound || raised || promote(node, next);
+    if (duty->promoted != 0) {
+        SITUATION(node_learner_promoted);
+        log_line(LOG_INFO, "member_promoted", LOG_UINT("member", duty->promoted), LOG_END);
+    }
 }
 
 void node_members_duty(struct node *node)
@@ -196,11 +219,13 @@ void node_members_duty(struct node *node)
     }
     node->config.duty_due = false;
     struct members next = node->config.last.members;
-    if (!find_change(node, &next)) {
+    const struct duty duty = find_change(node, &next);
+    if (!duty.any) {
         return;
     }
-    enum status status = node_propose_members(node, &next);
-    if (status != STATUS_OK) {
+    if (node_propose_members(node, &next) == STATUS_OK) {
+        tell(&duty);
+    } else {
         node->config.duty_due = true; /* a limit is reached: at the next turn */
     }
 }

@@ -27,17 +27,24 @@ enum {
     PEERS_MAX = 2 * RAFT_MEMBERS_MAX, /* members and strangers that said hello */
     KEEPER_JOBS_MAX = 64,
     KEEPER_RESULTS_MAX = 256,
-    REPAIRS_MAX = 16,       /* entries from peers on their way into the log */
-    LEARNER_LAG_MAX = 1024, /* entries that a learner may lack when an operator promotes it */
+    REPAIRS_MAX = 16,         /* entries from peers on their way into the log */
+    FETCHES_MAX = 8192,       /* reads of the log under way; a power of two */
+    FETCH_MESSAGES_MAX = 900, /* of them for one peer: a window of small entries */
+    FETCH_ANSWERS_MAX = 8,
+    FETCHED_BYTES_MAX = 8 << 20, /* read and not taken by the loop: the fetcher waits */
+    LEARNER_LAG_MAX = 1024,      /* entries that a learner may lack when an operator promotes it */
     LOG_MARKS = 32,
 };
 _Static_assert(APPLY_JOBS_MAX > 0, "reads never wait for room among the jobs");
+_Static_assert((RAFT_MEMBERS_MAX - 1) * FETCH_MESSAGES_MAX + PEERS_MAX * FETCH_ANSWERS_MAX <
+                   FETCHES_MAX,
+               "no peer takes another one's place, nor that of applying");
 _Static_assert((int)UNAPPLIED_BYTES_MAX < (int)ENTRY_CACHE_BYTES,
                "what the cache has let go of does not hide that proposals have to pause");
 
 /* Who waits for the answer to one command. */
 struct waiter {
-    uint64_t client;     /* bus_client id */
+    uint64_t client;     /* bus_client id; 0: answered already */
     uint64_t request;    /* the client's id of its request */
     uint64_t expires_ns; /* monotonic */
     uint32_t bytes;
@@ -111,6 +118,37 @@ struct repair_job {
     enum status status; /* out */
 };
 
+enum fetch_kind { FETCH_APPEND, FETCH_ANSWER, FETCH_APPLY };
+
+/* Entries to be read from the log; made by the loop, returned to it (node_fetch.c). */
+struct fetch {
+    enum fetch_kind kind;
+    uint32_t peer;               /* FETCH_APPEND, FETCH_ANSWER */
+    struct raft_message message; /* FETCH_APPEND */
+    uint64_t first;
+    uint32_t count;
+    uint64_t tail_cuts;                              /* when it was asked */
+    struct entry *entries[RAFT_MESSAGE_ENTRIES_MAX]; /* NULL: to be read */
+    /* out */
+    uint32_t got; /* the first so many are there */
+    uint64_t bytes;
+    uint64_t damaged_index; /* 0: none was met */
+};
+
+/* What is under way for a peer; free when that is nothing. */
+struct fetch_lane {
+    uint32_t peer;
+    uint32_t messages;
+    uint32_t answers;
+};
+
+struct fetching {
+    struct fetch_lane lanes[PEERS_MAX];
+    uint32_t count;     /* of all kinds */
+    bool apply;         /* entries to be applied are among them */
+    uint64_t tail_cuts; /* so far */
+};
+
 enum keeper_job_kind { KEEPER_MESSAGE, KEEPER_OFFER, KEEPER_WANT };
 
 /* For the keeper; it frees them. */
@@ -172,10 +210,13 @@ struct shared_view {
 struct peer {
     uint32_t id;          /* 0: a free place */
     uint64_t incarnation; /* of its last hello; 0: none yet */
+    bool connected;
     uint64_t features;
     int64_t clock_offset_ns;
     bool clock_known;
-    bool disk_full; /* its last message said so */
+    bool disk_full;    /* its last message said so */
+    uint64_t asked_ns; /* since when `asked` counts its questions for entries */
+    uint32_t asked;
 };
 
 /* A list of members and the index of its entry; 0: the one of the format. */
@@ -223,6 +264,7 @@ struct space {
                                   hand over */
     uint64_t written_sequence; /* when the writer last got on, or had nothing to do: */
     uint64_t written_ns;
+    uint64_t probed_ns; /* when an APPEND was last taken without any of its entries */
     uint64_t position;
     uint32_t mark_count;
     struct log_mark marks[LOG_MARKS];
@@ -248,6 +290,7 @@ struct node {
     struct peer peers[PEERS_MAX];
     struct node_config config;
     struct repair repair;
+    struct fetching fetching;
     struct space space;
 
     struct raft_message held[HELD_MESSAGES_MAX];
@@ -263,6 +306,7 @@ struct node {
     uint64_t next_read_id;
     uint64_t queued_count;
     uint64_t queued_bytes;
+    uint64_t writes_looked_ns; /* when writes that wait too long were last looked for */
 
     /* machine feeding */
     uint64_t fed_index;
@@ -274,10 +318,11 @@ struct node {
 
     /* shared: rings and flags between stages */
     struct ring writes, writes_done, jobs, jobs_done;
-    struct ring repairs, repairs_done, keeper_jobs, keeper_results;
+    struct ring repairs, repairs_done, keeper_jobs, keeper_results, fetches, fetches_done;
     struct shared_view shared;
     struct store_copying copying;
     uint64_t written_sequence; /* atomic, by the writer */
+    uint64_t fetched_bytes;    /* atomic: read by the fetcher, not taken by the loop */
     bool log_full;             /* atomic, by the writer: its last write found no room */
     bool seal_full;            /* atomic, by the sealer: likewise */
     struct writer_stage writer_stage;
@@ -302,6 +347,7 @@ bool node_disk_full(const struct node *node);
 bool node_disk_short(const struct node *node);
 bool node_majority_has_room(const struct node *node);
 bool node_has_log_room(const struct node *node, uint64_t cost);
+bool node_has_last_log_room(const struct node *node, uint64_t cost);
 void node_space_open(struct node *node, const struct log_recovered *recovered);
 void node_space_appended(struct node *node, const struct entry *entry);
 void node_space_tick(struct node *node, uint64_t now_ns);
@@ -346,9 +392,12 @@ void node_repair_cut(struct node *node, uint64_t from);
 void node_repair_cut_head(struct node *node, uint64_t index);
 void node_repair_tick(struct node *node, uint64_t now_ns);
 void node_repair_frame(struct node *node, uint32_t from, struct bytes head, struct bytes payload);
+void node_repair_answer(struct node *node, uint32_t to, struct entry *entry);
 bool node_repair_write(struct node *node); /* writer */
 void node_collect_repairs(struct node *node);
 void repair_job_free(struct repair_job *job);
+/* node_status.c */
+void node_drain_tick(struct node *node);
 /* node_keeper.c */
 enum status node_keeper_open(struct node *node, struct error *error);
 void node_keeper_close(struct node *node);
@@ -361,10 +410,22 @@ void node_snapshot_offered(struct node *node, uint32_t from, uint64_t base_index
 void node_snapshot_want(struct node *node);
 void node_collect_keeper(struct node *node);
 void node_tell_keeper(struct node *node);
+/* node_fetch.c */
+/* Messages for the peer wait for the fetcher: what follows them has to wait, too. */
+bool node_fetches_for(struct node *node, uint32_t peer);
+/* Takes the references over; NULL: to be read. */
+void node_fetch_append(struct node *node, const struct raft_message *message,
+                       struct entry *const *entries);
+void node_fetch_answer(struct node *node, uint32_t peer, uint64_t index);
+void node_fetch_apply(struct node *node, uint64_t last);
+void node_collect_fetches(struct node *node);
+void fetch_free(struct fetch *fetch);
 /* node_messages.c */
 void node_send(struct node *node, const struct raft_message *message);
 void node_send_held(struct node *node);
-struct entry *node_entry(struct node *node, uint64_t index);
+/* An APPEND with all its entries. */
+void node_send_entries(struct node *node, const struct raft_message *message,
+                       struct entry *const *entries);
 void node_receive_raft(struct node *node, uint32_t from, struct bytes head, struct bytes payload);
 /* node_requests.c */
 void node_on_request(struct node *node, uint64_t client, struct bytes head, struct bytes payload);
@@ -376,6 +437,7 @@ void node_reply_error(struct node *node, const struct waiter *waiter, enum statu
                       const char *text);
 void node_leadership_lost(struct node *node);
 void node_refuse_writes(struct node *node, enum status status, const char *text);
+void node_expire_writes(struct node *node, uint64_t now_ns);
 /* node_batch.c */
 void node_add_write(struct node *node, const struct waiter *waiter, const struct command *command,
                     struct bytes payload);
@@ -392,6 +454,7 @@ struct batch *batch_pop(struct batch_list *list); /* NULL: empty */
 void batch_free(struct batch *batch);
 void job_free(struct job *job);
 void node_feed(struct node *node);
+void node_feed_entry(struct node *node, struct entry *entry); /* takes the reference over */
 void node_feed_read(struct node *node, struct job *job);
 void node_feed_seal(struct node *node, const struct waiter *waiter);
 void node_collect_jobs(struct node *node);

@@ -5,6 +5,7 @@
  * the one before is kept, too (raft.h: in any log only the last may be uncommitted). */
 #include "base/assert.h"
 #include "base/log_line.h"
+#include "base/mutation.h"
 #include "base/version.h"
 #include "ledger/node/node_internal.h"
 
@@ -117,13 +118,17 @@ bool node_members_sound(const struct node *node, const struct entry *entry,
     return true;
 }
 
-/* Whoever comes back under the id of one that was removed comes with another data folder. */
+/* Whoever comes back under the id of one that was removed comes with another data folder, unless it
+ * has been here all the time: its hello is of now, and no other one follows. */
 static void forget_removed(struct node *node)
 {
     const struct members *before = &node->config.previous.members;
     for (uint32_t i = 0; i < before->count; i++) {
-        if (members_find(&node->config.last.members, before->members[i].id) == NULL) {
-            node_peer_forget(node, before->members[i].id);
+        const uint32_t id = before->members[i].id;
+        const struct peer *peer = node_peer(node, id);
+        bool here = peer != NULL && peer->connected && !MUTATION(node_forgets_who_is_connected);
+        if (members_find(&node->config.last.members, id) == NULL && !here) {
+            node_peer_forget(node, id);
         }
     }
 }

@@ -10,45 +10,22 @@
 
 /* --- out --- */
 
-/* A new reference, from memory or from the log; NULL when it is gone or damaged. */
-struct entry *node_entry(struct node *node, uint64_t index)
-{
-    struct entry *entry = entry_cache_find(&node->cache, index);
-    if (entry != NULL) {
-        return entry_keep(entry);
-    }
-    struct error error;
-    if (node_is_damaged(node, index)) {
-        return NULL;
-    }
-    enum status status = log_read(node->options.log, index, &entry, &error);
-    if (status == STATUS_CORRUPT) {
-        node_entry_damaged(node, index);
-    } else if (status != STATUS_OK && status != STATUS_NOT_FOUND) {
-        node_fatal(node, &error);
-    }
-    return status == STATUS_OK ? entry : NULL;
-}
-
-/* References to the entries of an APPEND message; false when one is not to be had (a message from
- * before a truncation, a damaged entry): it is not sent. */
-static bool gather(struct node *node, const struct raft_message *message,
+/* References to those entries of an APPEND message that are in memory; false: some are not. */
+static bool gather(const struct node *node, const struct raft_message *message,
                    struct entry *entries[RAFT_MESSAGE_ENTRIES_MAX])
 {
+    bool all = true;
     ASSERT(message->entry_count <= RAFT_MESSAGE_ENTRIES_MAX);
     for (uint32_t i = 0; i < message->entry_count; i++) {
-        entries[i] = node_entry(node, message->prev_index + 1 + i);
-        if (entries[i] == NULL) {
-            while (i > 0) {
-                entry_release(entries[--i]);
-            }
-            return false;
-        }
+        struct entry *entry = entry_cache_find(&node->cache, message->prev_index + 1 + i);
+        entries[i] = entry != NULL ? entry_keep(entry) : NULL;
+        all = all && entry != NULL;
     }
-    return true;
+    return all;
 }
 
-static void send_now(struct node *node, const struct raft_message *message)
+void node_send_entries(struct node *node, const struct raft_message *message,
+                       struct entry *const *entries)
 {
     uint8_t head[RAFT_MESSAGE_FIXED_SIZE];
     struct writer writer = writer_init(head, sizeof head);
@@ -57,16 +34,24 @@ static void send_now(struct node *node, const struct raft_message *message)
     full.disk_full = node_disk_short(node);
     raft_message_encode(&full, &writer);
     ASSERT(!writer.failed);
-    struct entry *entries[RAFT_MESSAGE_ENTRIES_MAX];
-    if (!gather(node, message, entries)) {
-        return;
-    }
     struct bus_payload payload = { .entries = entries, .entry_count = message->entry_count };
     enum status status = node->bus->ops->send_peer(
         node->bus, message->to, FRAME_RAFT, (struct bytes){ head, writer_size(&writer) }, &payload);
     if (status != STATUS_OK) {
         metric_add(&node_metric_dropped_messages, 1); /* Raft sends again */
     }
+}
+
+/* Entries that are not in memory any more are read first. */
+static void send_now(struct node *node, const struct raft_message *message)
+{
+    struct entry *entries[RAFT_MESSAGE_ENTRIES_MAX];
+    bool all = gather(node, message, entries);
+    if (message->entry_count > 0 && (!all || node_fetches_for(node, message->to))) {
+        node_fetch_append(node, message, entries);
+        return;
+    }
+    node_send_entries(node, message, entries);
     for (uint32_t i = 0; i < message->entry_count; i++) {
         entry_release(entries[i]);
     }
@@ -200,14 +185,32 @@ static uint32_t taken_entries(const struct node *node, const struct raft_message
         const struct entry_header *header = &entries->views[count].header;
         bool held = header->index <= node->raft_now.last_index &&
                     raft_term_at(node->raft, header->index) == header->term;
+        bool last = header->kind == ENTRY_NOOP || header->kind == ENTRY_MEMBERS;
         cost += held ? 0 : log_cost(header->body_size);
         if (cost > 0 && !node_has_log_room(node, cost)) {
             SITUATION(node_append_without_room);
-            break;
+            if (!last || !node_has_last_log_room(node, cost)) {
+                break;
+            }
+            SITUATION(node_append_from_reserve);
         }
         count++;
     }
     return count;
+}
+
+/* None of its entries can be taken, but it may ask where the logs agree: who leads has to know, to
+ * commit what is held here and to tell this node of it, which makes room in the end. Once in a
+ * while only, as the answer brings the next entries at once. */
+static bool takes_empty(struct node *node)
+{
+    uint64_t now_ns = clock_mono_ns(&node->options.clock);
+    if (now_ns - node->space.probed_ns < node->options.heartbeat_interval_ns) {
+        return false;
+    }
+    node->space.probed_ns = now_ns;
+    SITUATION(node_append_taken_empty);
+    return true;
 }
 
 void node_receive_raft(struct node *node, uint32_t from, struct bytes head, struct bytes payload)
@@ -230,7 +233,7 @@ void node_receive_raft(struct node *node, uint32_t from, struct bytes head, stru
     uint32_t taken = taken_entries(node, &message, &entries);
     bool none = taken == 0 && message.entry_count > 0;
     message.entry_count = taken;
-    if (none || cuts_behind_unknown(node, &message, &entries)) {
+    if ((none && !takes_empty(node)) || cuts_behind_unknown(node, &message, &entries)) {
         metric_add(&node_metric_dropped_messages, 1);
         return;
     }

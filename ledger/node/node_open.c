@@ -19,6 +19,8 @@ static const struct {
     { offsetof(struct node, repairs_done), REPAIRS_MAX },
     { offsetof(struct node, keeper_jobs), KEEPER_JOBS_MAX },
     { offsetof(struct node, keeper_results), KEEPER_RESULTS_MAX },
+    { offsetof(struct node, fetches), FETCHES_MAX },
+    { offsetof(struct node, fetches_done), FETCHES_MAX },
 };
 enum { RING_COUNT = sizeof RINGS / sizeof RINGS[0] };
 
@@ -68,7 +70,7 @@ static void open_raft(struct node *node, const struct log_recovered *recovered,
         .election_timeout_ns = options->election_timeout_ns,
         .heartbeat_interval_ns = options->heartbeat_interval_ns,
         .transfer_timeout_ns = 2 * options->election_timeout_ns,
-        .window_bytes = RAFT_WINDOW_BYTES,
+        .window_bytes = options->window_bytes,
         .uncommitted_bytes_max = RAFT_UNCOMMITTED_BYTES_MAX,
         .seed = options->seed,
     };
@@ -142,6 +144,7 @@ static void use_defaults(struct node_options *options)
         options->entry_body_max != 0 ? options->entry_body_max : RAFT_ENTRY_BODY_MAX;
     options->log_keep_bytes =
         options->log_keep_bytes != 0 ? options->log_keep_bytes : LOG_KEEP_BYTES;
+    options->window_bytes = options->window_bytes != 0 ? options->window_bytes : RAFT_WINDOW_BYTES;
 }
 
 /* Everything that can fail, the last first to be undone. */
@@ -277,6 +280,11 @@ void node_close(struct node *node)
     while ((repair = ring_take(&node->repairs)) != NULL ||
            (repair = ring_take(&node->repairs_done)) != NULL) {
         repair_job_free(repair);
+    }
+    struct fetch *fetch;
+    while ((fetch = ring_take(&node->fetches)) != NULL ||
+           (fetch = ring_take(&node->fetches_done)) != NULL) {
+        fetch_free(fetch);
     }
     entry_cache_close(&node->cache);
     node_keeper_close(node);

@@ -62,12 +62,19 @@ void node_peer_hello(void *context, uint32_t id, uint64_t incarnation, uint64_t 
     }
 }
 
-/* A stranger that went may come back with another data folder: only a hello of now may be bound. */
+/* A stranger that went may come back with another data folder, and so may a member that was not
+ * bound yet: only a hello of now may be. */
 void node_peer_state(void *context, uint32_t id, bool connected)
 {
     struct node *node = context;
-    if (!connected && members_find(&node->config.last.members, id) == NULL) {
+    const struct member *member = members_find(&node->config.last.members, id);
+    if (!connected && (member == NULL || member->incarnation == 0)) {
         node_peer_forget(node, id);
+        return;
+    }
+    struct peer *peer = node_peer_meet(node, id);
+    if (peer != NULL) {
+        peer->connected = connected;
     }
 }
 

@@ -48,12 +48,9 @@ static void remove_at(struct node *node, uint32_t at)
 }
 
 /* Found at open, by a read or by the scrubber. Without others it cannot be had again. */
-void node_entry_damaged(struct node *node, uint64_t index)
+static void note_damaged(struct node *node, uint64_t index)
 {
     struct repair *repair = &node->repair;
-    if (node_is_damaged(node, index) || index <= node->space.cut_index) {
-        return;
-    }
     log_line(LOG_ERROR, "log_entry_damaged", LOG_UINT("node", node->identity.node),
              LOG_UINT("index", index), LOG_TEXT("effect", "it is asked of the other members"),
              LOG_END);
@@ -89,10 +86,32 @@ void node_repair_open(struct node *node, const struct log_recovered *recovered)
         }
     }
     node_cut_head(node, harmless);
-    if (node->config.unreadable_index != 0) {
-        node_entry_damaged(node, node->config.unreadable_index);
+    const uint64_t list = node->config.unreadable_index;
+    if (list != 0 && !node_is_damaged(node, list) && list > node->space.cut_index) {
+        note_damaged(node, list);
     }
     count_damage(node);
+}
+
+/* One that is not committed may be nowhere else: Raft has to know that it can not be given to the
+ * others, or this node might lead, and wait for a copy for ever. */
+void node_entry_damaged(struct node *node, uint64_t index)
+{
+    const uint64_t known = node->raft_now.first_damaged;
+    if (node_is_damaged(node, index) || index <= node->space.cut_index) {
+        return;
+    }
+    note_damaged(node, index);
+    if (index <= node->raft_now.commit_index || index > node->raft_now.last_index ||
+        (known != 0 && known <= index)) {
+        return;
+    }
+    struct raft_event event = { .kind = RAFT_EVENT_REPAIRED,
+                                .now_ns = clock_mono_ns(&node->options.clock),
+                                .first_damaged = index };
+    enum status status;
+    node_step(node, &event, NULL, &status);
+    ASSERT(status == STATUS_OK);
 }
 
 /* Raft learns what is left of the damage that it knows of. */
@@ -198,16 +217,40 @@ void node_repair_tick(struct node *node, uint64_t now_ns)
 
 /* --- answering --- */
 
+/* No peer needs more: it asks for so many, every REPAIR_INTERVAL_NS. */
+static bool asks_too_much(struct node *node, uint32_t from)
+{
+    struct peer *peer = node_peer_meet(node, from);
+    uint64_t now_ns = clock_mono_ns(&node->options.clock);
+    if (peer == NULL) {
+        return true;
+    }
+    if (now_ns - peer->asked_ns >= REPAIR_INTERVAL_NS / 2) {
+        peer->asked_ns = now_ns;
+        peer->asked = 0;
+    }
+    return peer->asked++ >= REPAIR_ASKED_AT_ONCE;
+}
+
+void node_repair_answer(struct node *node, uint32_t to, struct entry *entry)
+{
+    send_frame(node, to, REPAIR_ENTRY, entry->header.index, entry);
+}
+
 static void answer(struct node *node, uint32_t from, uint64_t index)
 {
+    if (asks_too_much(node, from)) {
+        return;
+    }
     if (index <= node->space.cut_index) {
         send_frame(node, from, REPAIR_GONE, index, NULL);
         return;
     }
-    struct entry *entry = index <= node->raft_now.last_index ? node_entry(node, index) : NULL;
+    struct entry *entry = entry_cache_find(&node->cache, index);
     if (entry != NULL) {
-        send_frame(node, from, REPAIR_ENTRY, index, entry);
-        entry_release(entry);
+        node_repair_answer(node, from, entry);
+    } else if (index <= node->raft_now.last_index) {
+        node_fetch_answer(node, from, index);
     }
 }
 

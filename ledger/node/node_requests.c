@@ -36,7 +36,9 @@ void node_refuse(struct node *node, uint64_t client, uint64_t request, enum stat
 void node_reply_error(struct node *node, const struct waiter *waiter, enum status status,
                       const char *text)
 {
-    node_refuse(node, waiter->client, waiter->request, status, text);
+    if (waiter->client != 0) {
+        node_refuse(node, waiter->client, waiter->request, status, text);
+    }
     node_settle(node, waiter);
 }
 
@@ -72,6 +74,43 @@ void node_leadership_lost(struct node *node)
                    "this node ceased to lead");
     }
     node_refuse_writes(node, STATUS_NOT_LEADER, "");
+}
+
+static void expire_batch(struct node *node, struct batch *batch, uint64_t now_ns)
+{
+    for (uint32_t i = 0; i < batch->command_count; i++) {
+        struct waiter *waiter = &batch->waiters[i];
+        if (waiter->client == 0 || waiter->expires_ns > now_ns) {
+            continue;
+        }
+        SITUATION(node_write_waited_too_long);
+        bool wrong = MUTATION(node_late_write_says_not_applied);
+        node_refuse(node, waiter->client, waiter->request,
+                    wrong ? STATUS_TIMEOUT : STATUS_TIMEOUT_UNKNOWN,
+                    "the write was not committed before its deadline and may still be: send the "
+                    "same ids again, or look them up, to learn the outcome");
+        waiter->client = 0;
+    }
+}
+
+/* A disk that hangs, or followers that are away, hold writes up for longer than anybody waits. They
+ * are under way all the same, so nobody knows their outcome, and their share of the bounds stays
+ * taken. */
+void node_expire_writes(struct node *node, uint64_t now_ns)
+{
+    if (now_ns - node->writes_looked_ns < node->options.heartbeat_interval_ns) {
+        return;
+    }
+    node->writes_looked_ns = now_ns;
+    for (struct batch *batch = node->flying.head; batch != NULL; batch = batch->next) {
+        expire_batch(node, batch, now_ns);
+    }
+    for (struct batch *batch = node->ready.head; batch != NULL; batch = batch->next) {
+        expire_batch(node, batch, now_ns);
+    }
+    if (node->making != NULL) {
+        expire_batch(node, node->making, now_ns);
+    }
 }
 
 static void answer_status(struct node *node, uint64_t client, uint64_t request)

@@ -1,9 +1,10 @@
 /* node_space.c — room on the disk: who may write, and how much of the log is kept.
  *
  * A node is short when its disk is below the reserve, or when log or store met a full one. It says
- * so in every message; it goes on voting, following as long as its log has room, and answering
- * reads. Writers are refused when this leader is short, or when fewer than a majority have room; a
- * leader that is short while others are not hands over, and so does one whose disk hangs.
+ * so in every message; it goes on voting, following as long as its log has room (for no-ops and
+ * configurations, its reserve, too), and answering reads. Writers are refused when this leader is
+ * short, or when fewer than a majority have room; a leader that is short while others are not hands
+ * over, and so does one whose disk hangs.
  *
  * The log is cut up to the checkpoint, but not beyond the slowest member's end of the log as far as
  * log_keep_bytes allow (a node that does not lead keeps those bytes), nor beyond what the receiver
@@ -17,6 +18,10 @@
 #include <string.h>
 
 enum { HANG_TIMEOUTS = 4 }; /* election timeouts without a finished write */
+
+/* What stays of the log's reserve for the no-op of this node's own next term, and a cut before it:
+ * nobody asks whether there is room for these. */
+static const uint64_t OWN_COST = 2 * (RAFT_ENTRY_HEADER_SIZE + 64 + LOG_BLOCK_SIZE);
 
 /* --- who is short --- */
 
@@ -79,15 +84,19 @@ static bool writer_hangs(struct node *node, uint64_t now_ns)
 static void hand_over(struct node *node, uint64_t now_ns)
 {
     bool leads = node->raft_now.role == RAFT_LEADER && !node->raft_now.transferring;
-    bool unfit = writer_hangs(node, now_ns) || node_disk_short(node);
-    if (!leads || !unfit || now_ns < node->space.hand_over_ns) {
+    bool hangs = writer_hangs(node, now_ns);
+    if (!leads || !(hangs || node_disk_short(node)) || now_ns < node->space.hand_over_ns) {
         return;
     }
     uint32_t to = find_successor(node);
     if (to == 0) {
         return;
     }
-    SITUATION(node_full_disk_hands_over);
+    if (hangs) {
+        SITUATION(node_hung_disk_hands_over);
+    } else {
+        SITUATION(node_full_disk_hands_over);
+    }
     node->space.hand_over_ns = now_ns + 4 * node->options.election_timeout_ns;
     struct raft_event event = { .kind = RAFT_EVENT_TRANSFER, .now_ns = now_ns, .transfer_to = to };
     enum status status;
@@ -121,6 +130,14 @@ bool node_has_log_room(const struct node *node, uint64_t cost)
 {
     uint64_t taken = node->space.unwritten_cost;
     return log_room(node->options.log) >= taken + cost;
+}
+
+/* Without room a new leader could commit nothing in its term, and so answer no reads, and members
+ * with room could not be added: for no-ops and configurations the reserve is there, too. */
+bool node_has_last_log_room(const struct node *node, uint64_t cost)
+{
+    uint64_t taken = node->space.unwritten_cost + OWN_COST;
+    return log_last_room(node->options.log) >= taken + cost;
 }
 
 /* --- how much of the log is kept --- */

@@ -1,22 +1,43 @@
 /* node_status.c — what a node says of itself, and how it leaves. */
 #include "base/log_line.h"
+#include "base/situation.h"
 #include "ledger/node/node_internal.h"
 
 #include <string.h>
 
+static bool has_to_leave(const struct node *node)
+{
+    const struct raft_status *now = &node->raft_now;
+    return node->draining && now->role == RAFT_LEADER && !now->transferring &&
+           node_has_others(node);
+}
+
+static enum status leave(struct node *node)
+{
+    struct raft_event event = { .kind = RAFT_EVENT_TRANSFER,
+                                .now_ns = clock_mono_ns(&node->options.clock) };
+    enum status status;
+    node_step(node, &event, NULL, &status);
+    return status;
+}
+
+/* Nobody fit to take over is no obstacle: the others elect when this node is gone. */
 void node_drain(struct node *node)
 {
     node->draining = true;
-    if (node->raft_now.role == RAFT_LEADER && node_has_others(node)) {
-        struct raft_event event = { .kind = RAFT_EVENT_TRANSFER,
-                                    .now_ns = clock_mono_ns(&node->options.clock) };
-        enum status status;
-        node_step(node, &event, NULL, &status);
-        /* Nobody fit to take over is no obstacle: the others elect when this node is gone. */
-        if (status != STATUS_OK) {
-            log_line(LOG_INFO, "transfer_refused", LOG_TEXT("status", status_name(status)),
-                     LOG_END);
-        }
+    enum status status = has_to_leave(node) ? leave(node) : STATUS_OK;
+    if (status != STATUS_OK) {
+        log_line(LOG_INFO, "transfer_refused", LOG_TEXT("status", status_name(status)), LOG_END);
+    }
+}
+
+/* Who was asked may have been away; and who is about to stop may still be elected. Nothing can be
+ * proposed meanwhile, so what has been taken goes first. */
+void node_drain_tick(struct node *node)
+{
+    bool proposed = node->ready.head == NULL && node->making == NULL;
+    if (proposed && has_to_leave(node) && leave(node) == STATUS_OK) {
+        SITUATION(node_drain_hands_over_again);
     }
 }
 

@@ -101,6 +101,8 @@ void node_tick(struct node *node)
     node_expire_reads(node, event.now_ns);
     node_repair_tick(node, event.now_ns);
     node_space_tick(node, event.now_ns);
+    node_expire_writes(node, event.now_ns);
+    node_drain_tick(node);
     node_tell_keeper(node);
 }
 
@@ -125,6 +127,7 @@ void node_collect(struct node *node)
         node_send_held(node);
         entry_cache_trim(&node->cache, node->raft_now.durable_index);
     }
+    node_collect_fetches(node);
     node_collect_jobs(node);
     node_collect_repairs(node);
     node_collect_keeper(node);

@@ -12,6 +12,7 @@ static void cut_tail(struct node *node, uint64_t index)
     entry_cache_truncate(&node->cache, index);
     node_members_cut(node, index);
     node_repair_cut(node, index);
+    node->fetching.tail_cuts++;
     struct error error;
     if (node_chain_at(node, index - 1, &node->tail_chain, &error) != STATUS_OK) {
         node_fatal(node, &error);

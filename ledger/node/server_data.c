@@ -2,12 +2,17 @@
 
 #include "base/entropy.h"
 #include "base/log_line.h"
+#include "base/metrics.h"
 #include "base/version.h"
 #include "ledger/node/snapshot_install.h"
 
 #include <stdlib.h>
 
-enum { SEAL_EVENTS = 256 * 1024, ACCOUNTS_CACHED = 256 * 1024 };
+enum {
+    SEAL_EVENTS = 256 * 1024,
+    ACCOUNTS_CACHED = 256 * 1024,
+    CHECK_TELL_S = 10 /* between two lines on how far the digest of a snapshot is */
+};
 
 static enum status open_store(void *context, const char *path, struct store **store_out,
                               struct store_checkpoint *checkpoint, struct error *error)
@@ -53,16 +58,60 @@ static enum status open_node(const struct server_data_options *options, struct s
     return node_open(&node, &data->node, error);
 }
 
-/* A snapshot that has arrived is switched in first. */
+/* --- a snapshot that has arrived is switched in first --- */
+
+static struct metric checked_records = { .name = "fenlu_snapshot_checked_records",
+                                         .help = "Records read so far of the snapshot whose digest "
+                                                 "is computed before it is switched in.",
+                                         .kind = METRIC_GAUGE };
+static struct metric checking_records = { .name = "fenlu_snapshot_checking_records",
+                                          .help = "Records of the snapshot whose digest is "
+                                                  "computed before it is switched in; 0: none is.",
+                                          .kind = METRIC_GAUGE };
+
+void server_data_register_metrics(void)
+{
+    metrics_register(&checked_records);
+    metrics_register(&checking_records);
+}
+
+struct digest_watch {
+    const struct server_data_options *options;
+    struct clock clock;
+    uint64_t tell_ns;
+};
+
+static bool on_checked(void *context, uint64_t records, uint64_t of_records)
+{
+    struct digest_watch *watch = context;
+    const struct server_data_options *options = watch->options;
+    uint64_t now_ns = clock_mono_ns(&watch->clock);
+    metric_set(&checked_records, records);
+    metric_set(&checking_records, of_records);
+    if (now_ns >= watch->tell_ns) {
+        watch->tell_ns = now_ns + CHECK_TELL_S * NS_PER_S;
+        log_line(LOG_INFO, "snapshot_checking", LOG_UINT("node", options->folder->superblock.node),
+                 LOG_UINT("records", records), LOG_UINT("of_records", of_records),
+                 LOG_UINT("percent", records < of_records ? records * 100 / of_records : 100),
+                 LOG_END);
+    }
+    return options->abandon == NULL || !__atomic_load_n(options->abandon, __ATOMIC_ACQUIRE);
+}
+
 static enum status finish_install(struct server_data_options *options,
                                   const struct log_options *log, struct error *error)
 {
+    struct digest_watch watch = { .options = options, .clock = clock_os() };
     struct snapshot_install install = { .log = *log,
                                         .superblock = &options->folder->superblock,
                                         .open_store = open_store,
-                                        .context = options };
+                                        .context = options,
+                                        .watch = { on_checked, &watch } };
     enum snapshot_install_outcome outcome = INSTALL_NOTHING;
-    return snapshot_finish_install(&install, &outcome, error);
+    enum status status = snapshot_finish_install(&install, &outcome, error);
+    metric_set(&checked_records, 0);
+    metric_set(&checking_records, 0);
+    return status;
 }
 
 enum status server_data_open(struct server_data_options *options, struct server_data *data,
@@ -106,12 +155,17 @@ close_log:
     log_close(data->log);
 free_recovered:
     free(recovered);
+    *data = (struct server_data){ .node = NULL };
     return status;
 }
 
 void server_data_close(struct server_data *data)
 {
+    if (data->node == NULL) {
+        return;
+    }
     node_close(data->node);
     store_close(data->store);
     log_close(data->log);
+    *data = (struct server_data){ .node = NULL };
 }

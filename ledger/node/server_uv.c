@@ -1,40 +1,11 @@
-#include "ledger/node/server_uv.h"
-
 #include "base/assert.h"
 #include "base/log_line.h"
-#include "base/thread.h"
-#include "ledger/node/server_data.h"
-#include "raft/net/net_uv.h"
+#include "ledger/node/server_parts_uv.h"
 
 #include <stdlib.h>
 #include <unistd.h>
 
 enum { DRAIN_POLL_MS = 10, DISK_POLL_MS = 1000 };
-
-/* In the order of their ends: the later ones take what the earlier leave. */
-enum { MACHINE, KEEPER, SEALER, WRITER, WORKERS };
-
-struct server {
-    struct server_options options;
-    struct disk disk;
-    struct data_folder folder;
-    struct superblock identity; /* as it was at the start; the log writer changes the folder's */
-    struct server_data data;
-    struct net *net;
-    struct worker workers[WORKERS];
-    uv_async_t bell;
-    uv_timer_t tick;
-    uv_timer_t disk_poll;
-    uv_timer_t drain;
-    uv_prepare_t before_poll;
-    unsigned handles_open;
-    bool restart_asked; /* by the node; heeded at the end of the loop's turn */
-    bool restarting;    /* stages have ended, the network is closing */
-    bool stop_asked;    /* while it restarts */
-    uint64_t drain_until_ms;
-    void (*done)(void *context);
-    void *done_context;
-};
 
 void server_options_default(struct server_options *options)
 {
@@ -78,13 +49,19 @@ static void ring_keeper(void *context)
     worker_ring(&server->workers[KEEPER]);
 }
 
+static void ring_fetcher(void *context)
+{
+    struct server *server = context;
+    worker_ring(&server->workers[FETCHER]);
+}
+
 static void restart(void *context)
 {
     struct server *server = context;
     server->restart_asked = true;
 }
 
-static void fatal(void *context, const struct error *error)
+void server_fatal(void *context, const struct error *error)
 {
     (void)context;
     log_line(LOG_ERROR, "fatal", LOG_TEXT("status", status_name(error->status)),
@@ -112,11 +89,19 @@ static bool keeper_step(void *context)
     return node_keeper_step(context);
 }
 
+static bool fetcher_step(void *context)
+{
+    return node_fetcher_step(context);
+}
+
 /* --- the loop --- */
 
 static void on_bell(uv_async_t *bell)
 {
     struct server *server = bell->data;
+    if (server->restarting) {
+        return; /* the node is being closed */
+    }
     node_collect(server->data.node);
 }
 
@@ -126,15 +111,13 @@ static void on_tick(uv_timer_t *timer)
     node_tick(server->data.node);
 }
 
-static void begin_restart(struct server *server);
-
 /* Before the loop sleeps: propose what this iteration brought, and sleep no longer than Raft may.
  */
 static void before_poll(uv_prepare_t *prepare)
 {
     struct server *server = prepare->data;
     if (server->restart_asked && !server->stop_asked) {
-        begin_restart(server);
+        server_begin_restart(server);
         return;
     }
     node_flush(server->data.node);
@@ -152,6 +135,9 @@ static void on_disk_poll(uv_timer_t *timer)
     struct server *server = timer->data;
     uint64_t bytes = 0;
     struct error error;
+    if (server->restarting) {
+        return;
+    }
     if (disk_free_bytes(&server->disk, server->folder.path, &bytes, &error) == STATUS_OK) {
         node_set_disk_free(server->data.node, bytes);
     } else {
@@ -161,7 +147,7 @@ static void on_disk_poll(uv_timer_t *timer)
 
 /* --- start --- */
 
-static enum status open_data(struct server *server, struct error *error)
+enum status server_open_data(struct server *server, struct error *error)
 {
     struct server_data_options options = {
         .folder = &server->folder,
@@ -172,46 +158,67 @@ static enum status open_data(struct server *server, struct error *error)
         .log_keep_bytes = server->options.log_keep_bytes,
         .snapshot_bytes_per_s = server->options.snapshot_bytes_per_s,
         .scrub_bytes_per_s = server->options.scrub_bytes_per_s,
+        .abandon = &server->stop_asked,
         .host = { .ring_loop = ring_loop,
                   .ring_writer = ring_writer,
                   .ring_machine = ring_machine,
                   .ring_sealer = ring_sealer,
                   .ring_keeper = ring_keeper,
+                  .ring_fetcher = ring_fetcher,
                   .restart = restart,
-                  .fatal = fatal,
+                  .fatal = server_fatal,
                   .context = server },
     };
     return server_data_open(&options, &server->data, error);
 }
 
-static void stop_workers(struct server *server, unsigned count)
+static void stop_first_workers(struct server *server, unsigned count)
 {
     for (unsigned i = 0; i < count; i++) {
         worker_stop(&server->workers[i]);
     }
 }
 
-static enum status start_workers(struct server *server, struct error *error)
+void server_stop_workers(struct server *server)
+{
+    stop_first_workers(server, WORKERS);
+}
+
+enum status server_start_workers(struct server *server, struct error *error)
 {
     static const struct {
         const char *name;
         bool (*step)(void *context);
     } STAGES[WORKERS] = {
-        [MACHINE] = { "machine", machine_step },
-        [KEEPER] = { "keeper", keeper_step },
-        [SEALER] = { "sealer", sealer_step },
+        [FETCHER] = { "fetcher", fetcher_step },  [MACHINE] = { "machine", machine_step },
+        [KEEPER] = { "keeper", keeper_step },     [SEALER] = { "sealer", sealer_step },
         [WRITER] = { "log_writer", writer_step },
     };
     for (unsigned i = 0; i < WORKERS; i++) {
         enum status status = worker_start(&server->workers[i], STAGES[i].name, STAGES[i].step,
                                           server->data.node, error);
         if (status != STATUS_OK) {
-            stop_workers(server, i);
+            stop_first_workers(server, i);
             return status;
         }
         worker_ring(&server->workers[i]); /* for what was rung before there was a thread */
     }
     return STATUS_OK;
+}
+
+void server_start_turns(struct server *server)
+{
+    int result = uv_prepare_start(&server->before_poll, before_poll);
+    ASSERT(result == 0);
+    ring_loop(server); /* for what was rung, or came, before there were turns */
+}
+
+void server_stop_turns(struct server *server)
+{
+    int result = uv_prepare_stop(&server->before_poll);
+    ASSERT(result == 0);
+    result = uv_timer_stop(&server->tick);
+    ASSERT(result == 0);
 }
 
 static void start_handles(struct server *server)
@@ -233,23 +240,24 @@ static void start_handles(struct server *server)
     server->drain.data = server;
     server->before_poll.data = server;
     server->handles_open = 5;
-    result = uv_prepare_start(&server->before_poll, before_poll);
-    ASSERT(result == 0);
     result = uv_timer_start(&server->disk_poll, on_disk_poll, 0, DISK_POLL_MS);
     ASSERT(result == 0);
+    server_start_turns(server);
 }
 
-static enum status start_net(struct server *server, struct error *error)
+enum status server_start_net(struct server *server, struct error *error)
 {
     struct net_options options = {
         .loop = server->options.loop,
         .clock = clock_os(),
         .entropy = entropy_os(),
         .identity = &server->folder.superblock,
+        .listen = server->options.listen,
         .handler = node_bus_handler(server->data.node),
     };
     TRY(net_start(&options, &server->net, error));
     node_attach(server->data.node, net_bus(server->net));
+    server->port = net_port(server->net);
     return STATUS_OK;
 }
 
@@ -260,6 +268,8 @@ enum status server_start(const struct server_options *options, struct server **s
     if (server == NULL) {
         return error_set(error, STATUS_MEMORY, "no memory for the server");
     }
+    server_data_register_metrics();
+    server_restart_register_metrics();
     server->options = *options;
     server->disk = disk_os();
     enum status status =
@@ -267,17 +277,17 @@ enum status server_start(const struct server_options *options, struct server **s
     if (status != STATUS_OK) {
         goto free_server;
     }
-    status = open_data(server, error);
+    status = server_open_data(server, error);
     if (status != STATUS_OK) {
         goto close_folder;
     }
     server->identity = server->folder.superblock;
-    status = start_net(server, error);
+    status = server_start_net(server, error);
     if (status != STATUS_OK) {
         goto close_data;
     }
     start_handles(server); /* before the workers, which may ring the loop at once */
-    status = start_workers(server, error);
+    status = server_start_workers(server, error);
     if (status != STATUS_OK) {
         /* The loop never runs again: the process ends with this error. */
         return status;
@@ -301,53 +311,12 @@ const struct superblock *server_identity(const struct server *server)
 
 uint16_t server_port(const struct server *server)
 {
-    return net_port(server->net);
+    return server->port;
 }
 
 bool server_serving(const struct server *server)
 {
     return !server->restarting && node_serving(server->data.node);
-}
-
-/* --- restart --- */
-
-static void on_net_stopped(void *context);
-
-/* What cannot be opened again ends the process: the next start says why, too. */
-static void open_again(struct server *server)
-{
-    struct error error;
-    server_data_close(&server->data);
-    if (open_data(server, &error) != STATUS_OK || start_net(server, &error) != STATUS_OK ||
-        start_workers(server, &error) != STATUS_OK) {
-        fatal(server, &error);
-    }
-}
-
-static void on_net_stopped_to_restart(void *context)
-{
-    struct server *server = context;
-    if (server->stop_asked) {
-        on_net_stopped(server);
-        return;
-    }
-    open_again(server);
-    server->restarting = false;
-    int result = uv_prepare_start(&server->before_poll, before_poll);
-    ASSERT(result == 0);
-    ring_loop(server);
-}
-
-static void begin_restart(struct server *server)
-{
-    server->restart_asked = false;
-    server->restarting = true;
-    int result = uv_prepare_stop(&server->before_poll);
-    ASSERT(result == 0);
-    result = uv_timer_stop(&server->tick);
-    ASSERT(result == 0);
-    stop_workers(server, WORKERS);
-    net_stop(server->net, on_net_stopped_to_restart, server);
 }
 
 /* --- stop --- */
@@ -367,14 +336,18 @@ static void on_handle_closed(uv_handle_t *handle)
     done(context);
 }
 
-static void on_net_stopped(void *context)
+void server_close_handles(struct server *server)
 {
-    struct server *server = context;
     uv_close((uv_handle_t *)&server->bell, on_handle_closed);
     uv_close((uv_handle_t *)&server->tick, on_handle_closed);
     uv_close((uv_handle_t *)&server->disk_poll, on_handle_closed);
     uv_close((uv_handle_t *)&server->drain, on_handle_closed);
     uv_close((uv_handle_t *)&server->before_poll, on_handle_closed);
+}
+
+static void on_net_stopped(void *context)
+{
+    server_close_handles(context);
 }
 
 static void on_drain_poll(uv_timer_t *timer)
@@ -385,11 +358,8 @@ static void on_drain_poll(uv_timer_t *timer)
     }
     int result = uv_timer_stop(&server->drain);
     ASSERT(result == 0);
-    result = uv_prepare_stop(&server->before_poll);
-    ASSERT(result == 0);
-    result = uv_timer_stop(&server->tick);
-    ASSERT(result == 0);
-    stop_workers(server, WORKERS);
+    server_stop_turns(server);
+    server_stop_workers(server);
     net_stop(server->net, on_net_stopped, server);
 }
 
@@ -397,9 +367,9 @@ void server_stop(struct server *server, void (*done)(void *context), void *conte
 {
     server->done = done;
     server->done_context = context;
-    server->stop_asked = true;
+    __atomic_store_n(&server->stop_asked, true, __ATOMIC_RELEASE);
     if (server->restarting) {
-        return; /* the network is closing already */
+        return; /* its end is the stop's next step */
     }
     node_drain(server->data.node);
     uv_update_time(server->options.loop);

@@ -3,6 +3,8 @@
  * One uv loop (the caller's) runs the node's loop stage; the log writer, the state machine and the
  * sealer each have a thread. Opening replays nothing by itself: entries after the checkpoint are
  * applied as soon as they are known to be committed again.
+ * A snapshot that has arrived is switched in by closing and opening again, in a thread of uv's pool
+ * while the loop goes on; the network is closed meanwhile, and the server does not serve.
  * Failure after the start (failed flush, damaged data) is logged as event "fatal" and ends the
  * process with exit code SERVER_FATAL_EXIT.
  */
@@ -18,6 +20,7 @@ enum { SERVER_FATAL_EXIT = 3 };
 struct server_options {
     uv_loop_t *loop;
     const char *data_folder;
+    const char *listen;   /* HOST:PORT for the cluster; NULL: the node's address as a member */
     uint64_t cache_bytes; /* RocksDB's block cache */
     uint32_t election_timeout_ms;
     uint32_t heartbeat_ms;
@@ -41,5 +44,7 @@ uint16_t server_port(const struct server *server);
 /* It follows or leads and would take commands. */
 bool server_serving(const struct server *server);
 /* Hands leadership over, answers what is under way (SERVER_DRAIN_GRACE_MS at most), closes
- * everything; `done` is called from the loop, and the server's memory is gone after it. */
+ * everything; a snapshot that is being switched in is left to the next start, once what is under
+ * way at the disk has ended. `done` is called from the loop, and the server's memory is gone after
+ * it. */
 void server_stop(struct server *server, void (*done)(void *context), void *context);

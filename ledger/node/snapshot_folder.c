@@ -233,7 +233,10 @@ enum status snapshot_discard_install(struct disk *disk, const char *data_folder,
     }
     TRY(status);
     snapshot_names_free(&names);
-    /* Without these two the rest means nothing. */
+    /* What was checked is no more; without the other two the rest means nothing. */
+    TRY(disk_join(path, root, "checked", error));
+    TRY(remove_file(disk, path, error));
+    TRY(disk_sync_folder(disk, root, error));
     TRY(disk_join(path, root, "ready", error));
     TRY(remove_file(disk, path, error));
     TRY(disk_sync_folder(disk, root, error));

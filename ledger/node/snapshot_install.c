@@ -30,17 +30,38 @@ static enum status differs(struct error *error, const char *what)
                      "the store of the snapshot is not what its manifest says (%s)", what);
 }
 
+static bool marked(const struct switching *switching, const char *name)
+{
+    uint8_t value = 0;
+    struct error ignored;
+    return snapshot_read_mark(switching->disk, switching->root, name, switching->manifest.snapshot,
+                              &value, &ignored) == STATUS_OK;
+}
+
+static enum status check_digest(const struct switching *switching, struct store *store,
+                                struct error *error)
+{
+    u128 digest = 0;
+    if (marked(switching, "checked")) {
+        return STATUS_OK;
+    }
+    TRY(store_audit(store, &switching->install->watch, &digest, error));
+    if (digest != switching->manifest.digest) {
+        return differs(error, "its digest");
+    }
+    return snapshot_write_mark(switching->disk, switching->root, "checked",
+                               switching->manifest.snapshot, 1, error);
+}
+
 static enum status compare_store(const struct switching *switching, struct store *store,
                                  const struct store_checkpoint *checkpoint, struct error *error)
 {
     const struct snapshot_manifest *manifest = &switching->manifest;
-    u128 digest = 0;
     if (checkpoint->log_index != manifest->index || checkpoint->log_term != manifest->term ||
         checkpoint->timestamp != manifest->timestamp || checkpoint->log_chain != manifest->chain) {
         return differs(error, "its place in the log");
     }
-    TRY(store_recompute_digest(store, &digest, error));
-    return digest == manifest->digest ? STATUS_OK : differs(error, "its digest");
+    return check_digest(switching, store, error);
 }
 
 static enum status check_store(const struct switching *switching, struct error *error)
@@ -115,7 +136,7 @@ static void note_damaged(const struct switching *switching, const struct error *
 static bool of_the_machine(enum status status)
 {
     return status == STATUS_IO || status == STATUS_NO_SPACE || status == STATUS_MEMORY ||
-           status == STATUS_DENIED;
+           status == STATUS_DENIED || status == STATUS_SHUTTING_DOWN;
 }
 
 /* A snapshot may come from a term that this node has not heard of, when its sender has a newer
@@ -260,14 +281,6 @@ static enum status load_manifest(struct switching *switching, struct error *erro
         snapshot_manifest_decode((struct bytes){ data, size }, &switching->manifest, error);
     free(data);
     return status;
-}
-
-static bool marked(const struct switching *switching, const char *name)
-{
-    uint8_t value = 0;
-    struct error ignored;
-    return snapshot_read_mark(switching->disk, switching->root, name, switching->manifest.snapshot,
-                              &value, &ignored) == STATUS_OK;
 }
 
 static enum status finish(const struct switching *switching, enum snapshot_install_outcome *outcome,

@@ -24,6 +24,7 @@ static const struct {
     { 12, STATUS_PRECONDITION },
     { 13, STATUS_NOT_FOUND },
     { 14, STATUS_EXISTS },
+    { 15, STATUS_TIMEOUT_UNKNOWN },
 };
 
 static uint16_t wire_number(enum status status)

@@ -75,7 +75,8 @@ struct kv_ops {
     /* Reads on from *place for about `bytes_budget` bytes (one record at least), from the files and
      * past every cache of ours, and checks their checksums; fills no cache. *done: that was the
      * end, and *place is the beginning again. What is written during a walk may be left out, never
-     * what lay there before it. One walk at a time. */
+     * what lay there before it. CORRUPT also for what the disk does not give. One walk at a time.
+     */
     enum status (*verify)(struct kv *, struct kv_place *place, uint64_t bytes_budget, bool *done,
                           struct error *);
     void (*close)(struct kv *);

@@ -169,6 +169,9 @@ static enum status file_verify(struct kv *kv, struct kv_place *place, uint64_t b
         place_write(place, number, first);
     }
     kv_state_release(file, state);
+    if (status == STATUS_IO) {
+        status = error->status = STATUS_CORRUPT; /* what the disk does not give is lost */
+    }
     return status;
 }
 

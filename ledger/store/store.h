@@ -93,3 +93,18 @@ STATUS_MUST_USE enum status store_verify(struct store *store, struct kv_place *p
  * the state at the call. */
 STATUS_MUST_USE enum status store_recompute_digest(struct store *store, u128 *digest,
                                                    struct error *error);
+
+/* Who looks on while a large store is read: called at the beginning and after every
+ * STORE_WATCH_RECORDS records, with how many there are by the checkpoint's counts (remnants of a
+ * crash come on top, so `records` may end a little beyond). False: give up. */
+enum { STORE_WATCH_RECORDS = 16384 };
+
+struct store_watch {
+    bool (*go_on)(void *context, uint64_t records, uint64_t of_records); /* NULL: nobody */
+    void *context;
+};
+
+/* store_recompute_digest with somebody who looks on, of a store that is not in use otherwise;
+ * SHUTTING_DOWN when that one gives up. */
+STATUS_MUST_USE enum status store_audit(struct store *store, const struct store_watch *watch,
+                                        u128 *digest, struct error *error);

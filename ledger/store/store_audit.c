@@ -122,17 +122,40 @@ static enum status audit_sums(const struct audit *audit, struct error *error)
     return STATUS_OK;
 }
 
-enum status store_recompute_digest(struct store *store, u128 *digest, struct error *error)
+/* Of the sealed past: accounts, ids, transfers, the checkpoint and the format. */
+static uint64_t records_of(const struct sealed_past *past)
+{
+    return past->accounts + 2 * past->transfers + past->failed_ids + 2;
+}
+
+static enum status look_on(const struct store_watch *watch, uint64_t records, uint64_t of_records,
+                           struct error *error)
+{
+    if (watch->go_on == NULL || records % STORE_WATCH_RECORDS != 0 ||
+        watch->go_on(watch->context, records, of_records)) {
+        return STATUS_OK;
+    }
+    return error_set(error, STATUS_SHUTTING_DOWN,
+                     "reading the store was given up after %" PRIu64 " of %" PRIu64 " records",
+                     records, of_records);
+}
+
+enum status store_audit(struct store *store, const struct store_watch *watch, u128 *digest,
+                        struct error *error)
 {
     struct audit audit = { .digest = 0 };
+    uint64_t of_records = watch->go_on != NULL ? records_of(&store->past) : 0;
+    uint64_t records = 0;
     static const uint8_t lowest[1] = { 0 };
     struct kv *kv = store->kv;
     struct kv_iterator *iterator;
     struct bytes key, value;
+    TRY(look_on(watch, records, of_records, error));
     TRY(kv->ops->iterate(kv, (struct bytes){ lowest, sizeof lowest }, &iterator, error));
     enum status status = kv->ops->next(iterator, &key, &value, error);
     while (status == STATUS_OK && key.data != NULL) {
         status = audit_record(&audit, key, value, error);
+        status = status == STATUS_OK ? look_on(watch, ++records, of_records, error) : status;
         if (status == STATUS_OK) {
             status = kv->ops->next(iterator, &key, &value, error);
         }
@@ -141,4 +164,10 @@ enum status store_recompute_digest(struct store *store, u128 *digest, struct err
     TRY(status);
     *digest = audit.digest;
     return audit_sums(&audit, error);
+}
+
+enum status store_recompute_digest(struct store *store, u128 *digest, struct error *error)
+{
+    const struct store_watch nobody = { .go_on = NULL };
+    return store_audit(store, &nobody, digest, error);
 }

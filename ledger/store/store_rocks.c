@@ -18,6 +18,7 @@
 
 #include "base/assert.h"
 #include "base/disk.h"
+#include "base/limits.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -30,7 +31,6 @@
 
 enum {
     GET_PIECE = 1024, /* keys of one call: bounds the blocks that it pins */
-    OPEN_FILES_MAX = 512,
     BLOCK_SIZE = 16 * 1024,
     FILTER_BITS = 10,
     MEMTABLE_BYTES = 64 * 1024 * 1024,
@@ -454,7 +454,7 @@ static void set_options(struct kv_rocks *rocks, const struct kv_rocks_options *o
     rocksdb_options_set_paranoid_checks(set, 1);
     rocksdb_options_set_compression(set, rocksdb_lz4_compression);
     rocksdb_options_set_max_background_jobs(set, (int)options->background_jobs);
-    rocksdb_options_set_max_open_files(set, OPEN_FILES_MAX);
+    rocksdb_options_set_max_open_files(set, STORE_OPEN_FILES_MAX);
     rocksdb_options_set_write_buffer_size(set, MEMTABLE_BYTES);
     rocksdb_options_set_max_write_buffer_number(set, 2);
     rocksdb_options_set_level_compaction_dynamic_level_bytes(set, 1);

@@ -4,8 +4,13 @@
  * That handle's block cache would hide what became of the bytes on the medium, and RocksDB has no
  * read that goes past it. So the verifier is a second, reading instance of the same folder
  * ("secondary") with a small cache of its own, that reads past the kernel's cache too where the
- * file system lets it. It is opened for a part of a walk through the data, sees the files of that
- * moment, and keeps those that a compaction removes meanwhile open. Filters are not read.
+ * file system lets it. It is opened for a part of a walk through the data and sees the files of
+ * that moment. Filters are not read.
+ *
+ * RocksDB advises a secondary to open all its files at once, so that it keeps those that a
+ * compaction removes meanwhile. Of a large store those are thousands, so this one opens
+ * STORE_VERIFY_FILES_MAX, and when one that it has not opened yet is gone, the step is tried again
+ * by a new verifier, which sees the files of its moment.
  *
  * A secondary passes over what it has no files for, so each walk begins with a look whether all the
  * files that the database has are there.

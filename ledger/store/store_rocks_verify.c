@@ -1,4 +1,5 @@
 #include "base/assert.h"
+#include "base/limits.h"
 #include "ledger/store/store_rocks.h"
 
 #include <errno.h>
@@ -26,7 +27,7 @@ struct rocks_verifier {
     uint64_t bytes; /* read, about */
 };
 
-/* Read by one verifier: the files that it keeps open and that compactions have removed take room on
+/* Read by one verifier: a file that it keeps open and that a compaction has removed takes room on
  * the disk. */
 static const uint64_t BYTES_MAX = (uint64_t)1 << 30;
 
@@ -39,7 +40,7 @@ static void set_options(struct rocks_verifier *verifier)
     verifier->options = rocksdb_options_create();
     rocksdb_options_set_block_based_table_factory(verifier->options, verifier->table_options);
     rocksdb_options_set_paranoid_checks(verifier->options, 1);
-    rocksdb_options_set_max_open_files(verifier->options, -1);
+    rocksdb_options_set_max_open_files(verifier->options, STORE_VERIFY_FILES_MAX);
     rocksdb_options_set_info_log_level(verifier->options, INFO_LOG_HEADER);
     rocksdb_options_set_max_log_file_size(verifier->options, INFO_LOG_BYTES);
     rocksdb_options_set_keep_log_file_num(verifier->options, 1);

@@ -31,7 +31,7 @@ void damage_repaired(struct raft *raft, uint64_t first_damaged)
     ASSERT(first_damaged == 0 || first_damaged > raft->log.base_index);
     ASSERT(first_damaged <= raft->log.last_index);
     raft->first_damaged = first_damaged;
-    if (raft->role == RAFT_LEADER) {
+    if (raft->role == RAFT_LEADER && first_damaged <= raft->commit_index) {
         commit_advance(raft);
     } else if (first_damaged != 0 && raft->role != RAFT_FOLLOWER) {
         election_follow(raft, raft->term, 0);

@@ -145,13 +145,14 @@ void follower_append(struct raft *raft, const struct raft_message *message)
 }
 
 /* Heartbeats wait for no disk: neither the question nor the answer promises anything durable, and
- * the commit index in it is one that this node is known to have, unless it lost that. */
+ * the commit index in it is one that this node is known to have, unless it lost that, or an earlier
+ * member of its id had it. */
 void follower_heartbeat(struct raft *raft, const struct raft_message *message)
 {
     ASSERT(message->term == raft->term);
     bool lost = raft->lost_index != 0;
     uint64_t commit_index = message->commit_index;
-    if (lost && commit_index > raft->confirmed_index) {
+    if ((lost || raft->joining) && commit_index > raft->confirmed_index) {
         commit_index = raft->confirmed_index;
     }
     if (commit_index > raft->log.last_index) {

@@ -85,8 +85,8 @@ static void rejected(struct raft *raft, struct progress *progress,
     }
 }
 
-/* Its tail is gone: what it acknowledged is not what it has. That is no way back for what is
- * committed: until it has it all again, it helps nobody else to lead. */
+/* Its tail is gone, or an earlier member of its id acknowledged: that is not what it has. And no
+ * way back for what is committed: until it has it all again, it helps nobody else to lead. */
 static void begin_again(struct raft *raft, struct progress *progress,
                         const struct raft_message *message)
 {
@@ -100,7 +100,7 @@ static void begin_again(struct raft *raft, struct progress *progress,
 
 static bool lost_more(const struct progress *progress, const struct raft_message *message)
 {
-    return message->lost && message->last_index < progress->match_index &&
+    return (message->lost || message->joining) && message->last_index < progress->match_index &&
            !MUTATION(raft_lost_follower_keeps_match);
 }
 

@@ -39,7 +39,8 @@
  * DAMAGE AND LOSS
  *  first_damaged  Entries from there on may be unreadable here. They count for votes (they were
  *                 acknowledged), but nothing from there on is acknowledged any more, and this node
- *                 does not campaign. RAFT_EVENT_REPAIRED moves or lifts it; cutting the tail from
+ *                 does not campaign; nor lead, when it is not committed: perhaps nobody can give it
+ *                 to the others. RAFT_EVENT_REPAIRED sets, moves or lifts it; cutting the tail from
  *                 there lifts it too.
  *  lost_index     A tail up to there was acknowledged and is gone, so this node could help elect a
  *                 leader without what it once promised to keep. It neither votes nor campaigns

@@ -9,6 +9,9 @@
 #include "base/situation.h"
 #include "raft/core/state.h"
 
+/* A question numbered this much lower is of another process: numbers begin at random. */
+static const uint64_t ROUNDS_LATE = UINT64_C(1) << 20;
+
 static struct pending_read *read_at(struct raft *raft, uint32_t position)
 {
     return &raft->reads.items[(raft->reads.head + position) % RAFT_READS_MAX];
@@ -134,8 +137,8 @@ void read_index_asked(struct raft *raft, const struct raft_message *message)
         return;
     }
     struct member_read *read = &member->read;
-    if (read->open && read->follower_round == message->read_round) {
-        return; /* the question came twice */
+    if (read->open && read->follower_round - message->read_round < ROUNDS_LATE) {
+        return; /* the question came twice, or after a newer one */
     }
     read->open = true;
     read->follower_round = message->read_round;

@@ -127,6 +127,9 @@ STATUS_MUST_USE enum status log_cut_head(struct log *log, uint64_t index, struct
 STATUS_MUST_USE enum status log_prepare(struct log *log, bool *did, struct error *error);
 /* Bytes, as log_cost counts them, that log_write takes for sure without allocating. */
 uint64_t log_room(const struct log *log);
+/* The same with the reserve: for what a cluster needs to get out of trouble, no-ops and
+ * configurations, by those who leave enough for the no-ops that nobody asks for. */
+uint64_t log_last_room(const struct log *log);
 /* What an entry counts against log_room: its bytes, and the block that ends its group. */
 static inline uint64_t log_cost(uint32_t body_size)
 {

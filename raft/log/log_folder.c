@@ -1,5 +1,6 @@
 /* log_folder.c — the files of the log's folder: which there are, and what their headers say. */
 #include "base/assert.h"
+#include "base/situation.h"
 #include "raft/log/log_internal.h"
 
 #include <stdlib.h>
@@ -112,4 +113,13 @@ enum status log_open_segment(struct log *log, struct log_found *found, uint64_t 
         disk_close(log->disk, file);
     }
     return status;
+}
+
+enum status log_drop_spare(struct log *log, uint64_t sequence, struct error *error)
+{
+    char path[DISK_PATH_MAX];
+    TRY(log_path(log, sequence, path, error));
+    SITUATION(log_unfinished_spare_dropped);
+    TRY(disk_remove(log->disk, path, error));
+    return disk_sync_folder(log->disk, log->folder, error);
 }

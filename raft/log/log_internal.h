@@ -54,7 +54,8 @@ struct log {
     uint32_t capacity;
     struct log_point base;
     struct log_point tail;
-    uint64_t room; /* atomic; log_room */
+    uint64_t room;      /* atomic; log_room */
+    uint64_t last_room; /* atomic; log_last_room */
     /* What the writer gathers for one call of the disk. */
     struct segment_slot slots[LOG_STAGED_SLOTS_MAX];
     struct disk_slice slices[2 * LOG_STAGED_SLOTS_MAX + 1];
@@ -149,9 +150,12 @@ struct log_found {
     uint32_t proved;        /* slots that were durable */
 };
 /* Opens a file and looks at it. One without a header is a spare, unless its neighbours know better;
- * a crash may have left it too small, and then its allocation is completed. */
+ * a crash may have left it too small, and then its allocation is completed. NO_SPACE: there is no
+ * room for that; nothing was ever written there. */
 enum status log_open_segment(struct log *log, struct log_found *found, uint64_t sequence,
                              struct error *error);
+/* Removes such a file, the log's last: log_prepare makes it again when there is room. */
+enum status log_drop_spare(struct log *log, uint64_t sequence, struct error *error);
 /* `status`, with a text about a file. */
 enum status log_unsuitable(const struct log *log, uint64_t sequence, enum status status,
                            const char *what, struct error *error);

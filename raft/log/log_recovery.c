@@ -24,7 +24,16 @@ static enum status open_segments(struct log *log, const struct log_names *names,
         if (i > 0 && sequence != names->sequences[i - 1] + 1) {
             return log_unsuitable(log, names->sequences[i - 1] + 1, STATUS_CORRUPT, LOST, error);
         }
-        TRY(log_open_segment(log, &folder->founds[i], sequence, error));
+        struct error found;
+        enum status status = log_open_segment(log, &folder->founds[i], sequence, &found);
+        if (status == STATUS_NO_SPACE && i > 0 && i + 1 == names->count) {
+            folder->count = i;
+            return log_drop_spare(log, sequence, error);
+        }
+        if (status != STATUS_OK) {
+            *error = found;
+            return status;
+        }
         folder->live = folder->founds[i].header_copies > 0 ? i + 1 : folder->live;
     }
     return STATUS_OK;

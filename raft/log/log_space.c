@@ -96,11 +96,17 @@ void log_count_room(struct log *log)
         room += room_left(segment->size, segment->slots, segment->offset);
     }
     __atomic_store_n(&log->room, room < reserve ? 0 : room - reserve, __ATOMIC_RELEASE);
+    __atomic_store_n(&log->last_room, room, __ATOMIC_RELEASE);
 }
 
 uint64_t log_room(const struct log *log)
 {
     return __atomic_load_n(&log->room, __ATOMIC_ACQUIRE);
+}
+
+uint64_t log_last_room(const struct log *log)
+{
+    return __atomic_load_n(&log->last_room, __ATOMIC_ACQUIRE);
 }
 
 /* Takes the oldest segment out of the table, which then begins behind `base`; true when readers

@@ -242,11 +242,14 @@ static enum status listen_failed(int code, const struct address *address, struct
 {
     char text[ADDRESS_TEXT_MAX];
     address_format(address, text);
-    const char *remedy = "; this node's address in --members must be one of this machine";
+    const char *remedy = "; this node's address in --members must be one of this machine, or "
+                         "--listen name one that is";
     if (code == UV_EADDRINUSE) {
-        remedy = "; stop the process that has it, or give this node another address in --members";
+        remedy = "; stop the process that has it, or give this node another address in --members "
+                 "or --listen";
     } else if (code == UV_EACCES) {
-        remedy = "; ports below 1024 need a privilege, choose a higher one in --members";
+        remedy =
+            "; ports below 1024 need a privilege, choose a higher one in --members or --listen";
     }
     return error_set(error, code == UV_EACCES ? STATUS_DENIED : STATUS_IO,
                      "cannot listen on %s: %s%s", text, uv_strerror(code), remedy);

@@ -80,6 +80,9 @@ enum status net_start(const struct net_options *options, struct net **net, struc
     ASSERT(options->identity->member_count <= RAFT_MEMBERS_MAX);
     struct address own;
     TRY(net_roster_check(options->identity, &own, error));
+    if (options->listen != NULL) {
+        TRY(address_parse(options->listen, &own, error));
+    }
     net_metrics_register();
     struct net *made = net_allocate(sizeof *made);
     memset(made, 0, sizeof *made);

@@ -29,14 +29,15 @@ struct net_options {
     struct clock clock;
     struct entropy entropy;
     const struct superblock *identity; /* cluster, node, incarnation, members; copied */
+    const char *listen;                /* HOST:PORT; NULL: this node's address among the members */
     uint64_t features; /* said in hellos: what this release understands; 0: FENLU_FEATURES */
     struct bus_handler handler;
     uint32_t hello_timeout_ms; /* 0: HELLO_TIMEOUT_MS */
 };
 
-/* Binds the address of this node's entry among the identity's members (port 0: any, see net_port)
- * and starts dialling the others, until bus_ops.set_members says who they are. After a failure the
- * loop must run once more to free what it holds, as after net_stop. */
+/* Binds `listen`, or the address of this node's entry among the identity's members (port 0: any,
+ * see net_port), and starts dialling the others, until bus_ops.set_members says who they are. After
+ * a failure the loop must run once more to free what it holds, as after net_stop. */
 STATUS_MUST_USE enum status net_start(const struct net_options *options, struct net **net,
                                       struct error *error);
 struct bus *net_bus(struct net *net);

@@ -3,7 +3,7 @@
 #include "base/random.h"
 #include "ledger/store/kv.h"
 #include "tests/ledger_store/folder.h"
-#include "tests/ledger_store/kv_kinds.h"
+#include "tests/ledger_store/kv_fixture.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,64 +15,7 @@
 
 #include <cmocka.h>
 
-struct fixture {
-    struct kv_home home;
-    struct kv *kv;
-};
-
 static struct error error;
-
-static int set_up(void **state, enum kv_kind kind)
-{
-    static struct fixture fixture;
-    kv_home_begin(&fixture.home, kind);
-    fixture.kv = kv_home_open(&fixture.home);
-    *state = &fixture;
-    return 0;
-}
-
-static int set_up_simulated(void **state)
-{
-    return set_up(state, KV_SIMULATED);
-}
-
-static int set_up_files(void **state)
-{
-    return set_up(state, KV_FILES);
-}
-
-static int set_up_rocks(void **state)
-{
-    return set_up(state, KV_ROCKS);
-}
-
-static int tear_down(void **state)
-{
-    struct fixture *fixture = *state;
-    fixture->kv->ops->close(fixture->kv);
-    kv_home_end(&fixture->home);
-    return 0;
-}
-
-static void reopen(struct fixture *fixture)
-{
-    fixture->kv->ops->close(fixture->kv);
-    fixture->kv = kv_home_open(&fixture->home);
-}
-
-static struct bytes text(const char *chars)
-{
-    return (struct bytes){ (const uint8_t *)chars, strlen(chars) };
-}
-
-static void commit(struct kv *kv, const char *key, const char *value)
-{
-    struct kv_put put = { .key = text(key) };
-    if (value != NULL) {
-        put.value = text(value);
-    }
-    assert_int_equal(kv->ops->commit(kv, &put, 1, &error), STATUS_OK);
-}
 
 static void assert_value(struct kv *kv, const char *key, const char *expected)
 {

@@ -1,8 +1,10 @@
 /* test_kv_verify.c — the walk of a scrubber through all bytes of a kv (kv.h), on every
  * implementation: it ends, it misses nothing, and it sees the medium and not a cache. */
+#include "base/limits.h"
 #include "base/random.h"
-#include "tests/ledger_store/kv_kinds.h"
+#include "tests/ledger_store/kv_fixture.h"
 
+#include <dirent.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,58 +14,7 @@
 
 #include <cmocka.h>
 
-struct fixture {
-    struct kv_home home;
-    struct kv *kv;
-};
-
 static struct error error;
-
-static int set_up(void **state, enum kv_kind kind)
-{
-    static struct fixture fixture;
-    kv_home_begin(&fixture.home, kind);
-    fixture.kv = kv_home_open(&fixture.home);
-    *state = &fixture;
-    return 0;
-}
-
-static int set_up_simulated(void **state)
-{
-    return set_up(state, KV_SIMULATED);
-}
-
-static int set_up_files(void **state)
-{
-    return set_up(state, KV_FILES);
-}
-
-static int set_up_rocks(void **state)
-{
-    return set_up(state, KV_ROCKS);
-}
-
-static int tear_down(void **state)
-{
-    struct fixture *fixture = *state;
-    fixture->kv->ops->close(fixture->kv);
-    kv_home_end(&fixture->home);
-    return 0;
-}
-
-static struct bytes text(const char *chars)
-{
-    return (struct bytes){ (const uint8_t *)chars, strlen(chars) };
-}
-
-static void commit(struct kv *kv, const char *key, const char *value)
-{
-    struct kv_put put = { .key = text(key) };
-    if (value != NULL) {
-        put.value = text(value);
-    }
-    assert_int_equal(kv->ops->commit(kv, &put, 1, &error), STATUS_OK);
-}
 
 enum { VERIFIED_KEYS = 3000, VERIFIED_VALUE = 100 };
 
@@ -223,6 +174,84 @@ static void a_walk_misses_a_file(void **state)
     assert_int_equal(quiet, 2);
 }
 
+/* --- many files --- */
+
+enum { TABLES = 4 * STORE_VERIFY_FILES_MAX, TABLE_KEYS = 40 };
+
+static void add_table(struct kv *kv, unsigned at)
+{
+    static const uint8_t value[VERIFIED_VALUE];
+    struct kv_table *table;
+    uint64_t size;
+    char name[16];
+    (void)snprintf(name, sizeof name, "t%u", at);
+    assert_int_equal(kv->ops->table_open(kv, name, &table, &error), STATUS_OK);
+    for (unsigned i = 0; i < TABLE_KEYS; i++) {
+        char key[24];
+        (void)snprintf(key, sizeof key, "key-%06u-%03u", at, i);
+        assert_int_equal(
+            kv->ops->table_add(table, text(key), (struct bytes){ value, sizeof value }, &error),
+            STATUS_OK);
+    }
+    assert_int_equal(kv->ops->table_close(table, &size, &error), STATUS_OK);
+    const char *const names[] = { name };
+    assert_int_equal(kv->ops->ingest(kv, names, 1, &error), STATUS_OK);
+}
+
+static unsigned files_open(void)
+{
+    DIR *folder = opendir("/proc/self/fd");
+    unsigned count = 0;
+    assert_non_null(folder);
+    while (readdir(folder) != NULL) {
+        count++;
+    }
+    (void)closedir(folder);
+    return count;
+}
+
+static void a_walk_opens_few_of_many_files(void **state)
+{
+    struct fixture *fixture = *state;
+    struct kv_place place = { .size = 0 };
+    bool done = false;
+    unsigned most = 0;
+    for (unsigned i = 0; i < TABLES; i++) {
+        add_table(fixture->kv, i);
+    }
+    unsigned before = files_open();
+    while (!done) {
+        assert_int_equal(fixture->kv->ops->verify(fixture->kv, &place, 5000, &done, &error),
+                         STATUS_OK);
+        unsigned now = files_open();
+        most = now > most ? now : most;
+    }
+    print_message("%u tables: %u files open, %u with the walk\n", (unsigned)TABLES, before, most);
+    assert_true(most > before);
+    assert_true(most <= before + STORE_VERIFY_FILES_MAX + 8);
+}
+
+/* The files that the walk has before it go to compactions while it is under way; a walk counts on
+ * what it sees anew, and tells of no damage. */
+static void files_that_go_to_a_compaction_are_no_damage(void **state)
+{
+    struct fixture *fixture = *state;
+    struct kv_place place = { .size = 0 };
+    bool done = false;
+    unsigned calls = 0;
+    for (unsigned i = 0; i < TABLES; i++) {
+        add_table(fixture->kv, i);
+    }
+    while (!done) {
+        assert_int_equal(fixture->kv->ops->verify(fixture->kv, &place, 5000, &done, &error),
+                         STATUS_OK);
+        add_table(fixture->kv, TABLES - 1 - calls % (TABLES / 2)); /* above one that is there */
+        calls++;
+        assert_true(calls < 10 * TABLES);
+    }
+    assert_true(calls > TABLES / 2);
+}
+
 #define ON_ALL(test)                                                                               \
     { "simulated: " #test, test, set_up_simulated, tear_down, NULL },                              \
         { "files: " #test, test, set_up_files, tear_down, NULL },                                  \
@@ -236,6 +265,10 @@ int main(void)
         ON_ALL(a_walk_in_pieces_comes_to_its_end),
         ON_ALL(a_walk_finds_damage),
         { "rocksdb: a_walk_misses_a_file", a_walk_misses_a_file, set_up_rocks, tear_down, NULL },
+        { "rocksdb: a_walk_opens_few_of_many_files", a_walk_opens_few_of_many_files, set_up_rocks,
+          tear_down, NULL },
+        { "rocksdb: files_that_go_to_a_compaction_are_no_damage",
+          files_that_go_to_a_compaction_are_no_damage, set_up_rocks, tear_down, NULL },
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -59,6 +59,25 @@ void server_rig_wait(struct server_rig *rig, uint32_t open)
     }
 }
 
+void server_rig_run(struct server_rig *rig, uint64_t ms)
+{
+    uint64_t until_ns = uv_hrtime() + ms * NS_PER_MS;
+    patience(rig);
+    uv_update_time(&rig->loop);
+    assert_int_equal(uv_timer_start(&rig->pulse, on_pulse, ms, PULSE_MS), 0);
+    while (uv_hrtime() < until_ns) {
+        turn(rig);
+    }
+}
+
+void server_rig_until(struct server_rig *rig, const bool *flag)
+{
+    patience(rig);
+    while (!__atomic_load_n(flag, __ATOMIC_ACQUIRE)) {
+        turn(rig);
+    }
+}
+
 /* --- servers --- */
 
 static void node_folder(const struct server_rig *rig, uint32_t at, char path[DISK_PATH_MAX])
@@ -85,7 +104,7 @@ void server_rig_start(struct server_rig *rig, uint32_t at)
     options.heartbeat_ms = 100;
     options.disk_reserve_bytes = 1;
     options.log_keep_bytes = 64 << 10;
-    options.scrub_bytes_per_s = 256 << 20;
+    options.scrub_bytes_per_s = rig->scrub_bytes_per_s;
     ok(server_start(&options, &rig->servers[at], &error), &error);
     rig->running++;
 }
@@ -214,16 +233,20 @@ static void format(struct server_rig *rig)
     }
 }
 
-void server_rig_open(struct server_rig *rig)
+void server_rig_prepare(struct server_rig *rig)
 {
-    *rig = (struct server_rig){ .disk = disk_os(), .cluster = 77 };
-    struct error error;
+    *rig = (struct server_rig){ .disk = disk_os(), .cluster = 77, .scrub_bytes_per_s = 256 << 20 };
     assert_int_equal(uv_loop_init(&rig->loop), 0);
     assert_int_equal(uv_timer_init(&rig->loop, &rig->pulse), 0);
     assert_int_equal(uv_timer_start(&rig->pulse, on_pulse, PULSE_MS, PULSE_MS), 0);
     folder_make(rig->folder);
     choose_ports(rig);
     format(rig);
+}
+
+void server_rig_begin(struct server_rig *rig)
+{
+    struct error error;
     for (uint32_t i = 0; i < RIG_SERVERS; i++) {
         server_rig_start(rig, i);
     }
@@ -238,6 +261,12 @@ void server_rig_open(struct server_rig *rig)
     while (!cluster_client_serving(rig->client)) {
         turn(rig);
     }
+}
+
+void server_rig_open(struct server_rig *rig)
+{
+    server_rig_prepare(rig);
+    server_rig_begin(rig);
 }
 
 static void on_client_closed(void *context)

@@ -30,9 +30,13 @@ struct server_rig {
     uint64_t deadline_ns;
     struct cluster_member_status rows[RIG_SERVERS];
     bool rows_came;
+    uint64_t scrub_bytes_per_s; /* of servers that start from now on */
 };
 
-/* Formats and starts all of it. */
+/* Formats all of it; and starts it. */
+void server_rig_prepare(struct server_rig *rig);
+void server_rig_begin(struct server_rig *rig);
+/* Both. */
 void server_rig_open(struct server_rig *rig);
 void server_rig_close(struct server_rig *rig);
 
@@ -46,5 +50,9 @@ void server_rig_submit(struct server_rig *rig, enum operation operation, const v
 void server_rig_snapshot(struct server_rig *rig);
 /* Until at most `open` requests are under way. */
 void server_rig_wait(struct server_rig *rig, uint32_t open);
+/* Runs the loop for so long; nothing but the servers and the client wakes it. */
+void server_rig_run(struct server_rig *rig, uint64_t ms);
+/* Until *flag; fails after RIG_PATIENCE_S. */
+void server_rig_until(struct server_rig *rig, const bool *flag);
 /* Fills rig->rows; takes a moment at least. */
 void server_rig_look(struct server_rig *rig);

@@ -440,7 +440,8 @@ enum status rig_finish(struct rig *rig, enum snapshot_install_outcome *outcome, 
     struct snapshot_install install = { .log = log_options(rig),
                                         .superblock = &rig->superblock,
                                         .open_store = open_store,
-                                        .context = rig };
+                                        .context = rig,
+                                        .watch = rig->watch };
     return snapshot_finish_install(&install, outcome, error);
 }
 

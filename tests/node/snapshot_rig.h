@@ -62,7 +62,8 @@ struct rig {
     struct superblock superblock;
     struct snapshot_target *target;
     uint64_t reserve_bytes;
-    uint32_t source_node; /* whom offers name */
+    uint32_t source_node;     /* whom offers name */
+    struct store_watch watch; /* of the switch */
 };
 
 /* A source whose store holds RIG_ENTRIES entries, sealed; a target whose log is `target_entries`

@@ -97,6 +97,39 @@ static void test_leadership_lost_by_proposing(void **state)
     rig_free(rig);
 }
 
+static void ring_nobody(void *context)
+{
+    (void)context;
+}
+
+/* Who shall take over cannot at first: its disk is busy, and the transfer is given up. A node that
+ * is about to stop tries again. */
+static void test_drain_tries_again(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_new(3);
+    uint32_t leader = sim_cluster_leader(rig->cluster);
+    uint32_t heir = (leader + 1) % 3;
+    struct test_command command = accounts();
+    assert_int_equal(ask(rig, leader, &command), STATUS_OK);
+    sim_cluster_crash(rig->cluster, (leader + 2) % 3, SIM_CRASH_LOST);
+    struct node_host *host = &node_at(rig, heir)->options.host;
+    void (*ring_writer)(void *context) = host->ring_writer;
+    host->ring_writer = ring_nobody;
+    command = payment(9, 2, 100);
+    (void)send_command(rig, leader, &command);
+    sim_cluster_run(rig->cluster, 20 * NS_PER_MS);
+    node_drain(node_at(rig, leader));
+    assert_true(node_at(rig, leader)->raft_now.transferring);
+    sim_cluster_run(rig->cluster, 3 * node_at(rig, leader)->options.election_timeout_ns);
+    assert_int_equal(node_at(rig, leader)->raft_now.role, RAFT_LEADER);
+    host->ring_writer = ring_writer;
+    ring_writer(host->context);
+    sim_cluster_run(rig->cluster, NS_PER_S);
+    assert_int_equal(sim_cluster_leader(rig->cluster), heir);
+    rig_free(rig);
+}
+
 /* An APPEND from the leader to a follower, with one entry behind the follower's last one. */
 static void send_forged(struct rig *rig, uint32_t leader, uint32_t follower, uint64_t chain,
                         bool damage_body)
@@ -229,6 +262,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_follower_refuses_but_reads_stale),
         cmocka_unit_test(test_leadership_loss),
+        cmocka_unit_test(test_drain_tries_again),
         cmocka_unit_test(test_leadership_lost_by_proposing),
         cmocka_unit_test(test_entries_that_are_not_sound),
         cmocka_unit_test(test_follower_catches_up),

@@ -1,6 +1,7 @@
 /* test_node_members.c — members added, promoted, removed and replaced through admin requests, over
  * production nodes in the simulator. */
 #include "base/log_line.h"
+#include "base/situation.h"
 #include "ledger/node/wire_admin.h"
 #include "tests/node/node_rig.h"
 
@@ -174,6 +175,11 @@ static void test_learner_that_is_away(void **state)
     rig_free(rig);
 }
 
+static bool says(const struct rig *rig, const char *words)
+{
+    return memmem(rig->payload, rig->payload_size, words, strlen(words)) != NULL;
+}
+
 /* --- refusals ----------------------------------------------------------------------------------
  */
 
@@ -186,16 +192,22 @@ static void test_refusals(void **state)
     struct admin_request taken = { .action = ADMIN_ADD, .id = 7 };
     memcpy(taken.address, "127.0.0.1:2", 12);
     assert_int_equal(admin(rig, leader, &taken), STATUS_EXISTS);
+    assert_true(says(rig, "127.0.0.1:2 is the address of member 2"));
     taken.id = 1;
     memcpy(taken.address, "127.0.0.1:9", 12);
     assert_int_equal(admin(rig, leader, &taken), STATUS_EXISTS);
+    assert_true(says(rig, "member 1 is there already, at 127.0.0.1:1") &&
+                says(rig, "remove it first"));
     taken.id = 7;
     memcpy(taken.address, "127.0.0.1:0", 12);
     assert_int_equal(admin(rig, leader, &taken), STATUS_INVALID);
     memcpy(taken.address, "127.0.0.1", 10);
     assert_int_equal(admin(rig, leader, &taken), STATUS_INVALID);
     assert_int_equal(act(rig, leader, ADMIN_REMOVE, 8), STATUS_NOT_FOUND);
+    assert_true(says(rig, "no member 8") && says(rig, "the members are 1, 2, 3"));
+    assert_true(says(rig, "nothing is left to do") && says(rig, "fenlu admin member list"));
     assert_int_equal(act(rig, leader, ADMIN_PROMOTE, 8), STATUS_NOT_FOUND);
+    assert_true(says(rig, "the members are 1, 2, 3") && says(rig, "fenlu admin member add"));
     assert_int_equal(act(rig, leader, ADMIN_TRANSFER, 8), STATUS_NOT_FOUND);
     assert_int_equal(act(rig, leader, ADMIN_PROMOTE, 1), STATUS_OK); /* it is a voter */
     uint64_t id = send_bytes(rig, leader, OPERATION_ADMIN, 0, (struct bytes){ NULL, 0 });
@@ -305,6 +317,73 @@ static void test_replace_under_the_same_id(void **state)
     rig_free(rig);
 }
 
+/* It stayed connected, so no new hello says which data folder it runs on: the one of before does.
+ */
+static void test_added_again_while_connected(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_with_books(3);
+    install(rig, 3, 777);
+    assert_int_equal(add(rig, leader_of(rig), 4), STATUS_OK);
+    settle(rig, 4, 4);
+    assert_int_equal(act(rig, leader_of(rig), ADMIN_REMOVE, 4), STATUS_OK);
+    settle(rig, 3, 3);
+    assert_int_equal(add(rig, leader_of(rig), 4), STATUS_OK);
+    assert_true(view.members[3].incarnation == 0);
+    sim_cluster_run(rig->cluster, 2 * NS_PER_S);
+    assert_int_equal(list(rig, leader_of(rig)), STATUS_OK);
+    assert_true(view.members[3].incarnation == 777);
+    settle(rig, 4, 4);
+    rig_free(rig);
+}
+
+/* And one that left before it was bound was not the one that was meant. */
+static void test_added_again_and_gone_before_it_is_bound(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_with_books(3);
+    settle(rig, 3, 3);
+    struct node *node = node_at(rig, leader_of(rig));
+    struct bus_handler handler = node_bus_handler(node);
+    handler.on_peer_hello(node, 4, 777, FENLU_FEATURES);
+    handler.on_peer_state(node, 4, true);
+    assert_true(node_peer(node, 4)->incarnation == 777);
+    node->space.unwritten_cost += UINT64_C(1) << 40; /* no room: nothing is bound */
+    struct members *members = &node->config.last.members;
+    members->members[members->count++] =
+        (struct member){ .id = 4, .roles = RAFT_LEARNER, .priority = RAFT_PRIORITY_DEFAULT };
+    handler.on_peer_state(node, 4, false);
+    assert_null(node_peer(node, 4));
+    members->count--;
+    node->space.unwritten_cost -= UINT64_C(1) << 40;
+    rig_free(rig);
+}
+
+/* Nothing is said, and nothing counted, before the change is proposed. */
+static void test_promotion_is_told_once(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_with_books(3);
+    install(rig, 3, 777);
+    assert_int_equal(add(rig, leader_of(rig), 4), STATUS_OK);
+    struct node *node = node_at(rig, leader_of(rig));
+    const uint64_t much = UINT64_C(1) << 40;
+    for (unsigned i = 0; i < 200 && node->config.last.members.members[3].incarnation == 0; i++) {
+        sim_cluster_run(rig->cluster, NS_PER_MS);
+    }
+    assert_true(node->config.last.members.members[3].incarnation == 777);
+    assert_int_equal(node->config.last.members.members[3].roles, RAFT_LEARNER);
+    node->space.unwritten_cost += much; /* the log has no room for one more list */
+    uint64_t before = situation_count(SITUATION_node_learner_promoted);
+    sim_cluster_run(rig->cluster, NS_PER_S);
+    assert_int_equal(situation_count(SITUATION_node_learner_promoted), before);
+    assert_int_equal(act(rig, leader_of(rig), ADMIN_REMOVE, 4), STATUS_NO_SPACE);
+    node->space.unwritten_cost -= much;
+    settle(rig, 4, 4);
+    assert_int_equal(situation_count(SITUATION_node_learner_promoted), before + 1);
+    rig_free(rig);
+}
+
 /* A node whose disk is empty is not the one that the list means. */
 static void test_empty_disk_under_the_old_id_is_not_heard(void **state)
 {
@@ -402,6 +481,9 @@ int main(void)
         cmocka_unit_test(test_removed_leader_hands_over),
         cmocka_unit_test(test_added_node_that_is_left_alone_drains),
         cmocka_unit_test(test_replace_under_the_same_id),
+        cmocka_unit_test(test_added_again_while_connected),
+        cmocka_unit_test(test_added_again_and_gone_before_it_is_bound),
+        cmocka_unit_test(test_promotion_is_told_once),
         cmocka_unit_test(test_empty_disk_under_the_old_id_is_not_heard),
         cmocka_unit_test(test_crash_at_every_point_of_an_addition),
         cmocka_unit_test(test_list_survives_the_cut_of_its_entry),

@@ -1,7 +1,7 @@
 /* test_node_repair.c — entries that a disk damaged: asked of the others, written again, never cut;
  * and what a node does without others. */
 #include "base/log_line.h"
-#include "raft/log/segment.h"
+#include "raft/log/log_internal.h"
 #include "tests/node/node_rig.h"
 
 #include <setjmp.h>
@@ -13,26 +13,40 @@
 
 #include <cmocka.h>
 
-/* Finds the body of that payment in a node's log and flips a bit of it. */
-static void damage(struct rig *rig, uint32_t at, u128 transfer)
+/* Flips a bit in the body of an entry of a node's log. */
+static void damage(const struct rig *rig, uint32_t at, uint64_t index)
 {
-    struct sim_disk *disk = rig->cluster->nodes[at]->disk;
-    unsigned hits = 0;
-    for (uint32_t i = 0; i < disk->name_count; i++) {
-        if (disk->names[i].seen < 0 || strstr(disk->names[i].path, "/log/") == NULL) {
-            continue;
-        }
-        struct sim_file *file = &disk->files[disk->names[i].seen];
-        for (uint64_t offset = 0; offset + 16 <= file->seen.size; offset += 16) {
-            if (memcmp(file->seen.data + offset, &transfer, 16) == 0) {
-                file->seen.data[offset + 40] ^= 4;
-                file->durable.data[offset + 40] ^= 4;
-                hits++;
-            }
+    const struct log *log = node_at(rig, at)->options.log;
+    char path[DISK_PATH_MAX];
+    struct error error;
+    for (uint32_t i = 0; i < log->live; i++) {
+        const struct log_segment *segment = log->segments[i];
+        if (index >= segment->first && index < segment->first + segment->count) {
+            const uint64_t entry = segment->locations[index - segment->first].offset;
+            assert_int_equal(log_path(log, segment->sequence, path, &error), STATUS_OK);
+            sim_disk_flip(rig->cluster->nodes[at]->disk, path, entry + RAFT_ENTRY_HEADER_SIZE + 40);
+            return;
         }
     }
-    assert_int_equal(hits, 1);
-    disk->damages++;
+    fail_msg("the log does not hold it");
+}
+
+/* All stop, and it comes back alone, with that entry damaged. */
+static void stop_and_damage(struct rig *rig, uint32_t at, uint64_t index)
+{
+    damage(rig, at, index);
+    for (uint32_t i = 0; i < rig->cluster->options.count; i++) {
+        sim_cluster_crash(rig->cluster, i, SIM_CRASH_KEPT);
+    }
+    sim_cluster_restart(rig->cluster, at);
+}
+
+/* It alone stops, and comes back with that entry damaged. */
+static void restart_damaged(struct rig *rig, uint32_t at, uint64_t index)
+{
+    damage(rig, at, index);
+    sim_cluster_crash(rig->cluster, at, SIM_CRASH_KEPT);
+    sim_cluster_restart(rig->cluster, at);
 }
 
 static const u128 MARK = (u128)0xABCDEF0123456789ULL << 64 | 77;
@@ -86,9 +100,7 @@ static void test_follower_repairs(void **state)
     uint64_t marked = 0;
     struct rig *rig = rig_paid(3, &marked);
     uint32_t follower = (sim_cluster_leader(rig->cluster) + 1) % 3;
-    sim_cluster_crash(rig->cluster, follower, SIM_CRASH_KEPT);
-    damage(rig, follower, MARK);
-    sim_cluster_restart(rig->cluster, follower);
+    restart_damaged(rig, follower, marked);
     assert_true(rig->cluster->nodes[follower]->alive);
     assert_int_equal(node_at(rig, follower)->raft_now.first_damaged, marked);
     assert_false(readable(rig, follower, marked));
@@ -108,11 +120,7 @@ static void test_nobody_answers_for_a_while(void **state)
     struct rig *rig = rig_paid(3, &marked);
     uint32_t leader = sim_cluster_leader(rig->cluster);
     uint32_t follower = (leader + 1) % 3;
-    for (uint32_t i = 0; i < 3; i++) {
-        sim_cluster_crash(rig->cluster, i, SIM_CRASH_KEPT);
-    }
-    damage(rig, follower, MARK);
-    sim_cluster_restart(rig->cluster, follower);
+    stop_and_damage(rig, follower, marked);
     sim_cluster_run(rig->cluster, 3 * NS_PER_S);
     assert_int_equal(node_at(rig, follower)->repair.count, 1);
     assert_int_not_equal(node_at(rig, follower)->raft_now.role, RAFT_LEADER);
@@ -137,7 +145,7 @@ static void test_found_by_a_read(void **state)
     sim_cluster_crash(rig->cluster, away, SIM_CRASH_LOST);
     uint64_t marked = pay_some(rig, leader);
     struct node *node = node_at(rig, leader);
-    damage(rig, leader, MARK);
+    damage(rig, leader, marked);
     while (node->cache.first <= marked) { /* only the log has it */
         struct entry **slot = &node->cache.entries[node->cache.first++ % ENTRY_CACHE_MAX];
         node->cache.bytes -= entry_size(&(*slot)->header);
@@ -159,7 +167,7 @@ static void test_found_by_the_scrubber(void **state)
     uint64_t marked = 0;
     struct rig *rig = rig_paid(3, &marked);
     uint32_t follower = (sim_cluster_leader(rig->cluster) + 1) % 3;
-    damage(rig, follower, MARK);
+    damage(rig, follower, marked);
     for (unsigned i = 0; i < 600 && !readable(rig, follower, marked); i++) {
         sim_cluster_run(rig->cluster, NS_PER_S);
     }
@@ -176,9 +184,7 @@ static void test_crash_at_every_point_of_a_repair(void **state)
         struct rig *rig = rig_paid(3, &marked);
         uint32_t follower = (sim_cluster_leader(rig->cluster) + 1) % 3;
         struct sim_node *sim = rig->cluster->nodes[follower];
-        sim_cluster_crash(rig->cluster, follower, SIM_CRASH_KEPT);
-        damage(rig, follower, MARK);
-        sim_cluster_restart(rig->cluster, follower);
+        restart_damaged(rig, follower, marked);
         sim->dying = true;
         sim->disk->stop_at = sim->disk->operations + point;
         sim_cluster_run(rig->cluster, 2 * NS_PER_S);
@@ -200,13 +206,93 @@ static void test_alone_it_is_refused(void **state)
     (void)state;
     uint64_t marked = 0;
     struct rig *rig = rig_paid(1, &marked);
-    sim_cluster_crash(rig->cluster, 0, SIM_CRASH_KEPT);
-    damage(rig, 0, MARK);
-    sim_cluster_restart(rig->cluster, 0);
+    stop_and_damage(rig, 0, marked);
     assert_int_equal(rig->cluster->nodes[0]->life, SIM_REFUSED);
     assert_non_null(strstr(rig->cluster->nodes[0]->refusal, "backup"));
     rig_free(rig);
 }
+
+/* Nobody else has the entry, and it is met damaged in a running leader: who leads on must not be
+ * the one that can not give it to the others. */
+static void test_leader_gives_up_what_it_lost(void **state)
+{
+    (void)state;
+    uint64_t marked = 0;
+    struct rig *rig = rig_paid(3, &marked);
+    const uint32_t leader = sim_cluster_leader(rig->cluster);
+    for (uint32_t i = 0; i < 3; i++) {
+        if (i != leader) {
+            sim_cluster_crash(rig->cluster, i, SIM_CRASH_KEPT);
+        }
+    }
+    struct test_command command = payment(9, 11, MARK + 9);
+    (void)send_command(rig, leader, &command);
+    sim_cluster_run(rig->cluster, 20 * NS_PER_MS);
+    const uint64_t alone = node_at(rig, leader)->raft_now.durable_index;
+    assert_true(alone > node_at(rig, leader)->raft_now.commit_index);
+    assert_int_equal(node_at(rig, leader)->raft_now.role, RAFT_LEADER);
+    damage(rig, leader, alone);
+    node_entry_damaged(node_at(rig, leader), alone);
+    assert_int_equal(node_at(rig, leader)->raft_now.role, RAFT_FOLLOWER);
+    assert_int_equal(node_at(rig, leader)->raft_now.first_damaged, alone);
+    sim_cluster_heal(rig->cluster);
+    sim_cluster_run(rig->cluster, 3 * NS_PER_S);
+    assert_int_not_equal(sim_cluster_leader(rig->cluster), leader);
+    assert_int_equal(node_at(rig, leader)->repair.count, 0);
+    assert_int_equal(node_at(rig, leader)->raft_now.first_damaged, 0);
+    assert_true(caught_up(rig, leader));
+    rig_free(rig);
+}
+
+/* --- lists of members ------------------------------------------------------------------------ */
+
+static uint64_t last_list(const struct rig *rig, uint32_t at)
+{
+    return node_at(rig, at)->config.last.index;
+}
+
+/* Until it has its list again it goes by the one before, so it must not lead; then it starts anew,
+ * and goes by the right one. */
+static void test_list_of_members_is_repaired(void **state)
+{
+    (void)state;
+    uint64_t marked = 0;
+    struct rig *rig = rig_paid(3, &marked);
+    const uint32_t follower = (sim_cluster_leader(rig->cluster) + 1) % 3;
+    const uint64_t list = last_list(rig, follower);
+    const struct sim_node *sim = rig->cluster->nodes[follower];
+    assert_true(list != 0);
+    stop_and_damage(rig, follower, list);
+    assert_true(sim->alive);
+    assert_true(last_list(rig, follower) < list);
+    assert_int_equal(node_at(rig, follower)->raft_now.first_damaged, list);
+    const uint64_t run = sim->run;
+    sim_cluster_restart(rig->cluster, (follower + 1) % 3);
+    for (unsigned i = 0; i < 300; i++) {
+        sim_cluster_run(rig->cluster, 10 * NS_PER_MS);
+        assert_true(last_list(rig, follower) == list ||
+                    node_at(rig, follower)->raft_now.role == RAFT_FOLLOWER);
+    }
+    assert_int_equal(sim->run, run + 1);
+    assert_int_equal(last_list(rig, follower), list);
+    assert_int_equal(node_at(rig, follower)->repair.count, 0);
+    assert_true(caught_up(rig, follower));
+    rig_free(rig);
+}
+
+static void test_alone_without_its_list_it_is_refused(void **state)
+{
+    (void)state;
+    uint64_t marked = 0;
+    struct rig *rig = rig_paid(1, &marked);
+    stop_and_damage(rig, 0, last_list(rig, 0));
+    assert_int_equal(rig->cluster->nodes[0]->life, SIM_REFUSED);
+    assert_non_null(strstr(rig->cluster->nodes[0]->refusal, "list of members is damaged"));
+    assert_non_null(strstr(rig->cluster->nodes[0]->refusal, "backup"));
+    rig_free(rig);
+}
+
+/* --- answers and reads ----------------------------------------------------------------------- */
 
 /* A forged or wrong answer changes nothing. */
 static void test_wrong_answers(void **state)
@@ -216,11 +302,7 @@ static void test_wrong_answers(void **state)
     struct rig *rig = rig_paid(3, &marked);
     uint32_t leader = sim_cluster_leader(rig->cluster);
     uint32_t follower = (leader + 1) % 3;
-    for (uint32_t i = 0; i < 3; i++) {
-        sim_cluster_crash(rig->cluster, i, SIM_CRASH_KEPT);
-    }
-    damage(rig, follower, MARK);
-    sim_cluster_restart(rig->cluster, follower);
+    stop_and_damage(rig, follower, marked);
     struct test_command command = payment(9, 6, MARK + 1);
     struct bytes body = test_command_bytes(&command);
     struct entry *entry = entry_new((uint32_t)body.size);
@@ -262,9 +344,7 @@ static void test_reads_behind_damage(void **state)
     struct rig *rig = rig_paid(3, &marked);
     uint32_t follower = (sim_cluster_leader(rig->cluster) + 1) % 3;
     struct test_command command = look_up();
-    sim_cluster_crash(rig->cluster, follower, SIM_CRASH_KEPT);
-    damage(rig, follower, MARK);
-    sim_cluster_restart(rig->cluster, follower);
+    restart_damaged(rig, follower, marked);
     node_at(rig, follower)->repair.due_ns = UINT64_MAX; /* it does not ask */
     sim_cluster_run(rig->cluster, NS_PER_S);
     for (unsigned i = 0; i < 5; i++) {
@@ -292,6 +372,9 @@ int main(void)
         cmocka_unit_test(test_found_by_the_scrubber),
         cmocka_unit_test(test_crash_at_every_point_of_a_repair),
         cmocka_unit_test(test_alone_it_is_refused),
+        cmocka_unit_test(test_leader_gives_up_what_it_lost),
+        cmocka_unit_test(test_list_of_members_is_repaired),
+        cmocka_unit_test(test_alone_without_its_list_it_is_refused),
         cmocka_unit_test(test_wrong_answers),
         cmocka_unit_test(test_reads_behind_damage),
     };

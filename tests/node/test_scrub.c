@@ -146,6 +146,21 @@ static void damage(struct data *data, const char *folder, const uint8_t *pattern
     at[size / 2] ^= 1;
 }
 
+/* Makes the sector unreadable in which that byte of a file lies, as a disk's EIO. */
+static void lose_sector(struct data *data, const uint8_t *byte)
+{
+    for (uint32_t i = 0; i < SIM_DISK_FILES_MAX; i++) {
+        struct sim_file *file = &data->disk->files[i];
+        if (file->used && !file->folder && byte >= file->seen.data &&
+            byte < file->seen.data + file->seen.size) {
+            const uint64_t at = (uint64_t)(byte - file->seen.data);
+            file->dirty[at / SIM_DISK_SECTOR] |= SIM_SECTOR_UNREADABLE;
+            return;
+        }
+    }
+    fail_msg("no file holds it");
+}
+
 static void damage_entry(struct data *data, uint8_t index)
 {
     uint8_t body[BODY_SIZE];
@@ -237,6 +252,32 @@ static void a_damaged_store_is_reported(void **state)
     data_free(data);
 }
 
+static void an_unreadable_sector_of_the_log_is_reported(void **state)
+{
+    (void)state;
+    struct data *data = data_new();
+    uint8_t body[BODY_SIZE];
+    memset(body, 37, sizeof body);
+    lose_sector(data, find(data, "d/log/", body, sizeof body) + BODY_SIZE / 2);
+    const struct scrub_report report = run(data, ENTRIES);
+    assert_int_equal(report.finding, SCRUB_LOG_DAMAGED);
+    assert_int_equal(report.index, 37);
+    data_free(data);
+}
+
+/* It is damage to be replaced, and not a failure that ends the process again and again. */
+static void an_unreadable_sector_of_the_store_is_reported(void **state)
+{
+    (void)state;
+    struct data *data = data_new();
+    lose_sector(data, find(data, "d/db/", NULL, 64));
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(run(data, ENTRIES).finding, SCRUB_STORE_DAMAGED);
+        assert_int_equal(data->error.status, STATUS_CORRUPT);
+    }
+    data_free(data);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -246,6 +287,8 @@ int main(void)
         cmocka_unit_test(several_damaged_entries_are_all_reported),
         cmocka_unit_test(what_is_being_written_is_left_alone),
         cmocka_unit_test(a_damaged_store_is_reported),
+        cmocka_unit_test(an_unreadable_sector_of_the_log_is_reported),
+        cmocka_unit_test(an_unreadable_sector_of_the_store_is_reported),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

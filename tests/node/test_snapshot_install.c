@@ -38,6 +38,23 @@ static enum snapshot_install_outcome finish(struct rig *rig)
     return outcome;
 }
 
+/* The id of the one that has arrived. */
+static u128 arrived_snapshot(struct rig *rig)
+{
+    struct snapshot_manifest manifest;
+    struct error error;
+    uint8_t *data = NULL;
+    size_t size = 0;
+    rig_ok(snapshot_read_file(&rig->target_disk->disk, "d/install", "manifest",
+                              SNAPSHOT_MANIFEST_BYTES_MAX, &data, &size, &error),
+           &error);
+    rig_ok(snapshot_manifest_decode((struct bytes){ data, size }, &manifest, &error), &error);
+    free(data);
+    u128 snapshot = manifest.snapshot;
+    snapshot_manifest_free(&manifest);
+    return snapshot;
+}
+
 static void a_short_log_begins_at_the_snapshot(void **state)
 {
     (void)state;
@@ -192,6 +209,115 @@ static void a_manifest_of_another_cluster_is_not_switched_in(void **state)
     rig->superblock.cluster++;
     rig_ok(superblock_store(&rig->target_disk->disk, "d", &rig->superblock, &error), &error);
     assert_int_equal(finish(rig), INSTALL_DAMAGED);
+    rig_free(rig);
+}
+
+/* --- the digest of a large store takes long --- */
+
+struct looks {
+    unsigned count;
+    bool give_up;
+};
+
+static bool look(void *context, uint64_t records, uint64_t of_records)
+{
+    struct looks *looks = context;
+    assert_true(records <= of_records);
+    assert_true(of_records > RIG_ENTRIES);
+    looks->count++;
+    return !looks->give_up;
+}
+
+static void a_switch_that_is_given_up_begins_again(void **state)
+{
+    (void)state;
+    struct rig *rig = arrived(8, 0);
+    struct looks looks = { .give_up = true };
+    struct error error;
+    enum snapshot_install_outcome outcome;
+    u128 digest;
+    rig->watch = (struct store_watch){ look, &looks };
+    assert_int_equal(rig_finish(rig, &outcome, &error), STATUS_SHUTTING_DOWN);
+    assert_int_equal(looks.count, 1);
+    assert_int_equal(rig_store_index(rig, "d/db", &digest), OLD);
+    looks.give_up = false;
+    assert_int_equal(finish(rig), INSTALL_DONE);
+    assert_int_equal(looks.count, 2);
+    rig_check_installed(rig, RIG_ENTRIES, RIG_ENTRIES, RIG_ENTRIES);
+    rig_free(rig);
+}
+
+/* A process that ends at any point behind the digest does not compute it again; before, it does. */
+static void a_digest_that_was_right_is_not_computed_again(void **state)
+{
+    (void)state;
+    struct rig *rig = arrived(8, 0);
+    struct sim_disk *start = rig->target_disk;
+    struct looks looks = { .count = 0 };
+    struct error error;
+    struct random random;
+    u128 snapshot = arrived_snapshot(rig);
+    unsigned spared = 0;
+    bool stopped = true;
+    random_init(&random, 5);
+    rig->watch = (struct store_watch){ look, &looks };
+    for (uint64_t at = 1; stopped; at++) {
+        enum snapshot_install_outcome outcome;
+        uint8_t value;
+        rig->target_disk = sim_disk_copy(start);
+        rig->target_disk->operations = 0;
+        rig->target_disk->stop_at = at;
+        enum status status = rig_finish(rig, &outcome, &error);
+        stopped = rig->target_disk->stopped;
+        assert_int_equal(stopped, status != STATUS_OK);
+        sim_disk_crash(rig->target_disk, SIM_CRASH_LOST, &random);
+        bool checked = snapshot_read_mark(&rig->target_disk->disk, "d/install", "checked", snapshot,
+                                          &value, &error) == STATUS_OK;
+        looks.count = 0;
+        rig_ok(rig_finish(rig, &outcome, &error), &error);
+        if (stopped && outcome == INSTALL_DONE) {
+            assert_int_equal(looks.count, checked ? 0 : 1);
+            spared += checked ? 1 : 0;
+        }
+        sim_disk_free(rig->target_disk);
+    }
+    assert_true(spared > 5);
+    rig->target_disk = start;
+    rig_free(rig);
+}
+
+/* Of a snapshot that is dropped, nothing is believed later. */
+static void what_was_checked_goes_with_the_snapshot(void **state)
+{
+    (void)state;
+    struct rig *rig = arrived(8, 0);
+    struct disk *disk = &rig->target_disk->disk;
+    struct error error;
+    uint8_t value;
+    u128 snapshot = arrived_snapshot(rig);
+    rig_ok(snapshot_write_mark(disk, "d/install", "checked", snapshot, 1, &error), &error);
+    sim_disk_settle(rig->target_disk);
+    struct sim_disk *start = rig->target_disk;
+    bool stopped = true;
+    struct random random;
+    random_init(&random, 6);
+    for (uint64_t turn = 4; stopped; turn++) {
+        rig->target_disk = sim_disk_copy(start);
+        disk = &rig->target_disk->disk;
+        rig->target_disk->operations = 0;
+        rig->target_disk->stop_at = turn / 4;
+        enum status status = snapshot_discard_install(disk, "d", &error);
+        stopped = rig->target_disk->stopped;
+        assert_int_equal(stopped, status != STATUS_OK);
+        sim_disk_crash(rig->target_disk, SIM_CRASH_TORN, &random);
+        bool ready =
+            snapshot_read_mark(disk, "d/install", "ready", snapshot, &value, &error) == STATUS_OK;
+        bool checked =
+            snapshot_read_mark(disk, "d/install", "checked", snapshot, &value, &error) == STATUS_OK;
+        assert_true(ready || !checked);
+        sim_disk_free(rig->target_disk);
+    }
+    rig->target_disk = start;
     rig_free(rig);
 }
 
@@ -397,6 +523,9 @@ int main(void)
         cmocka_unit_test(a_damaged_store_is_not_switched_in),
         cmocka_unit_test(another_store_is_not_switched_in),
         cmocka_unit_test(a_manifest_of_another_cluster_is_not_switched_in),
+        cmocka_unit_test(a_switch_that_is_given_up_begins_again),
+        cmocka_unit_test(a_digest_that_was_right_is_not_computed_again),
+        cmocka_unit_test(what_was_checked_goes_with_the_snapshot),
         cmocka_unit_test(a_crash_anywhere_ends_in_the_old_or_the_new),
         cmocka_unit_test(a_crash_anywhere_with_a_log_that_stays),
         cmocka_unit_test(a_crash_of_the_source_leaves_a_whole_snapshot_or_none),

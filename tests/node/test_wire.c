@@ -81,6 +81,11 @@ static void test_reply(void **state)
     assert_int_equal(out.log_index, in.log_index);
     assert_int_equal(out.timestamp, in.timestamp);
     assert_int_equal(out.count, in.count);
+    in.status = STATUS_TIMEOUT_UNKNOWN;
+    reply_encode(bytes, &in);
+    assert_int_equal(bytes[8], 15);
+    assert_int_equal(reply_decode((struct bytes){ bytes, REPLY_HEAD_SIZE }, &out), STATUS_OK);
+    assert_int_equal(out.status, STATUS_TIMEOUT_UNKNOWN);
     for (size_t size = 0; size <= sizeof bytes; size++) {
         enum status status = reply_decode((struct bytes){ bytes, size }, &out);
         assert_int_equal(status, size == REPLY_HEAD_SIZE ? STATUS_OK : STATUS_PROTOCOL);
@@ -103,7 +108,7 @@ static void test_reply_statuses(void **state)
         assert_true(out.status == status || out.status == STATUS_INTERNAL);
         kept += out.status == status;
     }
-    assert_int_equal(kept, 15);
+    assert_int_equal(kept, 16);
     uint8_t bytes[REPLY_HEAD_SIZE];
     struct reply out = sample_reply(STATUS_OK);
     reply_encode(bytes, &out);

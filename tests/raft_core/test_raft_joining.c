@@ -125,6 +125,43 @@ static void pitfall_28_a_joining_node_does_not_vote(void **state)
     one_stop(&node);
 }
 
+/* A leader takes it for the one that had its id, and tells it what that one is known to have. */
+static void pitfall_28_a_joining_node_goes_by_what_it_has_itself(void **state)
+{
+    (void)state;
+    struct raft_start start = { .joining = true };
+    struct one_node node;
+    one_start_as(&node, &start, 1, ONES, 3, 0);
+    struct raft_message heartbeat = one_message(RAFT_HEARTBEAT, 2, 1);
+    heartbeat.commit_index = 2; /* it may have got these from another leader */
+    one_receive(&node, heartbeat);
+    assert_int_equal(one_status(&node).commit_index, 0);
+    heartbeat.commit_index = 9;
+    one_receive(&node, heartbeat);
+    assert_non_null(one_sent(&node, RAFT_HEARTBEAT_RESULT, 2)); /* it lives, and says what it has */
+    one_receive_append(&node, 2, 1, 2, 1, NULL, 0);
+    one_receive(&node, heartbeat);
+    assert_int_equal(one_status(&node).commit_index, 2);
+    one_stop(&node);
+}
+
+static void pitfall_28_a_joining_node_that_has_less_is_started_again(void **state)
+{
+    (void)state;
+    struct one_node node;
+    start_with(&node, "1v 2v 3v");
+    one_lead(&node);
+    one_receive_match(&node, 3, 2);
+    assert_int_equal(one_status(&node).members[2].match_index, 2);
+    struct raft_message result = one_message(RAFT_HEARTBEAT_RESULT, 3, 2);
+    result.joining = true;
+    one_receive(&node, result);
+    assert_int_equal(one_status(&node).members[2].match_index, 0);
+    assert_non_null(one_sent(&node, RAFT_APPEND, 3));
+    assert_int_equal(one_sent(&node, RAFT_APPEND, 3)->prev_index, 0);
+    one_stop(&node);
+}
+
 /* --- priorities --- */
 
 static void set_priority(struct raft_config *config, uint32_t at, uint8_t priority)
@@ -239,6 +276,8 @@ int main(void)
         cmocka_unit_test(a_learner_becomes_a_voter_when_it_knows_that_it_is_a_member),
         cmocka_unit_test(pitfall_28_a_joining_node_counts_for_nothing),
         cmocka_unit_test(pitfall_28_a_joining_node_does_not_vote),
+        cmocka_unit_test(pitfall_28_a_joining_node_goes_by_what_it_has_itself),
+        cmocka_unit_test(pitfall_28_a_joining_node_that_has_less_is_started_again),
         cmocka_unit_test(a_lower_priority_waits_longer),
         cmocka_unit_test(a_leader_hands_over_to_a_higher_priority),
         cmocka_unit_test(a_fresh_leader_is_left_in_peace),

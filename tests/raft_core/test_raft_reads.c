@@ -177,6 +177,27 @@ static void a_leader_answers_after_a_round_that_began_later(void **state)
     one_stop(&node);
 }
 
+/* Late, on a network that repeats and reorders: the newer question stays the one that is answered.
+ * Numbers that are lower by far are of a process that began anew. */
+static void a_late_question_does_not_take_the_place_of_a_newer_one(void **state)
+{
+    (void)state;
+    struct one_node node;
+    one_start(&node, 3, 0, NULL, 0, 0);
+    one_lead(&node);
+    one_receive(&node, question(3, 1, UINT64_C(1) << 40));
+    one_receive(&node, question(3, 1, (UINT64_C(1) << 40) - 1));
+    one_answer_heartbeat(&node, 2);
+    assert_int_equal(one_sent(&node, RAFT_READ_RESULT, 3)->read_round, UINT64_C(1) << 40);
+    one_receive(&node, question(3, 1, UINT64_C(1) << 40));
+    one_receive(&node, question(3, 1, 500));
+    for (unsigned i = 0; i < 3 && one_sent(&node, RAFT_READ_RESULT, 3) == NULL; i++) {
+        one_answer_heartbeat(&node, 2);
+    }
+    assert_int_equal(one_sent(&node, RAFT_READ_RESULT, 3)->read_round, 500);
+    one_stop(&node);
+}
+
 static void pitfall_10_a_question_waits_for_an_entry_of_the_own_term(void **state)
 {
     (void)state;
@@ -226,6 +247,7 @@ int main(void)
         cmocka_unit_test(a_refusal_is_passed_on),
         cmocka_unit_test(reads_at_a_follower_are_bounded),
         cmocka_unit_test(a_leader_answers_after_a_round_that_began_later),
+        cmocka_unit_test(a_late_question_does_not_take_the_place_of_a_newer_one),
         cmocka_unit_test(pitfall_10_a_question_waits_for_an_entry_of_the_own_term),
         cmocka_unit_test(who_does_not_lead_refuses),
     };

@@ -115,6 +115,49 @@ static void what_lies_behind_a_forgotten_term_is_offered_as_a_snapshot(void **st
     one_stop(&node);
 }
 
+/* The follower's side: whether the entry before is the same can not be told, so nothing is appended
+ * or cut, and the leader is led back to what is committed. */
+static void an_append_at_a_forgotten_term_is_refused(void **state)
+{
+    (void)state;
+    const uint64_t last = RAFT_TERM_RUNS_MAX + 1;
+    struct one_node node;
+    one_start(&node, 3, 0, NULL, 0, 0);
+    for (uint64_t term = 1; term <= last; term++) {
+        one_receive_append(&node, 2, term, term - 1, term - 1, &term, 1);
+        one_written_all(&node);
+    }
+    assert_int_equal(raft_term_at(node.raft, 1), 0);
+    assert_int_equal(raft_term_at(node.raft, 2), 2);
+    one_receive_append(&node, 2, last, 1, 1, &last, 1);
+    const struct raft_message *answer = one_sent(&node, RAFT_APPEND_RESULT, 2);
+    assert_true(answer->rejected);
+    assert_int_equal(answer->conflict_index, 1);
+    assert_int_equal(answer->conflict_term, 0);
+    assert_int_equal(node.update.append_count, 0);
+    assert_int_equal(node.update.truncate_from, 0);
+    assert_int_equal(answer->last_index, last);
+    one_stop(&node);
+}
+
+/* The entry itself has a forgotten term: no answer, because none would be true. */
+static void an_append_of_a_forgotten_term_says_nothing(void **state)
+{
+    (void)state;
+    const uint64_t last = RAFT_TERM_RUNS_MAX + 1;
+    struct one_node node;
+    one_start(&node, 3, 0, NULL, 0, 0);
+    for (uint64_t term = 1; term <= last; term++) {
+        one_receive_append(&node, 2, term, term - 1, term - 1, &term, 1);
+        one_written_all(&node);
+    }
+    one_receive_append(&node, 2, last, 0, 0, &last, 1);
+    assert_null(one_sent(&node, RAFT_APPEND_RESULT, 2));
+    assert_int_equal(node.update.append_count, 0);
+    assert_int_equal(node.update.truncate_from, 0);
+    one_stop(&node);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -122,6 +165,8 @@ int main(void)
         cmocka_unit_test(a_follower_that_only_looks_stuck_acknowledges_the_offer),
         cmocka_unit_test(pitfall_17_a_conflicting_entry_is_no_reason_to_keep_the_log),
         cmocka_unit_test(what_lies_behind_a_forgotten_term_is_offered_as_a_snapshot),
+        cmocka_unit_test(an_append_at_a_forgotten_term_is_refused),
+        cmocka_unit_test(an_append_of_a_forgotten_term_says_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -80,6 +80,13 @@ struct entry *fixture_entry(struct fixture *fixture, const struct entry *previou
     return entry;
 }
 
+void release_entries(struct entry *const *entries, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        entry_release(entries[i]);
+    }
+}
+
 const struct entry *model_last(const struct model *model)
 {
     return model->last == 0 ? NULL : model->entries[model->last];

@@ -37,6 +37,8 @@ void fixture_reopen(struct fixture *fixture);
 
 struct entry *fixture_entry(struct fixture *fixture, const struct entry *previous, uint64_t index,
                             uint64_t term, uint32_t body_size);
+/* One reference to each. */
+void release_entries(struct entry *const *entries, uint32_t count);
 const struct entry *model_last(const struct model *model);
 /* The chain after an index; 0 at the beginning. */
 uint64_t model_chain(const struct model *model, uint64_t index);

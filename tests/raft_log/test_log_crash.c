@@ -32,11 +32,9 @@ struct workload {
     uint64_t head; /* cut up to here at most */
 };
 
-static void release_pending(struct pending *pending)
+static void clear(struct pending *pending)
 {
-    for (uint32_t i = 0; i < pending->count; i++) {
-        entry_release(pending->entries[i]);
-    }
+    release_entries(pending->entries, pending->count);
     memset(pending, 0, sizeof *pending);
 }
 
@@ -90,7 +88,7 @@ static enum status do_write(struct workload *workload)
     for (uint32_t i = 0; i < pending->count; i++) {
         model_push(&fixture->model, pending->entries[i]);
     }
-    release_pending(pending);
+    clear(pending);
     return STATUS_OK;
 }
 
@@ -185,7 +183,7 @@ static void reopen_and_check(struct workload *workload)
         fail_msg("%s: %s", status_name(status), fixture->error.text);
     }
     check_recovered(workload);
-    release_pending(&workload->pending);
+    clear(&workload->pending);
 }
 
 static void fail_power(struct workload *workload, int mode)

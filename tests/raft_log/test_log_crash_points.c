@@ -215,9 +215,7 @@ static void boundary(void *context)
 
 static void clear(struct pending *pending)
 {
-    for (uint32_t i = 0; i < pending->count; i++) {
-        entry_release(pending->entries[i]);
-    }
+    release_entries(pending->entries, pending->count);
     memset(pending, 0, sizeof *pending);
 }
 

@@ -177,6 +177,34 @@ static void a_full_disk_is_a_note(void **state)
     fixture_free(fixture);
 }
 
+/* A crash between the creation of a spare and its allocation, of which any part reached the disk;
+ * then the disk is full. The log needs no spare to be opened, and makes one when there is room. */
+static void a_spare_cut_off_needs_no_room(void **state)
+{
+    (void)state;
+    for (uint64_t point = 1; point <= 4; point++) { /* create, allocate, sync, sync of the folder */
+        struct fixture *fixture = fixture_new(SMALL, 60 + point);
+        struct sim_disk *disk = fixture->disk;
+        bool did = false;
+        fixture_reopen(fixture);
+        must(fixture, fixture_append(fixture, 1, 3, 100));
+        disk->stop_at = disk->operations + point;
+        assert_int_equal(log_prepare(fixture->log, &did, &fixture->error), STATUS_IO);
+        fixture_close(fixture);
+        sim_disk_crash(disk, SIM_CRASH_KEPT, &fixture->random);
+        disk->space_bytes = SMALL / 2;
+        fixture_reopen(fixture);
+        must(fixture, fixture_append(fixture, 1, 1, 100));
+        fixture_reopen(fixture); /* what was dropped stays away */
+        disk->space_bytes = UINT64_MAX;
+        uint64_t room = log_room(fixture->log);
+        prepare_all(fixture);
+        assert_true(log_room(fixture->log) >= room + SMALL / 4);
+        fixture_reopen(fixture);
+        fixture_free(fixture);
+    }
+}
+
 static void knows_base_and_chains(void **state)
 {
     (void)state;
@@ -334,6 +362,7 @@ int main(void)
         cmocka_unit_test(room_counts_what_does_not_fit),
         cmocka_unit_test(prepares_what_the_disk_has),
         cmocka_unit_test(a_full_disk_is_a_note),
+        cmocka_unit_test(a_spare_cut_off_needs_no_room),
         cmocka_unit_test(knows_base_and_chains),
         cmocka_unit_test(keeps_the_head_that_is_damaged),
         cmocka_unit_test(finds_configurations),

@@ -258,13 +258,43 @@ static void port_zero_binds_any(void **state)
     rig_stop(&rig);
 }
 
+/* Others reach it at its address among the members: through something that stands there. */
+static void it_listens_elsewhere_when_told(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_start(&rig, 1);
+    struct superblock identity = rig.nodes[1].identity;
+    struct net_options options = { .loop = &rig.loop,
+                                   .clock = clock_os(),
+                                   .entropy = entropy_os(),
+                                   .identity = &identity,
+                                   .listen = "127.0.0.1:0" };
+    struct net *net = NULL;
+    struct error error;
+    assert_int_equal(net_start(&options, &net, &error), STATUS_OK);
+    assert_true(net_port(net) != 0 && net_port(net) != rig.ports[0]);
+    net_stop(net, NULL, NULL);
+    options.listen = identity.members[0].address; /* node 1 has it */
+    assert_int_equal(net_start(&options, &net, &error), STATUS_IO);
+    assert_non_null(strstr(error.text, "--listen"));
+    options.listen = "nowhere";
+    assert_int_equal(net_start(&options, &net, &error), STATUS_INVALID);
+    rig_stop(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(three_nodes_meet_and_talk),   cmocka_unit_test(entries_travel_in_order),
-        cmocka_unit_test(heartbeats_overtake_entries), cmocka_unit_test(full_queue_is_busy),
-        cmocka_unit_test(killed_peer_comes_back),      cmocka_unit_test(other_identity_is_refused),
-        cmocka_unit_test(start_errors_are_clear),      cmocka_unit_test(port_zero_binds_any),
+        cmocka_unit_test(three_nodes_meet_and_talk),
+        cmocka_unit_test(entries_travel_in_order),
+        cmocka_unit_test(heartbeats_overtake_entries),
+        cmocka_unit_test(full_queue_is_busy),
+        cmocka_unit_test(killed_peer_comes_back),
+        cmocka_unit_test(other_identity_is_refused),
+        cmocka_unit_test(start_errors_are_clear),
+        cmocka_unit_test(port_zero_binds_any),
+        cmocka_unit_test(it_listens_elsewhere_when_told),
     };
     return cmocka_run_group_tests_name("net", tests, NULL, NULL);
 }
