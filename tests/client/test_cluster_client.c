@@ -236,6 +236,18 @@ static void test_a_read_that_the_server_gives_up(void **state)
     assert_int_equal(seen.status, STATUS_NO_LEADER);
 }
 
+/* A write's too, and it is under way: neither refused nor sent again behind the caller's back. */
+static void test_a_write_that_the_server_gives_up(void **state)
+{
+    (void)state;
+    static struct seen seen;
+    lead(1, 5);
+    submit(&seen);
+    answer(0, (struct reply){ .status = STATUS_TIMEOUT_UNKNOWN, .leader = 1, .term = 5 });
+    assert_int_equal(seen.status, STATUS_TIMEOUT_UNKNOWN);
+    assert_int_equal(fake_commands_count(0), 1);
+}
+
 static void test_hearsay_about_a_leader_that_stepped_down(void **state)
 {
     (void)state;
@@ -463,6 +475,7 @@ int main(void)
         CASE(test_a_leader_that_finds_its_majority_again),
         CASE(test_a_leader_without_a_majority_is_followed_by_another),
         CASE(test_a_read_that_the_server_gives_up),
+        CASE(test_a_write_that_the_server_gives_up),
         CASE(test_hearsay_about_a_leader_that_stepped_down),
         CASE(test_a_leader_that_does_not_answer),
         CASE(test_a_silent_leader_is_left_for_the_next),

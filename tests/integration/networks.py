@@ -8,6 +8,8 @@ test process itself, so nothing outside sees them and they go away with the proc
     network.slow_down(1, "20mbit")        # what is sent to it
     network.mend()
 
+Where namespaces are not allowed, proxies.py does for partitions.
+
 Every host N has a pair of virtual interfaces to the test's namespace, which routes between them:
 10.77.N.2 is the host, 10.77.N.1 the test's side. A cut is a routing rule that drops what one host
 sends to another, so neither end is told. Without root, a user namespace gives the rights.
@@ -22,6 +24,7 @@ from fenlu_test import Skip, wait_until
 
 CLONE_NEWUSER, CLONE_NEWNET = 0x10000000, 0x40000000
 PORT = 7400
+API_PORT = 7410
 RULE_PRIORITY = 100
 
 _entered = False
@@ -92,11 +95,19 @@ class Network:
         return ["nsenter", f"--net=/proc/{self.holders[host].pid}/ns/net"]
 
     def address(self, host):
+        """HOST:PORT: the cluster address of a server, or where an API node answers."""
+        return f"{self._host_address(host)}:{API_PORT if host == 'api' else PORT}"
+
+    def _host_address(self, host):
         return f"10.77.{self.numbers[host]}.2"
+
+    def flags(self, host):
+        """What a server has to be told."""
+        return []
 
     def cut(self, sender, receiver):
         """What `sender` sends to `receiver` is lost; the other way it goes on."""
-        rule = ("from", self.address(sender), "to", self.address(receiver), "priority",
+        rule = ("from", self._host_address(sender), "to", self._host_address(receiver), "priority",
                 RULE_PRIORITY, "blackhole")
         _run("ip", "rule", "add", *rule)
         self.cuts.append(rule)

@@ -5,7 +5,6 @@ import json
 import grpc
 
 from fenlu_test import Gateway, cluster_status, free_port, run_fenlu, scratch_path, wait_until
-from networks import PORT
 
 CLUSTER = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
 OTHER_CLUSTER = "11111111-2222-4333-8444-555555555555"
@@ -30,7 +29,8 @@ def format_node(data, id, members, cluster=CLUSTER, join=False):
 class Cluster:
     """Servers 1 to `size` and an API node. servers[ID] is a Process with `data`; one that was
     killed is started again with start(wait=False). `folders` names data folders by id; the others
-    are new. With a `network` (networks.py) each runs on the host of its id, the API node on "api".
+    are new. With a `network` (networks.py, proxies.py) each runs on the host of its id, the API node
+    on "api".
     """
 
     def __init__(self, *flags, folders=None, size=3, network=None):
@@ -42,12 +42,12 @@ class Cluster:
         self.servers = {}
         for id in self.addresses:
             self.servers[id] = self.make_server(id, (folders or {}).get(id))
-        at = f"{network.address('api')}:7410" if network else f"127.0.0.1:{free_port()}"
+        at = self._address("api")
         self.api = Gateway("api", "--members", self.members, "--cluster", CLUSTER, "--grpc", at,
                            prefix=self._prefix("api"))
 
-    def _address(self, id):
-        return f"{self.network.address(id)}:{PORT}" if self.network else f"127.0.0.1:{free_port()}"
+    def _address(self, host):
+        return self.network.address(host) if self.network else f"127.0.0.1:{free_port()}"
 
     def _prefix(self, host):
         return self.network.prefix(host) if self.network else ()
@@ -58,7 +58,8 @@ class Cluster:
         if id not in self.addresses:
             self.addresses[id] = self._address(id)
         format_node(data, id, address_list(self.addresses), join=join)
-        server = Gateway("server", "--data", data, *self.flags, prefix=self._prefix(id))
+        flags = self.network.flags(id) if self.network else []
+        server = Gateway("server", "--data", data, *self.flags, *flags, prefix=self._prefix(id))
         server.data = data
         return server
 

@@ -4,12 +4,14 @@ not start, 2 bad usage), and everything as it was."""
 
 import os
 import pathlib
+import resource
 import shutil
 import socket
 import struct
+import subprocess
 
-from fenlu_test import (Dev, Gateway, Ledger, Playground, account, free_port, ledger_pb2, main,
-                        run_fenlu, scratch_path, statuses, transfer, wait_until)
+from fenlu_test import (FENLU, Dev, Gateway, Ledger, Playground, account, free_port, ledger_pb2,
+                        main, run_fenlu, scratch_path, statuses, transfer, wait_until)
 from own_cluster import CLUSTER, OTHER_CLUSTER, format_node, member_list
 
 COPIES = 4  # of the superblock
@@ -66,6 +68,37 @@ def check_made_node(data):
         with server.channel() as channel:
             assert len(Ledger(channel).lookup_transfers([1])) == 1
         assert server.stop() == 0
+
+
+# --- the machine
+
+def test_too_few_files_may_be_open():
+    data = one_node("files")
+    before = contents(data)
+
+    def few():
+        resource.setrlimit(resource.RLIMIT_NOFILE, (256, 1024))
+
+    must_fail(1, ["1024 files", "LimitNOFILE"], "server", "--data", data, preexec_fn=few)
+    assert contents(data) == before
+
+
+def test_a_low_soft_limit_is_raised():
+    def low():
+        resource.setrlimit(resource.RLIMIT_NOFILE,
+                           (64, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+
+    data = one_node("soft")
+    server = subprocess.Popen([FENLU, "server", "--data", data], stdout=subprocess.PIPE,
+                              stderr=subprocess.DEVNULL, text=True, preexec_fn=low)
+    try:
+        assert server.stdout.readline().startswith("ready")
+        soft, hard = resource.prlimit(server.pid, resource.RLIMIT_NOFILE)
+        assert soft == hard, (soft, hard)
+    finally:
+        server.terminate()
+        assert server.wait(timeout=20) == 0
+        server.stdout.close()
 
 
 # --- folders
@@ -253,6 +286,7 @@ def test_bad_flags():
         ([*server, "--frobnicate"], "unknown flag"),
         ([*server, "--grpc"], "needs a value"),
         ([*server, "extra"], "unexpected argument extra"),
+        ([*server, "--listen", "nowhere"], "HOST:PORT"),
         ([*server, "--cache-mib", "7"], "8 to"),
         ([*server, "--cache-mib", "-1"], "expected a number"),
         ([*server, "--cache-mib", "9999999999999999999999"], "expected a number"),

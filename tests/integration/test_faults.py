@@ -2,27 +2,29 @@
 three-node cluster under load: nothing that was acknowledged is lost, nothing is applied twice,
 books kept outside agree, all nodes end with one digest, and service is back soon after each fault.
 
-    tests/integration/test_faults.py                          15 rounds, about a minute
-    FENLU_FAULT_ROUNDS=200 FENLU_FAULT_SEED=7 tests/integration/test_faults.py
+    tests/integration/test_faults.py                       15 rounds, about a minute
+    tests/integration/test_faults.py --rounds 200 --seed 7
+    tests/integration/test_faults.py --network proxies     not in namespaces
 
-Each server, and the API node, is in a network namespace of its own (networks.py); where that is not
-allowed there are kills and pauses only. A round is one fault, a write that was sent after it, the
+Each server, and the API node, is in a network namespace of its own (networks.py), or where that is
+not allowed behind a proxy (proxies.py). A round is one fault, a write that was sent after it, the
 end of the fault, and the server's return.
 """
 
-import contextlib
-import os
+import argparse
 import random
 import signal
+import sys
 import time
 
 from fenlu_test import Skip, main, wait_until
 from load import Load, percentile, summary
 from networks import Network
-from own_cluster import Cluster, choose_victim
+from own_cluster import Cluster, choose_victim, try_status
+from proxies import Proxies
 
-ROUNDS = int(os.environ.get("FENLU_FAULT_ROUNDS", "15"))
-SEED = int(os.environ.get("FENLU_FAULT_SEED", "20241122"))
+ROUNDS = 15
+SEED = 20241122
 FAILOVER_P99 = 2.0  # seconds from a fault of the leader to the answer to a write sent after it
 IDS = (1, 2, 3)
 PAUSES = (0, 0.05, 0.2, 0.5)  # of the callers: hundreds of rounds are to be audited
@@ -93,19 +95,19 @@ class Story:
 
 KINDS = ("kill", "stop", "isolated", "kill", "stop", "isolated_from_servers", "deaf", "mute",
          "one_link_cut")
-KINDS_WITHOUT_NETWORK = ("kill", "stop")
 
 
-@contextlib.contextmanager
-def own_network():
+def own_network(kind):
+    hosts = [*IDS, "api"]
+    if kind == "proxies":
+        return Proxies(hosts)
     try:
-        network = Network([*IDS, "api"])
+        return Network(hosts)
     except Skip as why:
-        print(f"no partitions: {why}")
-        yield None
-    else:
-        with network:
-            yield network
+        if kind == "namespaces":
+            raise
+        print(f"proxies for partitions: {why}")
+        return Proxies(hosts)
 
 
 def wait_all_heard(cluster):
@@ -120,21 +122,28 @@ def wait_all_heard(cluster):
     wait_until(heard, "all members are heard", timeout=30)
 
 
+def check_replaced(channel, victim):
+    """Partitions that part nobody would prove nothing."""
+    wait_until(lambda: (status := try_status(channel)) and status.leader not in (0, victim),
+               f"another leader than node {victim}, which is cut off")
+
+
 def fault_rounds(cluster, channel, load):
-    dice = random.Random(SEED)
+    dice = random.Random(options.seed)
     faults = Faults(cluster, dice)
-    kinds = KINDS if cluster.network else KINDS_WITHOUT_NETWORK
     outages = {"leader": [], "follower": []}
-    for number in range(1, ROUNDS + 1):
+    for number in range(1, options.rounds + 1):
         time.sleep(dice.uniform(0.1, 0.5))
         victim, leader = choose_victim(dice, channel, IDS)
-        kind = kinds[(number - 1) % len(kinds)]
+        kind = KINDS[(number - 1) % len(KINDS)]
         begin = time.monotonic()
         story, gaps = Story(cluster), len(load.books.gaps)
         end_fault = getattr(faults, kind)(victim)
         begun = time.monotonic() - begin
         seconds = load.probe() + begun
         outages["leader" if victim == leader else "follower"].append(seconds)
+        if kind == "isolated" and victim == leader:
+            check_replaced(channel, victim)
         time.sleep(dice.choice((0, 0.2, 1)))
         end_fault()
         mended = time.monotonic()
@@ -149,10 +158,10 @@ def fault_rounds(cluster, channel, load):
 
 
 def test_nothing_is_lost_or_doubled_by_kills_pauses_and_partitions():
-    print(f"seed {SEED}, {ROUNDS} rounds", flush=True)
-    with own_network() as network, Cluster(network=network) as cluster, \
+    print(f"seed {options.seed}, {options.rounds} rounds", flush=True)
+    with own_network(options.network) as network, Cluster(network=network) as cluster, \
             cluster.api.channel() as channel, \
-            Load(cluster.api.channel, SEED, pauses=PAUSES) as load:
+            Load(cluster.api.channel, options.seed, pauses=PAUSES) as load:
         outages = fault_rounds(cluster, channel, load)
         created = load.finish()
         cluster.digest(channel)
@@ -164,13 +173,24 @@ def test_nothing_is_lost_or_doubled_by_kills_pauses_and_partitions():
     for name, values in (*outages.items(), ("all", outages["leader"] + outages["follower"])):
         print(f"service back after a fault of {name}: {summary(values)}")
     print(f"gaps between answers: {summary(load.books.gaps)}")
-    bar = FAILOVER_P99 * (1 if ROUNDS >= ROUNDS_FOR_P99 else FEW_ROUNDS_FACTOR)
+    bar = FAILOVER_P99 * (1 if options.rounds >= ROUNDS_FOR_P99 else FEW_ROUNDS_FACTOR)
     slow = percentile(outages["leader"], 0.99)
     assert slow <= bar, f"failover p99 {slow:.3f} s, the bar is {bar} s"
     counts = load.books.counts
-    assert counts["created"] > 100 * ROUNDS, counts
+    assert counts["created"] > 100 * options.rounds, counts
     assert counts["again"] > 0 and counts["conflict"] > 0, counts
 
 
+def parse():
+    parser = argparse.ArgumentParser(description="Faults of a cluster of processes under load.")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, metavar="N", help=f"faults ({ROUNDS})")
+    parser.add_argument("--seed", type=int, default=SEED, metavar="N", help="which, and when")
+    parser.add_argument("--network", choices=("namespaces", "proxies"),
+                        help="what makes partitions (namespaces, else proxies)")
+    return parser.parse_args()
+
+
 if __name__ == "__main__":
+    options = parse()
+    del sys.argv[1:]
     main(globals())
