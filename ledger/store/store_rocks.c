@@ -512,7 +512,7 @@ static enum status remove_tables(const char *folder, struct error *error)
 }
 
 /* See "Full disk" above. */
-static enum status check_free(const char *folder, struct error *error)
+enum status rocks_check_free(const char *folder, struct error *error)
 {
     struct disk disk = disk_os();
     uint64_t bytes = 0;
@@ -535,7 +535,7 @@ static enum status open_database(struct kv_rocks *rocks, const char *folder, str
     memcpy(rocks->folder, folder, size + 1);
     TRY(disk_join(rocks->tables, folder, "tables", error));
     TRY(make_folder(rocks->folder, error));
-    TRY(check_free(rocks->folder, error));
+    TRY(rocks_check_free(rocks->folder, error));
     char *text = NULL;
     static const char *const families[1] = { "default" };
     const rocksdb_options_t *const family_options[1] = { rocks->options };

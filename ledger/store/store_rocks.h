@@ -24,6 +24,9 @@
 struct rocks_verifier;
 struct rocksdb_t;
 
+/* NO_SPACE when the disk has too little left to open a database: store_rocks.c. */
+STATUS_MUST_USE enum status rocks_check_free(const char *folder, struct error *error);
+
 /* Zeros: none has begun. */
 struct rocks_walk {
     struct rocks_verifier *verifier; /* NULL: none is open */
@@ -32,7 +35,7 @@ struct rocks_walk {
 
 /* As kv_ops.verify. What fails is tried again in a later call, with *place as it was: a compaction
  * may remove files while the verifier is opened. What fails each time is CORRUPT, be it a sector
- * that cannot be read or a file that is gone. */
+ * that cannot be read or a file that is gone. On a full disk it waits: OK, and *place as it was. */
 STATUS_MUST_USE enum status rocks_walk_step(struct rocks_walk *walk, struct rocksdb_t *database,
                                             const char *folder, struct kv_place *place,
                                             uint64_t bytes_budget, bool *done, struct error *error);

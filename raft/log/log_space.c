@@ -13,6 +13,22 @@ static uint64_t next_sequence(const struct log *log)
     return log->count == 0 ? 1 : log->segments[log->count - 1]->sequence + 1;
 }
 
+/* An allocation that fails takes what there is for a moment, and whoever writes then meets a full
+ * disk: the store beside the log, or a stranger. So it is not tried in vain, and leaves a little.
+ */
+static enum status check_free(struct log *log, struct error *error)
+{
+    uint64_t needed = (uint64_t)log->segment_size + log->segment_size / 16;
+    uint64_t left = 0;
+    TRY(disk_free_bytes(log->disk, log->folder, &left, error));
+    if (left >= needed) {
+        return STATUS_OK;
+    }
+    return error_set(error, STATUS_NO_SPACE,
+                     "a segment of the log needs %" PRIu64 " bytes free, %s has %" PRIu64, needed,
+                     log->folder, left);
+}
+
 /* Allocates the opened file and makes it and its name durable. */
 static enum status fill_spare(struct log *log, struct disk_file file, struct error *error)
 {
@@ -30,6 +46,7 @@ enum status log_add_spare(struct log *log, struct error *error)
         return error_set(error, STATUS_NO_SPACE, "%s holds %d segments, its limit", log->folder,
                          LOG_SEGMENTS_MAX);
     }
+    TRY(check_free(log, error));
     uint64_t sequence = next_sequence(log);
     char path[DISK_PATH_MAX];
     TRY(log_path(log, sequence, path, error));
