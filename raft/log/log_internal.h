@@ -58,7 +58,7 @@ struct log {
     uint64_t last_room; /* atomic; log_last_room */
     /* What the writer gathers for one call of the disk. */
     struct segment_slot slots[LOG_STAGED_SLOTS_MAX];
-    struct disk_slice slices[2 * LOG_STAGED_SLOTS_MAX + 1];
+    struct disk_slice slices[2 * LOG_STAGED_SLOTS_MAX + 2];
 };
 
 /* log.c */

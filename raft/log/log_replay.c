@@ -136,7 +136,7 @@ static enum status repair_from(struct log_replay *replay, const struct log_segme
 }
 
 /* A damaged slot of an entry is made again from the entry's own header, which stands right behind
- * the previous entry, or at the next block where a group began. */
+ * the previous entry, or where a group began: at the next block, or behind the mark there. */
 static enum status repair_slot(struct log_replay *replay, const struct log_segment *segment,
                                uint32_t number, bool *repaired)
 {
@@ -144,6 +144,9 @@ static enum status repair_slot(struct log_replay *replay, const struct log_segme
     TRY(repair_from(replay, segment, number, segment->offset, repaired));
     if (!*repaired) {
         TRY(repair_from(replay, segment, number, block, repaired));
+    }
+    if (!*repaired) {
+        TRY(repair_from(replay, segment, number, block + SEGMENT_SLOT_SIZE, repaired));
     }
     if (!*repaired) {
         return STATUS_OK;

@@ -21,6 +21,7 @@ struct place {
     uint32_t size;
     uint32_t slots;
     uint32_t offset;
+    uint32_t lead; /* of the next entry: the mark in front of a group's first one, or 0 */
 };
 
 struct append {
@@ -31,17 +32,19 @@ struct append {
     uint32_t durable;      /* slots flushed before this group */
     uint32_t staged;
     uint32_t slice_count;
-    uint32_t slice_offset; /* where the slices begin */
-    bool begin;            /* the segment's header is to be written */
+    uint32_t slice_offset;    /* where the slices begin */
+    bool begin;               /* the segment's header is to be written */
+    struct segment_slot lead; /* of this group; staged as a slice */
 };
 
 static struct place place_at(const struct log *log, uint32_t position)
 {
     uint32_t size = position < log->count ? log->segments[position]->size : log->segment_size;
-    struct place place = { position, size, 0, segment_entries_offset(size) };
+    struct place place = { position, size, 0, segment_entries_offset(size), 0 };
     if (position < log->live) {
         place.slots = log->segments[position]->slots;
         place.offset = log->segments[position]->offset;
+        place.lead = place.slots > 0 ? SEGMENT_SLOT_SIZE : 0;
     }
     return place;
 }
@@ -51,10 +54,12 @@ static struct place place_first(const struct log *log)
     return place_at(log, log->live == 0 ? 0 : log->live - 1);
 }
 
+/* A slot with `bytes` of entry, or without one. */
 static bool place_fits(const struct place *place, uint32_t bytes)
 {
+    uint32_t lead = bytes > 0 ? place->lead : 0;
     return place->slots < segment_slot_count(place->size) &&
-           bytes <= segment_entries_end(place->size) - place->offset;
+           lead + bytes <= segment_entries_end(place->size) - place->offset;
 }
 
 static uint32_t entry_room(const struct entry *entry)
@@ -72,7 +77,10 @@ static bool plan_slot(const struct log *log, struct place *place, uint32_t bytes
         }
     }
     place->slots++;
-    place->offset += bytes;
+    if (bytes > 0) {
+        place->offset += place->lead + bytes;
+        place->lead = 0;
+    }
     return true;
 }
 
@@ -296,6 +304,30 @@ static enum status append_cut(struct append *append, uint64_t truncate_from)
     return write_staged(append);
 }
 
+static struct segment_slot seal_mark(const struct log_segment *segment, uint32_t durable,
+                                     uint32_t offset, uint64_t next_sequence)
+{
+    struct segment_slot mark = {
+        .kind = SLOT_MARK, .durable = durable, .offset = offset, .index = next_sequence
+    };
+    segment_slot_seal(&mark, segment->seed, durable);
+    return mark;
+}
+
+/* The group covers the mark behind the one before it: its first sector has the same mark. */
+static void stage_lead(struct append *append)
+{
+    if (append->place.lead == 0) {
+        return;
+    }
+    ASSERT(append->slice_count == 0 && append->durable > 0);
+    append->lead = seal_mark(current(append), append->durable, append->place.offset, 0);
+    append->log->slices[append->slice_count++] =
+        (struct disk_slice){ &append->lead, sizeof append->lead };
+    append->place.offset += append->place.lead;
+    append->place.lead = 0;
+}
+
 static enum status append_entry(struct append *append, const struct entry *entry)
 {
     struct log *log = append->log;
@@ -306,6 +338,7 @@ static enum status append_entry(struct append *append, const struct entry *entry
     ASSERT(header->chain == entry_chain(tail->chain, header));
     uint32_t room = entry_room(entry);
     TRY(make_room(append, room));
+    stage_lead(append);
     stage_slot(append, segment_slot_entry(header, append->place.offset, 0));
     uint32_t size = entry_size(header);
     log->slices[append->slice_count++] = (struct disk_slice){ header, size };
@@ -320,11 +353,8 @@ static enum status append_entry(struct append *append, const struct entry *entry
 enum status log_write_mark(struct log *log, const struct log_segment *segment,
                            uint64_t next_sequence, struct error *error)
 {
-    struct segment_slot mark = { .kind = SLOT_MARK,
-                                 .durable = segment->slots,
-                                 .offset = segment->offset,
-                                 .index = next_sequence };
-    segment_slot_seal(&mark, segment->seed, segment->slots);
+    const struct segment_slot mark =
+        seal_mark(segment, segment->slots, segment->offset, next_sequence);
     /* A whole block: nothing has to be read for it. */
     struct disk_slice slices[2] = { { &mark, sizeof mark },
                                     { ZEROS, LOG_BLOCK_SIZE - sizeof mark } };

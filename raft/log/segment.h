@@ -9,7 +9,8 @@
  *      ...  entries, as entry.h lays them out (header and body), each aligned to 64 bytes; the
  *           entries of one group (one flush) begin at a new block of 4096 and are filled up with
  *           zeros to a block, so no write touches a block that holds acknowledged bodies; behind
- *           the last group stands a mark, and the last block of the file holds nothing else
+ *           the last group stands a mark, in front of every group but the segment's first, too,
+ *           and the last block of the file holds nothing but a mark
  *
  * Header (little-endian; the rest of the block is zero)
  *    0 u64 magic "FENLUSEG"     8 u32 version          12 u32 node
@@ -31,9 +32,11 @@
  *               that is now the last. A cut to where the tail was fills a slot whose meaning was
  *               lost.
  *
- * Mark: a block in the shape of a slot and zeros, where the next group's entries will go. It is
- *   written after each flush, without a flush of its own, and the next group covers it: it costs
- *   no write of its own, and no sector holds both slots and their mark.
+ * Mark: 64 bytes in the shape of a slot, at the beginning of a block. One is written after each
+ *   flush, without a flush of its own, with zeros to the end of its block, where the next group
+ *   will go. That group covers the block, and begins with the same mark: a crash in its write
+ *   leaves the mark's sector as it was or with the same mark in it. So it costs no block of its
+ *   own, and no sector holds both slots and their mark.
  *   SLOT_MARK   durable: slots that were flushed, also the number in its CRC; offset: its own;
  *               index: the sequence of the next segment once that one is durable, else 0, so that a
  *               log does not end unnoticed where its last file is lost.
@@ -42,12 +45,13 @@
  * a sound slot, a sound mark, or the header of the next segment proves that the first `durable`
  * slots (and their bodies) were on the disk once. Let P be the highest number so proved.
  *  - Slots below P: sound, or damaged. A slot is made again from its entry's header, which stands
- *    where the entry before it ends (or the next block begins), follows the chain, and ends before
- *    the entries of later slots; a header is made again from its slot when the body is sound.
- *    Otherwise the entry is damaged, and held; see below.
+ *    where the entry before it ends (or the next block begins, or behind the mark there), follows
+ *    the chain, and ends before the entries of later slots; a header is made again from its slot
+ *    when the body is sound. Otherwise the entry is damaged, and held; see below.
  *  - Slots from P on belong to one group at most, the last. They are taken as far as slot, header,
  *    body and chain are sound; if the group was acknowledged, that is all of it. The first that is
- *    not sound ends the log: its group was never flushed, hence never acknowledged.
+ *    not sound ends the log: its group was never flushed, hence never acknowledged. What a crash
+ *    leaves of it takes no proof away from the group before: its first sector has the same mark.
  * A group that was acknowledged is unproved only until its mark reaches the disk: damage to it in
  * that moment, together with a crash, is taken for a torn write; so is damage to the last group
  * together with damage to its mark. Sectors of 512 bytes are assumed to be written whole or not at

@@ -105,6 +105,7 @@ static void every_bit_of_bodies(void **state)
     uint32_t at = segment_entries_offset(LARGE);
     for (uint64_t index = 1; index <= ENTRIES; index++) {
         uint32_t size = segment_align(RAFT_ENTRY_HEADER_SIZE + BODY, SEGMENT_ENTRY_ALIGN);
+        at += index == FIXTURE_GROUP_MAX + 1 ? SEGMENT_SLOT_SIZE : 0; /* the second group's mark */
         for (uint32_t bit = 0; bit < 8 * BODY; bit++) {
             struct entry *entry = NULL;
             uint64_t next = 0;
@@ -238,6 +239,7 @@ static void too_much_damage_is_refused(void **state)
     fixture_close(fixture);
     for (uint32_t i = 0; i <= LOG_DAMAGED_MAX; i++) {
         uint64_t at = segment_entries_offset(LARGE) + (uint64_t)i * 128 + 70;
+        at += i < FIXTURE_GROUP_MAX ? 0 : SEGMENT_SLOT_SIZE; /* the second group's mark */
         *damage_byte(fixture->disk, 1, at) ^= 1;
         enum status status = fixture_open(fixture);
         assert_int_equal(status, i < LOG_DAMAGED_MAX ? STATUS_OK : STATUS_CORRUPT);
@@ -415,6 +417,52 @@ static void a_repair_of_the_last_group_denies_nothing(void **state)
     }
 }
 
+/* The damage of a last group whose mark is on the disk; found at open, or not found yet. */
+static struct fixture *marked_damage(uint64_t seed, bool found)
+{
+    struct fixture *fixture = young_damage(seed);
+    sim_disk_settle(fixture->disk);
+    if (found) {
+        fixture_close(fixture);
+        must(fixture, fixture_open(fixture));
+        assert_int_equal(fixture->recovered.damaged_count, 1);
+    }
+    return fixture;
+}
+
+/* The next group is written over the mark, and torn. True: the write came to its end. */
+static bool tear_next_group(uint64_t seed, uint64_t stop, enum sim_crash crash, bool found)
+{
+    struct fixture *fixture = marked_damage(seed, found);
+    fixture->disk->stop_at = fixture->disk->operations + stop;
+    bool ended = fixture_append(fixture, 1, 3, 3000) == STATUS_OK;
+    fixture_close(fixture);
+    sim_disk_crash(fixture->disk, crash, &fixture->random);
+    must(fixture, fixture_open(fixture));
+    assert_true(fixture->recovered.last_index >= 3);
+    assert_int_equal(fixture->recovered.damaged_count, 1);
+    assert_int_equal(fixture->recovered.damaged[0], 3);
+    must(fixture, log_repair(fixture->log, fixture->model.entries[3], &fixture->error));
+    fixture_free(fixture);
+    return ended;
+}
+
+/* The mark behind the last group may be all that proves it, so whatever a crash leaves of the group
+ * that covers the mark must prove as much. */
+static void a_torn_group_denies_nothing_before_it(void **state)
+{
+    (void)state;
+    for (uint64_t i = 0; i < 2 * 3 * 20; i++) {
+        bool found = i % 2 == 0;
+        enum sim_crash crash = (enum sim_crash)(i / 2 % 3);
+        uint64_t stop = 1;
+        while (!tear_next_group(1 + i, stop, crash, found)) {
+            stop++;
+        }
+        assert_true(stop > 3); /* bodies, slots, the flush */
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -428,6 +476,7 @@ int main(void)
         cmocka_unit_test(a_lost_tail_is_remembered),
         cmocka_unit_test(crashes_while_mending),
         cmocka_unit_test(a_repair_of_the_last_group_denies_nothing),
+        cmocka_unit_test(a_torn_group_denies_nothing_before_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
