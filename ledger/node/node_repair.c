@@ -182,14 +182,14 @@ static void send_frame(struct node *node, uint32_t to, enum repair_kind kind, ui
     }
 }
 
-/* The next of the others; 0: there is none. */
+/* The next of those who are connected, members or not, as the list of members may be what is
+ * damaged, or an old one with nobody on it any more: the log proves the answer. 0: nobody. */
 static uint32_t next_peer(struct node *node)
 {
-    const struct members *members = &node->config.last.members;
-    for (uint32_t i = 0; i < members->count; i++) {
-        uint32_t id = members->members[node->repair.peer++ % members->count].id;
-        if (id != node->identity.node) {
-            return id;
+    for (uint32_t i = 0; i < PEERS_MAX; i++) {
+        const struct peer *peer = &node->peers[node->repair.peer++ % PEERS_MAX];
+        if (peer->id != 0 && peer->connected && peer->id != node->identity.node) {
+            return peer->id;
         }
     }
     return 0;

@@ -1,6 +1,7 @@
 /* test_node_repair.c — entries that a disk damaged: asked of the others, written again, never cut;
  * and what a node does without others. */
 #include "base/log_line.h"
+#include "ledger/node/wire_admin.h"
 #include "raft/log/log_internal.h"
 #include "tests/node/node_rig.h"
 
@@ -8,6 +9,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -280,6 +282,50 @@ static void test_list_of_members_is_repaired(void **state)
     rig_free(rig);
 }
 
+/* A fourth node, formatted to be added, and added. */
+static void join(struct rig *rig, uint32_t at)
+{
+    struct sim_cluster *cluster = rig->cluster;
+    struct admin_request add = { .action = ADMIN_ADD, .id = at + 1 };
+    uint8_t payload[ADMIN_REQUEST_SIZE_MAX];
+    cluster->nodes[at] = sim_node_new(cluster, at);
+    sim_node_format(cluster->nodes[at], true, 777);
+    sim_cluster_restart(cluster, at);
+    (void)snprintf(add.address, sizeof add.address, "127.0.0.1:%u", at + 1);
+    const struct bytes request = { payload, admin_request_encode(payload, &add) };
+    const uint64_t id = send_bytes(rig, sim_cluster_leader(cluster), OPERATION_ADMIN, 0, request);
+    assert_int_equal(wait_for(rig, id)->status, STATUS_OK);
+    sim_cluster_run(cluster, 5 * NS_PER_S);
+    const struct member *self = node_self(node_at(rig, at));
+    assert_non_null(self);
+    assert_int_equal(self->roles, RAFT_VOTER);
+}
+
+/* Who was added has no list of the format to go by: with its own lists damaged it knows nobody, but
+ * those who know it talk to it, and it asks them. */
+static void test_without_any_list_it_asks_who_is_connected(void **state)
+{
+    (void)state;
+    uint64_t marked = 0;
+    struct rig *rig = rig_paid(3, &marked);
+    const uint32_t added = 3;
+    join(rig, added);
+    const uint64_t list = last_list(rig, added);
+    const uint64_t previous = node_at(rig, added)->config.previous.index;
+    assert_true(0 < previous && previous < list);
+    damage(rig, added, previous);
+    restart_damaged(rig, added, list);
+    assert_true(rig->cluster->nodes[added]->alive);
+    assert_int_equal(node_at(rig, added)->config.last.members.count, 0);
+    assert_int_equal(node_at(rig, added)->repair.count, 2);
+    sim_cluster_run(rig->cluster, 5 * NS_PER_S);
+    assert_int_equal(node_at(rig, added)->repair.count, 0);
+    assert_int_equal(last_list(rig, added), list);
+    assert_non_null(node_self(node_at(rig, added)));
+    assert_true(caught_up(rig, added));
+    rig_free(rig);
+}
+
 static void test_alone_without_its_list_it_is_refused(void **state)
 {
     (void)state;
@@ -374,6 +420,7 @@ int main(void)
         cmocka_unit_test(test_alone_it_is_refused),
         cmocka_unit_test(test_leader_gives_up_what_it_lost),
         cmocka_unit_test(test_list_of_members_is_repaired),
+        cmocka_unit_test(test_without_any_list_it_asks_who_is_connected),
         cmocka_unit_test(test_alone_without_its_list_it_is_refused),
         cmocka_unit_test(test_wrong_answers),
         cmocka_unit_test(test_reads_behind_damage),
