@@ -17,6 +17,12 @@ enum {
     /* Commands that the leader may group into one entry: small concurrent calls share a flush. */
     ENTRY_COMMANDS_MAX = 1024,
     LEDGERS_MAX = 4096, /* distinct ledger numbers in use; the next is too_many_ledgers */
+    QUERY_ROWS_MAX = BATCH_EVENTS_MAX, /* of one query; a larger limit means this one */
+    POSTING_LIST_MAX = 1024,           /* timestamps in one chunk of a posting list */
+    /* Queries that a server works on in turn; more wait. Each may hold QUERY_ROWS_MAX rows. */
+    QUERIES_OPEN_MAX = 32,
+    /* Rows found and not sent yet, beyond which no query is opened. */
+    QUERIES_ANSWERED_BYTES_MAX = 16 * 1024 * 1024,
 };
 
 /* --- Raft ------------------------------------------------------------------------------------ */

@@ -35,10 +35,14 @@
     X(log_spare_name_not_flushed, "the name of a new segment is not made durable")                 \
     X(log_recycled_name_not_flushed,                                                               \
       "a recycled segment is written before its new name is durable")                              \
-    X(store_later_records_count, "what a crash left behind the checkpoint counts")                 \
-    X(store_commit_in_two, "accounts and checkpoint are two writes, not one")                      \
+    X(store_ingest_in_two, "a seal is two ingests, the checkpoint in the second")                  \
+    X(store_due_never_deleted, "a seal does not delete the record of a hold that was due")         \
     X(store_failed_ids_not_sealed, "failed ids are forgotten by a seal")                           \
     X(store_id_ranges_stale, "the ranges of known ids are not extended by a seal")                 \
+    X(query_leap_forgets_the_others,                                                               \
+      "an intersection of posting lists takes what only the last of them have")                    \
+    X(query_stop_skips_one, "a query that goes on leaves out the timestamp where it stopped")      \
+    X(index_jump_misses_its_chunk, "a leap passes over the chunk that it should end in")           \
     X(ledger_retry_applied_again, "a retried command is applied again")                            \
     X(ledger_replies_lost_at_start, "the replies are not taken from the checkpoint")               \
     X(ledger_chain_kept, "what a failed chain did before it failed stays")                         \

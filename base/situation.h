@@ -54,12 +54,14 @@
     X(log_segment_recycled, "a segment that was cut off the head became a spare")                  \
     X(log_unfinished_spare_dropped,                                                                \
       "a spare segment that a crash had left too small was removed, the disk being full")          \
-    X(store_later_record_ignored,                                                                  \
-      "a record from after the checkpoint, which a crash left, did not count")                     \
     X(machine_waited_for_seal, "an entry waited because the seal before was still running")        \
     X(ledger_chain_rolled_back, "a chain failed after events of it had been applied")              \
     X(ledger_id_failed_for_ever, "an id that had failed was tried again")                          \
     X(ledger_limit_reached, "a transfer failed because of a limit of an account")                  \
+    X(ledger_hold_expired, "a pulse released a hold whose time was over")                          \
+    X(ledger_hold_late, "a hold was to be resolved after its end, before a pulse had come")        \
+    X(ledger_account_reopened, "an account that a pending transfer had closed was opened again")   \
+    X(node_pulse_proposed, "a leader proposed that holds expire")                                  \
     X(node_lost_leader_had_proposals, "a leader was deposed with proposals of clients under way")  \
     X(node_damaged_entry_held_apply_up,                                                            \
       "a damaged entry had to be repaired before it could be applied")                             \

@@ -1,135 +1,159 @@
 #include "base/assert.h"
-#include "sim/model_books.h"
+#include "sim/model_judge.h"
 
 #include <string.h>
 
-/* Notes that a status applies: the smallest number noted is the answer. */
-static void note(unsigned *answer, bool applies, unsigned status)
+/* --- what happens ------------------------------------------------------------------------------
+ */
+
+/* Of `transfer`, which the change at its timestamp makes; `pending` is the place of what it
+ * resolves. */
+static struct kept_change change_of(const struct transfer *transfer, uint32_t pending)
 {
-    if (applies && status < *answer) {
-        *answer = status;
+    struct kept_change change = { .kind = CHANGE_SINGLE_PHASE,
+                                  .timestamp = transfer->timestamp,
+                                  .amount = transfer->amount,
+                                  .pending = pending };
+    if ((transfer->flags & TRANSFER_PENDING) != 0) {
+        change.kind = CHANGE_PENDING;
+    } else if ((transfer->flags & TRANSFER_POST_PENDING) != 0) {
+        change.kind = CHANGE_POSTED;
+    } else if ((transfer->flags & TRANSFER_VOID_PENDING) != 0) {
+        change.kind = CHANGE_VOIDED;
+    }
+    return change;
+}
+
+/* Gives back what the pending transfer holds, and opens what it closed. */
+static void release(const struct transfer *pending, struct account *debit, struct account *credit)
+{
+    debit->debits_pending -= pending->amount;
+    credit->credits_pending -= pending->amount;
+    if ((pending->flags & TRANSFER_CLOSING_DEBIT) != 0) {
+        debit->flags &= (uint16_t)~ACCOUNT_CLOSED;
+    }
+    if ((pending->flags & TRANSFER_CLOSING_CREDIT) != 0) {
+        credit->flags &= (uint16_t)~ACCOUNT_CLOSED;
     }
 }
 
-enum { NOTHING_NOTED = 1000 };
-
-/* --- accounts --------------------------------------------------------------------------------- */
-
-static unsigned judge_account(const struct model *model, const struct account *a)
+static void move(const struct model *model, const struct kept_change *change, uint16_t flags,
+                 struct account *debit, struct account *credit)
 {
-    unsigned answer = NOTHING_NOTED;
-    const struct account *old = model_account(model, a->id);
-    note(&answer, a->timestamp != 0, ACCOUNT_STATUS_TIMESTAMP_MUST_BE_ZERO);
-    note(&answer, a->reserved != 0, ACCOUNT_STATUS_RESERVED_FIELD);
-    note(&answer, a->flags > 7, ACCOUNT_STATUS_RESERVED_FLAG);
-    note(&answer, a->id == 0, ACCOUNT_STATUS_ID_MUST_NOT_BE_ZERO);
-    note(&answer, a->id + 1 == 0, ACCOUNT_STATUS_ID_MUST_NOT_BE_INT_MAX);
-    if (old != NULL) {
-        note(&answer, a->code != old->code, ACCOUNT_STATUS_EXISTS_WITH_DIFFERENT_CODE);
-        note(&answer, a->ledger != old->ledger, ACCOUNT_STATUS_EXISTS_WITH_DIFFERENT_LEDGER);
-        note(&answer, a->user_data_32 != old->user_data_32,
-             ACCOUNT_STATUS_EXISTS_WITH_DIFFERENT_USER_DATA_32);
-        note(&answer, a->user_data_64 != old->user_data_64,
-             ACCOUNT_STATUS_EXISTS_WITH_DIFFERENT_USER_DATA_64);
-        note(&answer, a->user_data_128 != old->user_data_128,
-             ACCOUNT_STATUS_EXISTS_WITH_DIFFERENT_USER_DATA_128);
-        note(&answer, a->flags != old->flags, ACCOUNT_STATUS_EXISTS_WITH_DIFFERENT_FLAGS);
-        note(&answer, true, ACCOUNT_STATUS_EXISTS);
+    if (change->pending != NOWHERE) {
+        release(&model->transfers[change->pending].record, debit, credit);
     }
-    note(&answer, (a->flags & 6) == 6, ACCOUNT_STATUS_FLAGS_ARE_MUTUALLY_EXCLUSIVE);
-    note(&answer, a->code == 0, ACCOUNT_STATUS_CODE_MUST_NOT_BE_ZERO);
-    note(&answer, a->ledger == 0, ACCOUNT_STATUS_LEDGER_MUST_NOT_BE_ZERO);
-    note(&answer, a->credits_posted != 0, ACCOUNT_STATUS_CREDITS_POSTED_MUST_BE_ZERO);
-    note(&answer, a->credits_pending != 0, ACCOUNT_STATUS_CREDITS_PENDING_MUST_BE_ZERO);
-    note(&answer, a->debits_posted != 0, ACCOUNT_STATUS_DEBITS_POSTED_MUST_BE_ZERO);
-    note(&answer, a->debits_pending != 0, ACCOUNT_STATUS_DEBITS_PENDING_MUST_BE_ZERO);
-    return answer == NOTHING_NOTED ? ACCOUNT_STATUS_CREATED : answer;
-}
-
-/* --- transfers -------------------------------------------------------------------------------- */
-
-static bool add_overflows(u128 a, u128 b)
-{
-    return a > U128_MAX - b;
-}
-
-static void judge_against_old(unsigned *answer, const struct transfer *t,
-                              const struct transfer *old)
-{
-    note(answer, true, TRANSFER_STATUS_EXISTS);
-    note(answer, t->code != old->code, TRANSFER_STATUS_EXISTS_WITH_DIFFERENT_CODE);
-    note(answer, t->ledger != old->ledger, TRANSFER_STATUS_EXISTS_WITH_DIFFERENT_LEDGER);
-    note(answer, t->user_data_32 != old->user_data_32,
-         TRANSFER_STATUS_EXISTS_WITH_DIFFERENT_USER_DATA_32);
-    note(answer, t->user_data_64 != old->user_data_64,
-         TRANSFER_STATUS_EXISTS_WITH_DIFFERENT_USER_DATA_64);
-    note(answer, t->user_data_128 != old->user_data_128,
-         TRANSFER_STATUS_EXISTS_WITH_DIFFERENT_USER_DATA_128);
-    note(answer, t->amount != old->amount, TRANSFER_STATUS_EXISTS_WITH_DIFFERENT_AMOUNT);
-    note(answer, t->credit_account_id != old->credit_account_id,
-         TRANSFER_STATUS_EXISTS_WITH_DIFFERENT_CREDIT_ACCOUNT_ID);
-    note(answer, t->debit_account_id != old->debit_account_id,
-         TRANSFER_STATUS_EXISTS_WITH_DIFFERENT_DEBIT_ACCOUNT_ID);
-    note(answer, t->timeout != old->timeout, TRANSFER_STATUS_EXISTS_WITH_DIFFERENT_TIMEOUT);
-    note(answer, t->pending_id != old->pending_id,
-         TRANSFER_STATUS_EXISTS_WITH_DIFFERENT_PENDING_ID);
-    note(answer, t->flags != old->flags, TRANSFER_STATUS_EXISTS_WITH_DIFFERENT_FLAGS);
-}
-
-static void judge_fields(unsigned *answer, const struct transfer *t)
-{
-    note(answer, t->code == 0, TRANSFER_STATUS_CODE_MUST_NOT_BE_ZERO);
-    note(answer, t->ledger == 0, TRANSFER_STATUS_LEDGER_MUST_NOT_BE_ZERO);
-    note(answer, t->timeout != 0, TRANSFER_STATUS_TIMEOUT_RESERVED_FOR_PENDING_TRANSFER);
-    note(answer, t->pending_id != 0, TRANSFER_STATUS_PENDING_ID_MUST_BE_ZERO);
-    note(answer, t->debit_account_id == t->credit_account_id,
-         TRANSFER_STATUS_ACCOUNTS_MUST_BE_DIFFERENT);
-    note(answer, t->credit_account_id + 1 == 0,
-         TRANSFER_STATUS_CREDIT_ACCOUNT_ID_MUST_NOT_BE_INT_MAX);
-    note(answer, t->credit_account_id == 0, TRANSFER_STATUS_CREDIT_ACCOUNT_ID_MUST_NOT_BE_ZERO);
-    note(answer, t->debit_account_id + 1 == 0,
-         TRANSFER_STATUS_DEBIT_ACCOUNT_ID_MUST_NOT_BE_INT_MAX);
-    note(answer, t->debit_account_id == 0, TRANSFER_STATUS_DEBIT_ACCOUNT_ID_MUST_NOT_BE_ZERO);
-    note(answer, t->id + 1 == 0, TRANSFER_STATUS_ID_MUST_NOT_BE_INT_MAX);
-    note(answer, t->id == 0, TRANSFER_STATUS_ID_MUST_NOT_BE_ZERO);
-    note(answer, t->flags > 1, TRANSFER_STATUS_RESERVED_FLAG);
-    note(answer, t->timestamp != 0, TRANSFER_STATUS_TIMESTAMP_MUST_BE_ZERO);
-}
-
-static void judge_balances(unsigned *answer, const struct transfer *t, const struct account *debit,
-                           const struct account *credit)
-{
-    u128 debits = debit->debits_posted;
-    u128 credits = credit->credits_posted;
-    note(answer, add_overflows(debits, t->amount), TRANSFER_STATUS_OVERFLOWS_DEBITS_POSTED);
-    note(answer, add_overflows(credits, t->amount), TRANSFER_STATUS_OVERFLOWS_CREDITS_POSTED);
-    note(answer, (debit->flags & 2) != 0 && debits + t->amount > debit->credits_posted,
-         TRANSFER_STATUS_EXCEEDS_CREDITS);
-    note(answer, (credit->flags & 4) != 0 && credits + t->amount > credit->debits_posted,
-         TRANSFER_STATUS_EXCEEDS_DEBITS);
-}
-
-static unsigned judge_transfer(const struct model *model, const struct transfer *t)
-{
-    unsigned answer = NOTHING_NOTED;
-    judge_fields(&answer, t);
-    const struct transfer *old = model_transfer(model, t->id);
-    if (old != NULL) {
-        judge_against_old(&answer, t, old);
+    if (change->kind == CHANGE_PENDING) {
+        debit->debits_pending += change->amount;
+        credit->credits_pending += change->amount;
+    } else if (change->kind == CHANGE_SINGLE_PHASE || change->kind == CHANGE_POSTED) {
+        debit->debits_posted += change->amount;
+        credit->credits_posted += change->amount;
     }
-    note(&answer, model_failed(model, t->id), TRANSFER_STATUS_ID_ALREADY_FAILED);
-    const struct account *debit = model_account(model, t->debit_account_id);
-    const struct account *credit = model_account(model, t->credit_account_id);
-    note(&answer, credit == NULL, TRANSFER_STATUS_CREDIT_ACCOUNT_NOT_FOUND);
-    note(&answer, debit == NULL, TRANSFER_STATUS_DEBIT_ACCOUNT_NOT_FOUND);
-    if (debit != NULL && credit != NULL) {
-        note(&answer, t->ledger != debit->ledger,
-             TRANSFER_STATUS_TRANSFER_MUST_HAVE_THE_SAME_LEDGER_AS_ACCOUNTS);
-        note(&answer, debit->ledger != credit->ledger,
-             TRANSFER_STATUS_ACCOUNTS_MUST_HAVE_THE_SAME_LEDGER);
-        judge_balances(&answer, t, debit, credit);
+    if ((flags & TRANSFER_CLOSING_DEBIT) != 0) {
+        debit->flags |= ACCOUNT_CLOSED;
     }
-    return answer == NOTHING_NOTED ? TRANSFER_STATUS_CREATED : answer;
+    if ((flags & TRANSFER_CLOSING_CREDIT) != 0) {
+        credit->flags |= ACCOUNT_CLOSED;
+    }
+}
+
+static void resolve(struct model *model, const struct kept_change *change)
+{
+    struct hold hold = model->transfers[change->pending].hold;
+    ASSERT(hold.state == HOLD_PENDING);
+    hold.state = change->kind == CHANGE_POSTED   ? HOLD_POSTED
+                 : change->kind == CHANGE_VOIDED ? HOLD_VOIDED
+                                                 : HOLD_EXPIRED;
+    hold.captured = change->kind == CHANGE_POSTED ? change->amount : 0;
+    hold.resolved_at = change->timestamp;
+    books_set_hold(model, change->pending, &hold);
+}
+
+/* `party` names the two accounts. */
+static void happen(struct model *model, const struct kept_change *change,
+                   const struct transfer *party, uint16_t flags)
+{
+    struct account debit = *model_account(model, party->debit_account_id);
+    struct account credit = *model_account(model, party->credit_account_id);
+    move(model, change, flags, &debit, &credit);
+    books_add_change(model, change, &debit, &credit);
+    if (change->pending != NOWHERE) {
+        resolve(model, change);
+    }
+}
+
+static void create_transfer(struct model *model, const struct transfer *transfer, uint32_t pending)
+{
+    struct hold hold = { 0 };
+    if ((transfer->flags & TRANSFER_PENDING) != 0) {
+        hold.state = HOLD_PENDING;
+        hold.timestamp = transfer->timestamp;
+        hold.expires_at = transfer->timeout == 0
+                              ? 0
+                              : transfer->timestamp + transfer->timeout * (uint64_t)1000000000;
+    }
+    struct kept_change change = change_of(transfer, pending);
+    change.transfer = books_add_transfer(model, transfer, &hold);
+    happen(model, &change, transfer, transfer->flags);
+}
+
+/* --- expiry ------------------------------------------------------------------------------------
+ */
+
+static const struct hold *timed_hold(const struct model *model, uint32_t i)
+{
+    return &model->transfers[model->timed[i]].hold;
+}
+
+static void forget_resolved(struct model *model)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < model->timed_count; i++) {
+        if (timed_hold(model, i)->state == HOLD_PENDING) {
+            model->timed[kept++] = model->timed[i];
+        }
+    }
+    model->timed_count = kept;
+}
+
+/* Place of the pending transfer that expires first, of equal ones the older; NOWHERE. */
+static uint32_t first_due(const struct model *model)
+{
+    uint32_t first = NOWHERE; /* `timed` is in order of creation */
+    for (uint32_t i = 0; i < model->timed_count; i++) {
+        const struct hold *hold = timed_hold(model, i);
+        if (hold->state == HOLD_PENDING &&
+            (first == NOWHERE || hold->expires_at < model->transfers[first].hold.expires_at)) {
+            first = model->timed[i];
+        }
+    }
+    return first;
+}
+
+uint64_t model_next_due(const struct model *model)
+{
+    const uint32_t due = first_due(model);
+    return due == NOWHERE ? UINT64_MAX : model->transfers[due].hold.expires_at;
+}
+
+uint32_t model_pulse(struct model *model, uint32_t most, uint64_t first_timestamp)
+{
+    uint32_t expired = 0;
+    forget_resolved(model);
+    while (expired < most && model_next_due(model) < first_timestamp) {
+        const uint32_t due = first_due(model);
+        const struct transfer pending = model->transfers[due].record;
+        happen(model,
+               &(struct kept_change){ .kind = CHANGE_EXPIRED,
+                                      .timestamp = first_timestamp + expired,
+                                      .amount = pending.amount,
+                                      .transfer = NOWHERE,
+                                      .pending = due },
+               &pending, 0);
+        expired++;
+    }
+    return expired;
 }
 
 /* --- events ------------------------------------------------------------------------------------
@@ -144,80 +168,90 @@ struct batch {
     struct result *results;
 };
 
+static unsigned flags_of(const struct batch *batch, uint32_t i)
+{
+    if (batch->accounts != NULL) {
+        return batch->accounts[i].flags;
+    }
+    ASSERT(batch->transfers != NULL);
+    return batch->transfers[i].flags;
+}
+
+_Static_assert((int)ACCOUNT_LINKED == (int)TRANSFER_LINKED, "the same bit");
+
+static bool linked(const struct batch *batch, uint32_t i)
+{
+    return (flags_of(batch, i) & ACCOUNT_LINKED) != 0;
+}
+
+static struct occasion occasion_of(const struct batch *batch, uint32_t i)
+{
+    const unsigned imported = batch->accounts != NULL ? ACCOUNT_IMPORTED : TRANSFER_IMPORTED;
+    return (struct occasion){ .timestamp = batch->first_timestamp + i,
+                              .last_timestamp = batch->first_timestamp + batch->count - 1,
+                              .imported = (flags_of(batch, 0) & imported) != 0 };
+}
+
 static void try_account(const struct batch *batch, uint32_t i)
 {
+    const struct occasion occasion = occasion_of(batch, i);
     struct account account = batch->accounts[i];
     struct result *result = &batch->results[i];
     const struct account *old = model_account(batch->model, account.id);
-    result->timestamp = batch->first_timestamp + i;
-    result->status = judge_account(batch->model, &account);
+    result->timestamp = occasion.timestamp;
+    result->status = judge_account(batch->model, &account, &occasion);
     if (old != NULL && result->status == ACCOUNT_STATUS_EXISTS) {
         result->timestamp = old->timestamp;
     }
     if (result->status == ACCOUNT_STATUS_CREATED) {
-        account.timestamp = result->timestamp;
+        const bool imported = (account.flags & ACCOUNT_IMPORTED) != 0;
+        account.timestamp = imported ? account.timestamp : occasion.timestamp;
+        result->timestamp = account.timestamp;
         books_add_account(batch->model, &account);
     }
 }
 
-static void post(struct model *model, const struct transfer *transfer, bool back)
-{
-    struct kept_account *debit = books_account(model, transfer->debit_account_id);
-    struct kept_account *credit = books_account(model, transfer->credit_account_id);
-    ASSERT(debit != NULL && credit != NULL);
-    u128 amount = back ? -transfer->amount : transfer->amount;
-    books_set_balances(model, debit, debit->now.debits_posted + amount, debit->now.credits_posted);
-    books_set_balances(model, credit, credit->now.debits_posted,
-                       credit->now.credits_posted + amount);
-}
-
+/* Failures that may end when something else changes. */
 static bool remembered_as_failed(unsigned status)
 {
     return status == TRANSFER_STATUS_DEBIT_ACCOUNT_NOT_FOUND ||
            status == TRANSFER_STATUS_CREDIT_ACCOUNT_NOT_FOUND ||
+           status == TRANSFER_STATUS_PENDING_TRANSFER_NOT_FOUND ||
+           status == TRANSFER_STATUS_DEBIT_ACCOUNT_ALREADY_CLOSED ||
+           status == TRANSFER_STATUS_CREDIT_ACCOUNT_ALREADY_CLOSED ||
            status == TRANSFER_STATUS_EXCEEDS_CREDITS || status == TRANSFER_STATUS_EXCEEDS_DEBITS;
 }
 
 static void try_transfer(const struct batch *batch, uint32_t i)
 {
-    struct transfer transfer = batch->transfers[i];
+    const struct occasion occasion = occasion_of(batch, i);
     struct result *result = &batch->results[i];
-    const struct transfer *old = model_transfer(batch->model, transfer.id);
-    result->timestamp = batch->first_timestamp + i;
-    result->status = judge_transfer(batch->model, &transfer);
+    const u128 id = batch->transfers[i].id;
+    const struct transfer *old = model_transfer(batch->model, id);
+    const struct verdict verdict = judge_transfer(batch->model, &batch->transfers[i], &occasion);
+    *result = (struct result){ .timestamp = occasion.timestamp, .status = verdict.status };
     if (old != NULL && result->status == TRANSFER_STATUS_EXISTS) {
         result->timestamp = old->timestamp;
     }
     if (remembered_as_failed(result->status)) {
-        books_add_failed(batch->model, transfer.id);
+        books_add_failed(batch->model, id);
     }
     if (result->status == TRANSFER_STATUS_CREATED) {
-        transfer.timestamp = result->timestamp;
-        books_add_transfer(batch->model, &transfer);
-        post(batch->model, &transfer, false);
+        result->timestamp = verdict.transfer.timestamp;
+        create_transfer(batch->model, &verdict.transfer, verdict.pending);
     }
 }
 
 /* --- chains ------------------------------------------------------------------------------------
  */
 
-static bool linked(const struct batch *batch, uint32_t i)
+static void put_back(struct model *model, uint32_t account_count, uint32_t change_count)
 {
-    if (batch->accounts != NULL) {
-        return (batch->accounts[i].flags & 1) != 0;
-    }
-    ASSERT(batch->transfers != NULL);
-    return (batch->transfers[i].flags & 1) != 0;
-}
-
-static void put_back(struct model *model, uint32_t account_count, uint32_t transfer_count)
-{
-    while (model->transfer_count > transfer_count) {
-        post(model, &model->transfers[model->transfer_count - 1].transfer, true);
-        books_drop_transfer(model);
+    while (model->change_count > change_count) {
+        books_undo_change(model);
     }
     while (model->account_count > account_count) {
-        books_drop_account(model);
+        books_undo_account(model);
     }
 }
 
@@ -226,7 +260,7 @@ static void put_back(struct model *model, uint32_t account_count, uint32_t trans
 static void try_group(const struct batch *batch, uint32_t first, uint32_t end, bool left_open)
 {
     const uint32_t account_count = batch->model->account_count;
-    const uint32_t transfer_count = batch->model->transfer_count;
+    const uint32_t change_count = batch->model->change_count;
     uint32_t failed = end;
     for (uint32_t i = first; i < end && failed == end; i++) {
         if (left_open && i + 1 == end) {
@@ -243,7 +277,7 @@ static void try_group(const struct batch *batch, uint32_t first, uint32_t end, b
     if (failed == end) {
         return;
     }
-    put_back(batch->model, account_count, transfer_count);
+    put_back(batch->model, account_count, change_count);
     for (uint32_t i = first; i < end; i++) {
         uint64_t timestamp = batch->first_timestamp + i;
         if (left_open && i + 1 == end) {

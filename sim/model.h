@@ -5,8 +5,9 @@
  *            smallest number, which is the first in the list of result.h, is the answer.
  * Chains     an event that fails puts back what the events of its chain before it did, but failed
  *            ids: an id's failure is for ever.
- * Past       an account keeps its balances after each log entry that changed them, so that a read
- *            can be compared with the state at the entry that it names.
+ * Changes    every transfer and every expiry is one change, and all of them are a list by time: the
+ *            change feed. Each change of an account leaves a version of it, so balances after any
+ *            change, or at any log entry, can be had. Queries look at every record.
  * Digest     the sum of the contributions of all records, as delta.h documents it; the hash of one
  *            record is the production's.
  *
@@ -29,16 +30,25 @@ void model_create_accounts(struct model *model, const struct account *events, ui
                            uint64_t first_timestamp, struct result *results);
 void model_create_transfers(struct model *model, const struct transfer *events, uint32_t count,
                             uint64_t first_timestamp, struct result *results);
+/* Expires holds that were due before first_timestamp, `most` at the most, by (expires_at, time of
+ * creation); the nth takes the timestamp first_timestamp + n. Returns how many. */
+uint32_t model_pulse(struct model *model, uint32_t most, uint64_t first_timestamp);
+/* When the first hold that is pending expires; UINT64_MAX: none ever. */
+uint64_t model_next_due(const struct model *model);
 
 /* NULL: there is none. Valid until something is created. */
 const struct account *model_account(const struct model *model, u128 id);
 const struct transfer *model_transfer(const struct model *model, u128 id);
 bool model_failed(const struct model *model, u128 id);
-/* In the order of creation. */
+/* In the order of creation, which is the order of timestamps. */
 uint32_t model_account_count(const struct model *model);
 uint32_t model_transfer_count(const struct model *model);
 const struct account *model_account_number(const struct model *model, uint32_t i);
 const struct transfer *model_transfer_number(const struct model *model, uint32_t i);
+
+/* What became of a pending transfer; its state is 0 when the transfer is not a pending one, or
+ * there is none. */
+struct hold model_hold(const struct model *model, u128 id);
 
 /* The record as it was after the entry `log_index`. False: there was none of that id. */
 bool model_account_at(const struct model *model, u128 id, uint64_t log_index,
@@ -50,3 +60,52 @@ bool model_transfer_at(const struct model *model, u128 id, uint64_t log_index,
 u128 model_digest(const struct model *model);
 /* What the sums of the ledger must be: every account's balances, every transfer counted. */
 struct ledger_sums model_sums(const struct model *model, uint32_t ledger);
+
+/* --- questions ------------------------------------------------------------------------------- */
+
+/* What one event did. Borrowed; valid until something is created. */
+struct model_change {
+    enum change_kind kind;
+    uint64_t timestamp;
+    u128 amount;                     /* of the transfer; of an expiry, what was released */
+    const struct transfer *transfer; /* NULL: an expiry */
+    const struct transfer *pending;  /* what was posted, voided or has expired; else NULL */
+    const struct account *debit;     /* after the change */
+    const struct account *credit;
+};
+uint32_t model_change_count(const struct model *model);
+struct model_change model_change_number(const struct model *model, uint32_t i);
+
+/* Of every field, 0 is any. A filter that cannot be meant finds nothing: a limit of zero, a bound
+ * that is no timestamp, a range upside down; of an account's transfers also an account id that
+ * cannot be, or neither debits nor credits. A larger limit than LOOKUP_IDS_MAX is that. */
+struct model_filter {
+    u128 account_id;
+    u128 user_data_128;
+    uint64_t user_data_64;
+    uint32_t user_data_32;
+    uint32_t ledger;
+    uint16_t code;
+    uint64_t timestamp_min;
+    uint64_t timestamp_max;
+    uint32_t limit;
+    bool debits;
+    bool credits;
+    bool reversed;
+};
+/* Places for model_transfer_number and model_account_number, in the order of the answer; `places`
+ * has room for LOOKUP_IDS_MAX. Return how many. */
+uint32_t model_account_transfers(const struct model *model, const struct model_filter *filter,
+                                 uint32_t *places);
+uint32_t model_query_transfers(const struct model *model, const struct model_filter *filter,
+                               uint32_t *places);
+uint32_t model_query_accounts(const struct model *model, const struct model_filter *filter,
+                              uint32_t *places);
+/* The account as it was after each of its transfers; none without ACCOUNT_HISTORY. `places` are
+ * those of the transfers; model_account_after gives the account. */
+uint32_t model_account_balances(const struct model *model, const struct model_filter *filter,
+                                uint32_t *places);
+const struct account *model_account_after(const struct model *model, u128 id, uint32_t place);
+/* Of the filter: timestamps and limit. Places for model_change_number. */
+uint32_t model_changes(const struct model *model, const struct model_filter *filter,
+                       uint32_t *places);

@@ -8,7 +8,7 @@
 /* --- tables ------------------------------------------------------------------------------------
  */
 
-static void *grow(void *items, uint32_t count, uint32_t *room, size_t size)
+void *books_grow(void *items, uint32_t count, uint32_t *room, size_t size)
 {
     if (count < *room) {
         return items;
@@ -29,10 +29,9 @@ static void table_init(struct id_table *table, uint32_t capacity)
 static u128 id_of(const struct model *model, const struct id_table *table, uint32_t place)
 {
     if (table == &model->account_ids) {
-        return model->accounts[place].now.id;
+        return model->accounts[place].id;
     }
-    return table == &model->transfer_ids ? model->transfers[place].transfer.id
-                                         : model->failed[place];
+    return table == &model->transfer_ids ? model->transfers[place].record.id : model->failed[place];
 }
 
 /* Records 0..place have their ids in the arrays already. */
@@ -46,6 +45,18 @@ static void table_add(const struct model *model, struct id_table *table, u128 id
         }
     }
     map_insert(&table->map, id, place);
+}
+
+static uint32_t table_find(const struct id_table *table, u128 id)
+{
+    const uint32_t *place = map_find(&table->map, id);
+    return place == NULL ? NOWHERE : *place;
+}
+
+static void table_remove(struct id_table *table, u128 id)
+{
+    const bool removed = map_remove(&table->map, id);
+    ASSERT(removed);
 }
 
 struct model *model_new(void)
@@ -62,8 +73,11 @@ void model_free(struct model *model)
 {
     free(model->accounts);
     free(model->transfers);
-    free(model->failed);
+    free(model->changes);
     free(model->versions);
+    free(model->failed);
+    free(model->timed);
+    free(model->ledgers);
     free(model->account_ids.memory);
     free(model->transfer_ids.memory);
     free(model->failed_ids.memory);
@@ -76,180 +90,204 @@ void model_set_index(struct model *model, uint64_t log_index)
     model->log_index = log_index;
 }
 
-/* --- changes -----------------------------------------------------------------------------------
+/* --- finding -----------------------------------------------------------------------------------
  */
 
-struct kept_account *books_account(const struct model *model, u128 id)
+uint32_t books_find_account(const struct model *model, u128 id)
 {
-    const uint32_t *place = map_find(&model->account_ids.map, id);
-    return place == NULL ? NULL : &model->accounts[*place];
+    return table_find(&model->account_ids, id);
 }
 
-static void keep_version(struct model *model, struct kept_account *account)
+uint32_t books_find_transfer(const struct model *model, u128 id)
 {
-    struct version *newest =
-        account->version == NO_VERSION ? NULL : &model->versions[account->version];
-    if (newest == NULL || newest->log_index != model->log_index) {
-        model->versions = grow(model->versions, model->version_count, &model->version_room,
-                               sizeof model->versions[0]);
-        newest = &model->versions[model->version_count];
-        *newest = (struct version){ .log_index = model->log_index, .before = account->version };
-        account->version = model->version_count++;
+    return table_find(&model->transfer_ids, id);
+}
+
+const struct account *books_state(const struct model *model, uint32_t account)
+{
+    return &model->versions[model->accounts[account].version].state;
+}
+
+uint32_t books_ledgers_without(const struct model *model, uint32_t ledger)
+{
+    uint32_t others = 0;
+    for (uint32_t i = 0; i < model->ledger_count; i++) {
+        const struct kept_ledger *kept = &model->ledgers[i];
+        if (kept->accounts > 0 && kept->ledger == ledger) {
+            return 0;
+        }
+        others += kept->accounts > 0 ? 1 : 0;
     }
-    newest->debits_posted = account->now.debits_posted;
-    newest->credits_posted = account->now.credits_posted;
+    return others;
+}
+
+/* --- adding ------------------------------------------------------------------------------------
+ */
+
+static uint32_t add_version(struct model *model, uint32_t place, const struct account *state)
+{
+    struct kept_account *account = &model->accounts[place];
+    model->versions = books_grow(model->versions, model->version_count, &model->version_room,
+                                 sizeof model->versions[0]);
+    model->versions[model->version_count] = (struct version){ .state = *state,
+                                                              .log_index = model->log_index,
+                                                              .before = account->version };
+    if (account->version != NOWHERE) {
+        model->digest -= delta_hash_account(&model->versions[account->version].state);
+    }
+    model->digest += delta_hash_account(state);
+    account->version = model->version_count;
+    return model->version_count++;
+}
+
+/* Where the accounts of a ledger are counted. */
+static uint32_t *accounts_of(struct model *model, uint32_t ledger)
+{
+    uint32_t i = 0;
+    while (i < model->ledger_count && model->ledgers[i].ledger != ledger) {
+        i++;
+    }
+    if (i == model->ledger_count) {
+        model->ledgers = books_grow(model->ledgers, model->ledger_count, &model->ledger_room,
+                                    sizeof model->ledgers[0]);
+        model->ledgers[model->ledger_count++] = (struct kept_ledger){ .ledger = ledger };
+    }
+    return &model->ledgers[i].accounts;
 }
 
 void books_add_account(struct model *model, const struct account *account)
 {
-    model->accounts =
-        grow(model->accounts, model->account_count, &model->account_room, sizeof *model->accounts);
-    struct kept_account *kept = &model->accounts[model->account_count];
-    *kept = (struct kept_account){ .now = *account, .version = NO_VERSION };
-    keep_version(model, kept);
+    *accounts_of(model, account->ledger) += 1;
+    model->accounts = books_grow(model->accounts, model->account_count, &model->account_room,
+                                 sizeof model->accounts[0]);
+    model->accounts[model->account_count] =
+        (struct kept_account){ .id = account->id, .version = NOWHERE };
+    add_version(model, model->account_count, account);
     table_add(model, &model->account_ids, account->id, model->account_count++);
-    model->digest += delta_hash_account(account);
-}
-
-void books_add_transfer(struct model *model, const struct transfer *transfer)
-{
-    model->transfers = grow(model->transfers, model->transfer_count, &model->transfer_room,
-                            sizeof *model->transfers);
-    model->transfers[model->transfer_count] =
-        (struct kept_transfer){ .transfer = *transfer, .log_index = model->log_index };
-    table_add(model, &model->transfer_ids, transfer->id, model->transfer_count++);
-    model->digest += delta_hash_transfer(transfer);
 }
 
 void books_add_failed(struct model *model, u128 id)
 {
     model->failed =
-        grow(model->failed, model->failed_count, &model->failed_room, sizeof *model->failed);
+        books_grow(model->failed, model->failed_count, &model->failed_room, sizeof *model->failed);
     model->failed[model->failed_count] = id;
     table_add(model, &model->failed_ids, id, model->failed_count++);
     model->digest += delta_hash_failed_id(id);
 }
 
-void books_set_balances(struct model *model, struct kept_account *account, u128 debits_posted,
-                        u128 credits_posted)
+uint32_t books_add_transfer(struct model *model, const struct transfer *transfer,
+                            const struct hold *hold)
 {
-    model->digest -= delta_hash_account(&account->now);
-    account->now.debits_posted = debits_posted;
-    account->now.credits_posted = credits_posted;
-    model->digest += delta_hash_account(&account->now);
-    keep_version(model, account);
+    model->transfers = books_grow(model->transfers, model->transfer_count, &model->transfer_room,
+                                  sizeof model->transfers[0]);
+    const uint32_t place = model->transfer_count;
+    model->transfers[place] = (struct kept_transfer){ .record = *transfer,
+                                                      .log_index = model->log_index,
+                                                      .change = model->change_count,
+                                                      .hold = *hold };
+    table_add(model, &model->transfer_ids, transfer->id, model->transfer_count++);
+    model->digest += delta_hash_transfer(transfer);
+    model->digest += hold->state != 0 ? delta_hash_hold(hold) : 0;
+    if (hold->expires_at != 0) {
+        model->timed =
+            books_grow(model->timed, model->timed_count, &model->timed_room, sizeof *model->timed);
+        model->timed[model->timed_count++] = place;
+    }
+    return place;
 }
 
-void books_drop_account(struct model *model)
+static struct balances balances_of(const struct account *account)
 {
-    const struct account *account = &model->accounts[--model->account_count].now;
-    model->digest -= delta_hash_account(account);
-    const bool removed = map_remove(&model->account_ids.map, account->id);
-    ASSERT(removed);
+    return (struct balances){ .debits_pending = account->debits_pending,
+                              .debits_posted = account->debits_posted,
+                              .credits_pending = account->credits_pending,
+                              .credits_posted = account->credits_posted };
 }
 
-void books_drop_transfer(struct model *model)
+/* As production records it. */
+static u128 hash_change(const struct model *model, const struct kept_change *kept)
 {
-    const struct transfer *transfer = &model->transfers[--model->transfer_count].transfer;
-    model->digest -= delta_hash_transfer(transfer);
-    const bool removed = map_remove(&model->transfer_ids.map, transfer->id);
-    ASSERT(removed);
+    const struct account *debit = &model->versions[kept->debit_version].state;
+    const struct account *credit = &model->versions[kept->credit_version].state;
+    struct change change = { .debit = balances_of(debit),
+                             .credit = balances_of(credit),
+                             .amount = kept->amount,
+                             .timestamp = kept->timestamp,
+                             .kind = (uint16_t)kept->kind,
+                             .debit_flags = debit->flags,
+                             .credit_flags = credit->flags };
+    if (kept->pending != NOWHERE) {
+        change.pending_timestamp = model->transfers[kept->pending].record.timestamp;
+    }
+    return delta_hash_change(&change);
 }
 
-/* --- questions ---------------------------------------------------------------------------------
+void books_add_change(struct model *model, const struct kept_change *change,
+                      const struct account *debit, const struct account *credit)
+{
+    ASSERT(model->change_count == 0 ||
+           change->timestamp > model->changes[model->change_count - 1].timestamp);
+    model->changes = books_grow(model->changes, model->change_count, &model->change_room,
+                                sizeof model->changes[0]);
+    struct kept_change *kept = &model->changes[model->change_count++];
+    *kept = *change;
+    kept->debit_version = add_version(model, books_find_account(model, debit->id), debit);
+    kept->credit_version = add_version(model, books_find_account(model, credit->id), credit);
+    model->digest += hash_change(model, kept);
+}
+
+void books_set_hold(struct model *model, uint32_t transfer, const struct hold *hold)
+{
+    model->digest -= delta_hash_hold(&model->transfers[transfer].hold);
+    model->digest += delta_hash_hold(hold);
+    model->transfers[transfer].hold = *hold;
+}
+
+/* --- taking back -------------------------------------------------------------------------------
  */
 
-const struct account *model_account(const struct model *model, u128 id)
+/* The youngest version of all, which is the account's. */
+static void undo_version(struct model *model, u128 id)
 {
-    const struct kept_account *kept = books_account(model, id);
-    return kept == NULL ? NULL : &kept->now;
-}
-
-const struct transfer *model_transfer(const struct model *model, u128 id)
-{
-    const uint32_t *place = map_find(&model->transfer_ids.map, id);
-    return place == NULL ? NULL : &model->transfers[*place].transfer;
-}
-
-bool model_failed(const struct model *model, u128 id)
-{
-    return map_find(&model->failed_ids.map, id) != NULL;
-}
-
-uint32_t model_account_count(const struct model *model)
-{
-    return model->account_count;
-}
-
-uint32_t model_transfer_count(const struct model *model)
-{
-    return model->transfer_count;
-}
-
-const struct account *model_account_number(const struct model *model, uint32_t i)
-{
-    ASSERT(i < model->account_count);
-    return &model->accounts[i].now;
-}
-
-const struct transfer *model_transfer_number(const struct model *model, uint32_t i)
-{
-    ASSERT(i < model->transfer_count);
-    return &model->transfers[i].transfer;
-}
-
-bool model_account_at(const struct model *model, u128 id, uint64_t log_index,
-                      struct account *account)
-{
-    const struct kept_account *kept = books_account(model, id);
-    uint32_t at = kept == NULL ? NO_VERSION : kept->version;
-    while (at != NO_VERSION && model->versions[at].log_index > log_index) {
-        at = model->versions[at].before;
+    struct kept_account *account = &model->accounts[books_find_account(model, id)];
+    ASSERT(account->version == model->version_count - 1);
+    const struct version *version = &model->versions[--model->version_count];
+    model->digest -= delta_hash_account(&version->state);
+    account->version = version->before;
+    if (account->version != NOWHERE) {
+        model->digest += delta_hash_account(&model->versions[account->version].state);
     }
-    if (at == NO_VERSION) {
-        return false;
-    }
-    *account = kept->now;
-    account->debits_posted = model->versions[at].debits_posted;
-    account->credits_posted = model->versions[at].credits_posted;
-    return true;
 }
 
-bool model_transfer_at(const struct model *model, u128 id, uint64_t log_index,
-                       struct transfer *transfer)
+void books_undo_account(struct model *model)
 {
-    const uint32_t *place = map_find(&model->transfer_ids.map, id);
-    if (place == NULL || model->transfers[*place].log_index > log_index) {
-        return false;
-    }
-    *transfer = model->transfers[*place].transfer;
-    return true;
+    const u128 id = model->accounts[model->account_count - 1].id;
+    *accounts_of(model, books_state(model, model->account_count - 1)->ledger) -= 1;
+    undo_version(model, id);
+    table_remove(&model->account_ids, id);
+    model->account_count--;
 }
 
-u128 model_digest(const struct model *model)
+void books_undo_change(struct model *model)
 {
-    return model->digest;
-}
-
-static void add_wide(u128 *low, uint64_t *high, u128 amount)
-{
-    *high += amount > U128_MAX - *low ? 1 : 0;
-    *low += amount;
-}
-
-struct ledger_sums model_sums(const struct model *model, uint32_t ledger)
-{
-    struct ledger_sums sums = { .ledger = ledger };
-    for (uint32_t i = 0; i < model->account_count; i++) {
-        const struct account *account = &model->accounts[i].now;
-        if (account->ledger == ledger) {
-            sums.accounts++;
-            add_wide(&sums.debits_posted, &sums.debits_posted_high, account->debits_posted);
-            add_wide(&sums.credits_posted, &sums.credits_posted_high, account->credits_posted);
-        }
+    const struct kept_change *change = &model->changes[--model->change_count];
+    model->digest -= hash_change(model, change);
+    ASSERT(change->transfer == model->transfer_count - 1); /* expiries are never in a chain */
+    const struct kept_transfer *transfer = &model->transfers[--model->transfer_count];
+    undo_version(model, transfer->record.credit_account_id);
+    undo_version(model, transfer->record.debit_account_id);
+    if (change->pending != NOWHERE) {
+        struct hold hold = model->transfers[change->pending].hold;
+        hold.state = HOLD_PENDING;
+        hold.captured = 0;
+        hold.resolved_at = 0;
+        books_set_hold(model, change->pending, &hold);
     }
-    for (uint32_t i = 0; i < model->transfer_count; i++) {
-        sums.transfers += model->transfers[i].transfer.ledger == ledger ? 1 : 0;
+    if (transfer->hold.expires_at != 0) {
+        ASSERT(model->timed[model->timed_count - 1] == model->transfer_count);
+        model->timed_count--;
     }
-    return sums;
+    model->digest -= delta_hash_transfer(&transfer->record);
+    model->digest -= transfer->hold.state != 0 ? delta_hash_hold(&transfer->hold) : 0;
+    table_remove(&model->transfer_ids, transfer->record.id);
 }

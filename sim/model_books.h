@@ -1,31 +1,50 @@
 /* model_books.h — the records of the model and the way to find them; for model*.c alone.
  *
  * Records lie in growing arrays in the order of creation; a table of ids leads to their places. A
- * balance is never overwritten by that of a later log entry: versions form a list, newest first.
+ * state of an account is never overwritten: its versions form a list, newest first. What changes is
+ * the newest change or account, or is put back: books_undo_*.
  */
 #pragma once
 
 #include "base/map.h"
 #include "sim/model.h"
 
-#define NO_VERSION UINT32_MAX
+#define NOWHERE UINT32_MAX
 
-/* The balances of an account after the entry log_index. */
+/* An account after a change, or when it was created. */
 struct version {
+    struct account state;
     uint64_t log_index;
-    u128 debits_posted;
-    u128 credits_posted;
-    uint32_t before; /* of the same account; NO_VERSION: it was created in this one */
+    uint32_t before; /* of the same account; NOWHERE: it was created in this one */
 };
 
 struct kept_account {
-    struct account now;
+    u128 id;
     uint32_t version; /* the newest */
 };
 
 struct kept_transfer {
-    struct transfer transfer;
+    struct transfer record;
     uint64_t log_index;
+    uint32_t change;  /* that it made */
+    struct hold hold; /* of a pending one */
+};
+
+/* A change that names its records by their places. */
+struct kept_change {
+    enum change_kind kind;
+    uint64_t timestamp;
+    u128 amount;
+    uint32_t transfer; /* NOWHERE: an expiry */
+    uint32_t pending;  /* NOWHERE: resolves none */
+    uint32_t debit_version;
+    uint32_t credit_version;
+};
+
+/* A ledger that has, or had, an account. */
+struct kept_ledger {
+    uint32_t ledger;
+    uint32_t accounts;
 };
 
 /* From ids to places. */
@@ -39,21 +58,43 @@ struct model {
     uint32_t account_count, account_room;
     struct kept_transfer *transfers;
     uint32_t transfer_count, transfer_room;
-    u128 *failed;
-    uint32_t failed_count, failed_room;
+    struct kept_change *changes;
+    uint32_t change_count, change_room;
     struct version *versions;
     uint32_t version_count, version_room;
+    u128 *failed;
+    uint32_t failed_count, failed_room;
+    uint32_t *timed; /* places of pending transfers that expire; resolved ones leave at a pulse */
+    uint32_t timed_count, timed_room;
+    struct kept_ledger *ledgers;
+    uint32_t ledger_count, ledger_room;
     struct id_table account_ids, transfer_ids, failed_ids;
     uint64_t log_index;
     u128 digest;
 };
 
-struct kept_account *books_account(const struct model *model, u128 id);
+/* Grows an array of `count` items that one more shall fit. */
+void *books_grow(void *items, uint32_t count, uint32_t *room, size_t size);
+
+/* NOWHERE: there is none. */
+uint32_t books_find_account(const struct model *model, u128 id);
+uint32_t books_find_transfer(const struct model *model, u128 id);
+/* The newest state of the account at a place. */
+const struct account *books_state(const struct model *model, uint32_t account);
+
+/* How many ledgers there are, none of which is `ledger`; 0 when it is one of them. */
+uint32_t books_ledgers_without(const struct model *model, uint32_t ledger);
+
 void books_add_account(struct model *model, const struct account *account);
-void books_add_transfer(struct model *model, const struct transfer *transfer);
 void books_add_failed(struct model *model, u128 id);
-void books_set_balances(struct model *model, struct kept_account *account, u128 debits_posted,
-                        u128 credits_posted);
-/* Takes back the youngest. */
-void books_drop_account(struct model *model);
-void books_drop_transfer(struct model *model);
+/* `hold` without a state: not a pending transfer. Its change follows at once. */
+uint32_t books_add_transfer(struct model *model, const struct transfer *transfer,
+                            const struct hold *hold);
+/* The accounts' states after the change; the versions in `change` are set here. */
+void books_add_change(struct model *model, const struct kept_change *change,
+                      const struct account *debit, const struct account *credit);
+void books_set_hold(struct model *model, uint32_t transfer, const struct hold *hold);
+
+/* Takes back the youngest. Of a change: its transfer too, and what it did to a hold. */
+void books_undo_account(struct model *model);
+void books_undo_change(struct model *model);

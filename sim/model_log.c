@@ -180,6 +180,7 @@ static struct model_outcome answer(struct model_log *log, const struct command *
     return outcome;
 }
 
+/* Answers how many outcomes there are: a pulse has none, because nobody asked for it. */
 static uint32_t apply_commands(struct model_log *log, const struct entry *entry,
                                struct model_outcome *outcomes)
 {
@@ -195,6 +196,11 @@ static uint32_t apply_commands(struct model_log *log, const struct entry *entry,
         struct command command;
         status = command_next(&data, &size, false, &command);
         ASSERT(status == STATUS_OK);
+        if (command.header.operation == OPERATION_PULSE) {
+            ASSERT(commands == 1);
+            model_pulse(log->model, command.header.count, timestamp);
+            return 0;
+        }
         outcomes[i] = answer(log, &command, entry->header.index, timestamp);
         timestamp += command.header.count;
     }

@@ -25,7 +25,7 @@ struct model_outcome {
 
 /* What one entry did. */
 struct model_step {
-    uint32_t count; /* outcomes, one a command */
+    uint32_t count; /* outcomes, one a command of a client */
     const struct model_outcome *outcomes;
     uint64_t timestamp;
     u128 digest; /* after it */

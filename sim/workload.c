@@ -60,9 +60,8 @@ static void ask(void *context)
 
 static void rest(struct client *client)
 {
-    struct workload *workload = client->workload;
     client->busy = false;
-    client_after(client, random_below(&workload->random, workload->options.pause_max_ns), ask);
+    client_after(client, holds_pause_ns(client), ask);
 }
 
 void client_answered(struct client *client, const struct reply *reply, struct bytes payload)

@@ -2,6 +2,7 @@
  *
  * workload.c         clients: begin, answered, stopped
  * workload_trades.c  what they ask
+ * workload_holds.c   what they ask of holds and of time
  * workload_raw.c     how raw ones send and retry
  * workload_api.c     how the production client is connected to the simulated network
  */
@@ -15,6 +16,7 @@
 enum {
     DRAFT_EVENTS_MAX = 1024,
     POOL_MAX = 512, /* ids remembered of each kind */
+    TIMED_MAX = 64, /* holds whose ends are remembered */
 };
 
 enum way { WAY_API, WAY_RAW, WAY_ONCE };
@@ -30,6 +32,12 @@ struct pool {
     u128 ids[POOL_MAX];
     uint32_t count;
     uint32_t next;
+};
+
+/* A hold, and when it is about to end. */
+struct timed_hold {
+    u128 id;
+    uint64_t ends_ns;
 };
 
 struct client {
@@ -71,6 +79,9 @@ struct workload {
     struct client *clients[SIM_CLIENTS_MAX];
     struct pool accounts;
     struct pool transfers;
+    struct pool holds; /* pending transfers */
+    struct timed_hold timed[TIMED_MAX];
+    uint32_t timed_next;
     uint64_t ids; /* given out */
 };
 
@@ -87,6 +98,23 @@ const struct trade *trade_pick(struct random *random, bool orderly);
 const struct trade *trade_reading(void);
 const struct trade *trade_of_all(void);
 void pool_add(struct pool *pool, u128 id);
+/* 0 when it is empty. */
+u128 pool_pick(const struct pool *pool, struct random *random);
+/* How many events: `most` at the most. */
+uint32_t trade_some_of(struct client *client, uint32_t most);
+void trade_begin(struct client *client, enum operation operation);
+void trade_put(struct client *client, const void *event, size_t size);
+/* With an id of its own. */
+struct transfer trade_transfer(struct workload *workload);
+
+/* workload_holds.c */
+void make_holds(struct client *client);
+void make_resolutions(struct client *client);
+void make_balancing(struct client *client);
+void make_closing(struct client *client);
+void make_import(struct client *client);
+/* How long the client waits before it asks again: one that resolves holds comes when one ends. */
+uint64_t holds_pause_ns(struct client *client);
 
 /* workload_raw.c */
 /* A read may be asked of any node. */

@@ -13,7 +13,7 @@ void pool_add(struct pool *pool, u128 id)
     pool->count += pool->count < POOL_MAX ? 1 : 0;
 }
 
-static u128 pool_pick(const struct pool *pool, struct random *random)
+u128 pool_pick(const struct pool *pool, struct random *random)
 {
     return pool->count == 0 ? 0 : pool->ids[random_below(random, pool->count)];
 }
@@ -32,19 +32,19 @@ static uint32_t some_events(struct client *client)
     return (uint32_t)random_between(&workload->random, 1, workload->options.events_max);
 }
 
-static uint32_t some_of(struct client *client, uint32_t most)
+uint32_t trade_some_of(struct client *client, uint32_t most)
 {
     uint32_t bound = client->workload->events_most;
     return (uint32_t)random_between(&client->workload->random, 1, most < bound ? most : bound);
 }
 
-static void begin(struct client *client, enum operation operation)
+void trade_begin(struct client *client, enum operation operation)
 {
     client->draft.header =
         (struct command_header){ .operation = (uint16_t)operation, .version = COMMAND_VERSION };
 }
 
-static void put(struct client *client, const void *event, size_t size)
+void trade_put(struct client *client, const void *event, size_t size)
 {
     struct draft *draft = &client->draft;
     memcpy(draft->events + (size_t)draft->header.count * size, event, size);
@@ -96,13 +96,13 @@ static void put_account(struct client *client, u128 id)
         break;
     }
     pool_add(&workload->accounts, id);
-    put(client, &account, sizeof account);
+    trade_put(client, &account, sizeof account);
 }
 
 static void make_accounts(struct client *client)
 {
     struct workload *workload = client->workload;
-    begin(client, OPERATION_CREATE_ACCOUNTS);
+    trade_begin(client, OPERATION_CREATE_ACCOUNTS);
     for (uint32_t left = some_events(client); left > 0; left--) {
         bool again = random_chance(&workload->random, 1, 6);
         put_account(client, again ? some_account(workload) : fresh_id(workload));
@@ -111,18 +111,18 @@ static void make_accounts(struct client *client)
 
 static void make_hot_accounts(struct client *client)
 {
-    begin(client, OPERATION_CREATE_ACCOUNTS);
+    trade_begin(client, OPERATION_CREATE_ACCOUNTS);
     for (uint32_t id = 1; id <= ACCOUNTS_HOT && id <= client->workload->events_most; id++) {
         struct account account = { .id = id, .ledger = 1, .code = 1 };
         account.flags = id == ACCOUNTS_HOT ? ACCOUNT_DEBITS_MUST_NOT_EXCEED_CREDITS : 0;
-        put(client, &account, sizeof account);
+        trade_put(client, &account, sizeof account);
     }
 }
 
 /* --- transfers ---------------------------------------------------------------------------------
  */
 
-static struct transfer some_transfer(struct workload *workload)
+struct transfer trade_transfer(struct workload *workload)
 {
     struct random *random = &workload->random;
     struct transfer transfer = { .id = fresh_id(workload),
@@ -152,7 +152,7 @@ static void spoil(struct workload *workload, struct transfer *transfer)
         transfer->amount = U128_MAX - random_below(random, 3);
         return;
     case 4:
-        transfer->flags |= TRANSFER_PENDING; /* not served by this release */
+        transfer->flags |= (uint16_t)(1U << random_below(random, 16));
         return;
     case 5:
         transfer->debit_account_id = fresh_id(workload);
@@ -165,35 +165,35 @@ static void spoil(struct workload *workload, struct transfer *transfer)
 
 static void make_single(struct client *client)
 {
-    struct transfer transfer = some_transfer(client->workload);
-    begin(client, OPERATION_CREATE_TRANSFERS);
-    put(client, &transfer, sizeof transfer);
+    struct transfer transfer = trade_transfer(client->workload);
+    trade_begin(client, OPERATION_CREATE_TRANSFERS);
+    trade_put(client, &transfer, sizeof transfer);
 }
 
 static void make_batch(struct client *client)
 {
-    begin(client, OPERATION_CREATE_TRANSFERS);
+    trade_begin(client, OPERATION_CREATE_TRANSFERS);
     for (uint32_t left = some_events(client); left > 0; left--) {
-        struct transfer transfer = some_transfer(client->workload);
+        struct transfer transfer = trade_transfer(client->workload);
         if (random_chance(&client->workload->random, 1, 10)) {
             spoil(client->workload, &transfer);
         }
-        put(client, &transfer, sizeof transfer);
+        trade_put(client, &transfer, sizeof transfer);
     }
 }
 
 static void make_chains(struct client *client)
 {
     struct random *random = &client->workload->random;
-    begin(client, OPERATION_CREATE_TRANSFERS);
-    for (uint32_t left = some_of(client, 12); left > 0; left--) {
-        struct transfer transfer = some_transfer(client->workload);
+    trade_begin(client, OPERATION_CREATE_TRANSFERS);
+    for (uint32_t left = trade_some_of(client, 12); left > 0; left--) {
+        struct transfer transfer = trade_transfer(client->workload);
         if (random_chance(random, 1, 6)) {
             spoil(client->workload, &transfer);
         }
         bool linked = left > 1 ? random_chance(random, 2, 3) : random_chance(random, 1, 10);
         transfer.flags |= linked ? TRANSFER_LINKED : 0;
-        put(client, &transfer, sizeof transfer);
+        trade_put(client, &transfer, sizeof transfer);
     }
 }
 
@@ -201,8 +201,8 @@ static void make_chains(struct client *client)
 static void make_duplicates(struct client *client)
 {
     struct workload *workload = client->workload;
-    begin(client, OPERATION_CREATE_TRANSFERS);
-    for (uint32_t left = some_of(client, 6); left > 0; left--) {
+    trade_begin(client, OPERATION_CREATE_TRANSFERS);
+    for (uint32_t left = trade_some_of(client, 6); left > 0; left--) {
         struct transfer transfer = { .id = random_between(&workload->random, 100, 140),
                                      .debit_account_id = 1,
                                      .credit_account_id = 2,
@@ -210,7 +210,7 @@ static void make_duplicates(struct client *client)
                                      .ledger = 1,
                                      .code = 1 };
         pool_add(&workload->transfers, transfer.id);
-        put(client, &transfer, sizeof transfer);
+        trade_put(client, &transfer, sizeof transfer);
     }
 }
 
@@ -218,13 +218,13 @@ static void make_duplicates(struct client *client)
 static void make_limited(struct client *client)
 {
     struct workload *workload = client->workload;
-    begin(client, OPERATION_CREATE_TRANSFERS);
-    for (uint32_t left = some_of(client, 6); left > 0; left--) {
-        struct transfer transfer = some_transfer(workload);
+    trade_begin(client, OPERATION_CREATE_TRANSFERS);
+    for (uint32_t left = trade_some_of(client, 6); left > 0; left--) {
+        struct transfer transfer = trade_transfer(workload);
         bool in = random_chance(&workload->random, 1, 2);
         transfer.debit_account_id = in ? 1 : ACCOUNTS_HOT;
         transfer.credit_account_id = in ? ACCOUNTS_HOT : 1;
-        put(client, &transfer, sizeof transfer);
+        trade_put(client, &transfer, sizeof transfer);
     }
 }
 
@@ -234,7 +234,7 @@ static void make_large(struct client *client)
     struct workload *workload = client->workload;
     uint32_t most = workload->events_most;
     uint32_t count = (uint32_t)random_between(&workload->random, most / 2, most);
-    begin(client, OPERATION_CREATE_TRANSFERS);
+    trade_begin(client, OPERATION_CREATE_TRANSFERS);
     for (uint32_t i = 0; i < count; i++) {
         struct transfer transfer = { .id = fresh_id(workload),
                                      .debit_account_id = 1 + i % 7,
@@ -242,7 +242,7 @@ static void make_large(struct client *client)
                                      .amount = i,
                                      .ledger = 1,
                                      .code = 1 };
-        put(client, &transfer, sizeof transfer);
+        trade_put(client, &transfer, sizeof transfer);
     }
 }
 
@@ -254,11 +254,11 @@ static void make_look_up(struct client *client, bool stale)
     struct workload *workload = client->workload;
     struct random *random = &workload->random;
     bool accounts = random_chance(random, 1, 2);
-    begin(client, accounts ? OPERATION_LOOK_UP_ACCOUNTS : OPERATION_LOOK_UP_TRANSFERS);
+    trade_begin(client, accounts ? OPERATION_LOOK_UP_ACCOUNTS : OPERATION_LOOK_UP_TRANSFERS);
     client->stale = stale;
-    for (uint32_t left = some_of(client, 16); left > 0; left--) {
+    for (uint32_t left = trade_some_of(client, 16); left > 0; left--) {
         u128 id = accounts ? some_account(workload) : pool_pick(&workload->transfers, random);
-        put(client, &id, sizeof id);
+        trade_put(client, &id, sizeof id);
     }
 }
 
@@ -287,6 +287,11 @@ static const struct trade TRADES[] = {
     { "hot accounts", 1, make_hot_accounts },
     { "stale read", 1, make_stale_read },
     { "large", 1, make_large },
+    { "holds", 2, make_holds },
+    { "resolutions", 2, make_resolutions },
+    { "balancing", 1, make_balancing },
+    { "closing", 1, make_closing },
+    { "import", 1, make_import },
 };
 enum {
     TRADE_COUNT = sizeof TRADES / sizeof TRADES[0],

@@ -1,6 +1,6 @@
 #include "tools/bench_load.h"
 
-enum { BENCH_LEDGER = 2, BENCH_CODE = 1, AMOUNT_MAX = 20000 };
+enum { BENCH_LEDGER = 2, BENCH_CODE = 1, AMOUNT_MAX = 20000, TIMEOUT_MAX_S = 5 };
 
 /* What one account may spend with limits: far more than it will. */
 static const uint64_t FUNDING = (uint64_t)1 << 60;
@@ -82,9 +82,17 @@ void bench_load_transfer(struct bench_load *load, struct transfer *transfer)
         .ledger = BENCH_LEDGER,
         .code = (uint16_t)(1 + random_below(&load->random, UINT16_MAX)),
     };
+    if (load->pending > 0 && random_below(&load->random, 100) < load->pending) {
+        transfer->flags = TRANSFER_PENDING;
+        transfer->timeout = (uint32_t)(1 + random_below(&load->random, TIMEOUT_MAX_S));
+    }
 }
 
-u128 bench_load_query(struct bench_load *load)
+void bench_load_query(struct bench_load *load, struct filter *filter, uint32_t rows)
 {
-    return account_id(load, random_below(&load->random, load->accounts));
+    *filter = (struct filter){
+        .account_id = account_id(load, random_below(&load->random, load->accounts)),
+        .limit = rows,
+        .flags = QUERY_ACCOUNT_DEBITS | QUERY_ACCOUNT_CREDITS | QUERY_ACCOUNT_REVERSED,
+    };
 }

@@ -1,10 +1,10 @@
 /* bench_uv.c — `fenlu bench`: closed-loop load over gRPC, in the shape that others publish too.
  *
  * Stages: accounts (and their funding with --limits), transfers (timed: "load accepted" and the
- * batch latencies), look-ups of one account each (timed: "queries"). bench_load.h makes the
- * records. Every result is checked: anything but "created" is counted, told on stderr, and makes
- * the exit code 1. A batch whose outcome is unknown is sent again with the same ids, and "exists"
- * then counts as accepted.
+ * batch latencies), the latest transfers of one account each (timed: "queries"). bench_load.h makes
+ * the records. Every result is checked: anything but "created" is counted, told on stderr, and
+ * makes the exit code 1. A batch whose outcome is unknown is sent again with the same ids, and
+ * "exists" then counts as accepted.
  */
 #include "api/service/client_codec.h"
 #include "base/assert.h"
@@ -53,10 +53,10 @@ struct bench {
     struct bench_load load;
     uint64_t transfers;
     uint64_t queries;
+    uint64_t query_rows;
     uint64_t batch;
     uint64_t clients;
     uint64_t in_flight;
-    uint64_t pending;
     uint64_t seed;
     uint64_t patience_s;
     const char *ids;
@@ -97,7 +97,7 @@ static void fill_request(struct caller *caller)
             bench_load_account(&bench->load, (struct account *)caller->records + i,
                                bench->issued + i);
         } else if (bench->stage == STAGE_QUERIES) {
-            ((u128 *)caller->records)[i] = bench_load_query(&bench->load);
+            bench_load_query(&bench->load, caller->records, (uint32_t)bench->query_rows);
         } else if (bench->stage == STAGE_FUNDING) {
             bench_load_funding(&bench->load, (struct transfer *)caller->records + i,
                                bench->issued + i);
@@ -125,7 +125,7 @@ static enum operation stage_operation(const struct bench *bench)
     case STAGE_TRANSFERS:
         return OPERATION_CREATE_TRANSFERS;
     case STAGE_QUERIES:
-        return OPERATION_LOOK_UP_ACCOUNTS;
+        return OPERATION_GET_ACCOUNT_TRANSFERS;
     case STAGE_DONE:
         break;
     }
@@ -215,7 +215,7 @@ static void send_request(struct caller *caller)
     struct grpc_buffer *message =
         operation_is_write(operation)
             ? client_encode_create(operation, caller->records, caller->count)
-            : client_encode_look_up(caller->records, caller->count);
+            : client_encode_account_filter(caller->records);
     remote_call(caller->remote, client_path(operation), message, CALL_TIMEOUT_S * NS_PER_S,
                 on_answer, caller);
 }
@@ -430,6 +430,7 @@ static struct bench the_bench = {
     .load.accounts = 10000,
     .transfers = 10000000,
     .queries = 10000,
+    .query_rows = 100,
     .batch = 8189,
     .clients = 1,
     .in_flight = 1,
@@ -462,7 +463,14 @@ static const struct flag FLAGS[] = {
       .value = "N",
       .minimum = 1,
       .maximum = 1000000000,
-      .help = "Look-ups of one account each; 10000." },
+      .help = "Queries for the latest transfers of an account; 10000." },
+    { .name = "query-rows",
+      .kind = FLAG_NUMBER,
+      .target = &the_bench.query_rows,
+      .value = "N",
+      .minimum = 1,
+      .maximum = QUERY_ROWS_MAX,
+      .help = "Transfers that a query asks for; 100." },
     { .name = "batch",
       .kind = FLAG_NUMBER,
       .target = &the_bench.batch,
@@ -486,11 +494,11 @@ static const struct flag FLAGS[] = {
       .help = "Calls under way on each; 1." },
     { .name = "pending",
       .kind = FLAG_NUMBER,
-      .target = &the_bench.pending,
+      .target = &the_bench.load.pending,
       .value = "PCT",
       .minimum = 0,
       .maximum = 100,
-      .help = "Percentage of pending transfers; 0." },
+      .help = "Percentage of transfers that are pending, and expire after 1 to 5 s; 0." },
     { .name = "hot-accounts",
       .kind = FLAG_NUMBER,
       .target = &the_bench.load.hot_accounts,
@@ -538,11 +546,6 @@ static int run(const struct tool *tool, int argc, char **argv)
         return exit_code;
     }
     bench->tool = tool;
-    if (bench->pending > 0) {
-        return tool_usage(tool,
-                          "--pending %" PRIu64 ": this release has no pending transfers, only 0",
-                          bench->pending);
-    }
     if (bench->load.hot_accounts == 1) {
         return tool_usage(tool, "--hot-accounts 1: a transfer needs two");
     }

@@ -91,12 +91,33 @@ struct run {
     size_t copied; /* bytes of the old text */
 };
 
+/* What stands before the found text, which may be nothing, in the place of the expected one. */
+static const char *before_found(enum script_place place, bool nothing)
+{
+    switch (place) {
+    case SCRIPT_AFTER_ARROW:
+        return nothing ? "" : " ";
+    case SCRIPT_ARROW_LACKS:
+        return nothing ? " ->" : " -> ";
+    case SCRIPT_LINES_FOLLOW:
+        return "\n  ";
+    case SCRIPT_LINE:
+        break;
+    }
+    return "";
+}
+
 static void rewrite(struct run *run, const struct script_item *item, const char *found)
 {
     const struct script_expectation *expected = &item->expected;
     (void)fwrite(run->text + run->copied, 1, expected->begin - run->copied, run->updated);
-    (void)fprintf(run->updated, expected->given ? " %s" : " -> %s", found);
+    (void)fprintf(run->updated, "%s%s", before_found(expected->place, found[0] == '\0'), found);
     run->copied = expected->end;
+}
+
+static const char *or_nothing(const char *text)
+{
+    return text[0] == '\0' ? "nothing" : text;
 }
 
 static void watch(void *context, const struct script_item *item, const char *expected,
@@ -113,8 +134,8 @@ static void watch(void *context, const struct script_item *item, const char *exp
     if (run->update && (differs || expected == NULL)) {
         rewrite(run, item, found);
     } else if (differs && run->summary->differences <= DIFFERENCES_SHOWN) {
-        (void)fprintf(run->out, "%s:%u: expected %s, got %s\n", run->path, item->line, expected,
-                      found);
+        (void)fprintf(run->out, "%s:%u: expected %s, got %s\n", run->path, item->line,
+                      or_nothing(expected), or_nothing(found));
     }
 }
 
@@ -158,7 +179,7 @@ enum status script_run_file(const char *path, bool update, FILE *out,
     if (parsed) {
         status = run_parsed(&run, &script, &found);
     }
-    if (status == STATUS_INVALID || status == STATUS_UNIMPLEMENTED) {
+    if (status == STATUS_INVALID) {
         error_set(error, status, "%s:%s", path, found.text); /* "LINE: what" */
     } else if (status != STATUS_OK) {
         *error = found;

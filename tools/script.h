@@ -19,7 +19,7 @@ struct script_summary {
 
 /* Runs one file; the first differences go to `out`, as FILE:LINE. With `update` the expectations
  * that differ are rewritten in place, and so are added where there are none; the rest of the text
- * stays as it is. INVALID or UNIMPLEMENTED when the script cannot be run (`error` names the line),
+ * stays as it is. INVALID when the script cannot be run (`error` names the line),
  * or the status of reading or writing the file. */
 STATUS_MUST_USE enum status script_run_file(const char *path, bool update, FILE *out,
                                             struct script_summary *summary, struct error *error);

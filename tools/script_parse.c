@@ -1,39 +1,37 @@
-#include "tools/script_parse.h"
-
 #include "base/assert.h"
 #include "base/limits.h"
-#include "ledger/core/result.h"
+#include "tools/script_parser.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-struct parser {
-    struct script *script;
-    struct bytes text;
-    struct bytes rest; /* of the line under way, without its comment */
-    uint32_t line;
-    struct error *error;
+static const struct script_operation operations[] = {
+    [SCRIPT_CREATE_ACCOUNTS] = { "accounts", SCRIPT_EVENTS, &script_account_keys,
+                                 &script_result_keys },
+    [SCRIPT_CREATE_TRANSFERS] = { "transfers", SCRIPT_EVENTS, &script_transfer_keys,
+                                  &script_result_keys },
+    [SCRIPT_LOOK_UP_ACCOUNTS] = { "account", SCRIPT_LINE_ONLY, &script_id_keys,
+                                  &script_account_keys },
+    [SCRIPT_LOOK_UP_TRANSFERS] = { "transfer", SCRIPT_LINE_ONLY, &script_id_keys,
+                                   &script_transfer_keys },
+    [SCRIPT_SET_UP] = { "setup", SCRIPT_SILENT, &script_setup_keys, NULL },
+    [SCRIPT_TICK] = { "tick", SCRIPT_SILENT, NULL, NULL },
+    [SCRIPT_ACCOUNT_TRANSFERS] = { "account_transfers", SCRIPT_LIST, &script_account_filter_keys,
+                                   NULL },
+    [SCRIPT_ACCOUNT_BALANCES] = { "account_balances", SCRIPT_ROWS, &script_account_filter_keys,
+                                  &script_balance_keys },
+    [SCRIPT_QUERY_TRANSFERS] = { "query_transfers", SCRIPT_LIST, &script_query_filter_keys, NULL },
+    [SCRIPT_QUERY_ACCOUNTS] = { "query_accounts", SCRIPT_LIST, &script_query_filter_keys, NULL },
+    [SCRIPT_CHANGES] = { "changes", SCRIPT_ROWS, &script_changes_filter_keys, &script_change_keys },
 };
+enum { OPERATIONS = sizeof operations / sizeof operations[0] };
 
-struct operation {
-    const char *name;
-    enum script_kind kind;
-    bool has_events; /* as indented lines */
-};
+const struct script_operation *script_operation(enum script_kind kind)
+{
+    return &operations[kind];
+}
 
-static const struct operation operations[] = {
-    { "accounts", SCRIPT_CREATE_ACCOUNTS, true },
-    { "transfers", SCRIPT_CREATE_TRANSFERS, true },
-    { "account", SCRIPT_LOOK_UP_ACCOUNTS, false },
-    { "transfer", SCRIPT_LOOK_UP_TRANSFERS, false },
-    { "setup", SCRIPT_SET_UP, false },
-    { "tick", SCRIPT_TICK, false },
-};
-static const char *const later_operations[] = { "account_transfers", "account_balances",
-                                                "query_transfers", "query_accounts", "changes" };
-
-/* An array of the script's with room for one more element. */
-static void *with_room(void *array, uint32_t count, uint32_t *room, size_t size)
+void *script_with_room(void *array, uint32_t count, uint32_t *room, size_t size)
 {
     if (count < *room) {
         return array;
@@ -49,7 +47,7 @@ static int word_size(struct bytes word)
     return word.size < 80 ? (int)word.size : 80;
 }
 
-static enum status fail(const struct parser *parser, const char *what, struct bytes word)
+enum status script_fail(const struct parser *parser, const char *what, struct bytes word)
 {
     error_set(parser->error, STATUS_INVALID, "%u: %s: %.*s", parser->line, what, word_size(word),
               (const char *)word.data);
@@ -61,8 +59,7 @@ static bool is_space(uint8_t byte)
     return byte == ' ' || byte == '\t' || byte == '\r';
 }
 
-/* The next word of the line; of size 0 at its end. */
-static struct bytes next_word(struct parser *parser)
+struct bytes script_next_word(struct parser *parser)
 {
     struct bytes *rest = &parser->rest;
     while (rest->size > 0 && is_space(rest->data[0])) {
@@ -80,23 +77,35 @@ static struct bytes next_word(struct parser *parser)
 
 /* --- fields ----------------------------------------------------------------------------------- */
 
-static enum status parse_field(const struct parser *parser, const struct script_keys *keys,
+/* A side is no number: it is kept by itself. */
+static bool add_side(struct script *script, struct bytes text, u128 *index)
+{
+    script->sides = script_with_room(script->sides, script->side_count, &script->side_room,
+                                     sizeof script->sides[0]);
+    *index = script->side_count;
+    return script_side_parse(text, &script->sides[script->side_count++]);
+}
+
+enum status script_parse_field(const struct parser *parser, const struct script_keys *keys,
                                struct bytes word, struct script_field *field)
 {
     const uint8_t *equals = memchr(word.data, '=', word.size);
     if (equals == NULL) {
-        return fail(parser, "expected key=value, found", word);
+        return script_fail(parser, "expected key=value, found", word);
     }
     const struct bytes name = { word.data, (size_t)(equals - word.data) };
     const struct bytes value = { equals + 1, word.size - name.size - 1 };
     field->key = script_key_find(keys, name);
     if (field->key == NULL) {
-        return fail(parser, "unknown key", name);
+        return script_fail(parser, "unknown key", name);
     }
-    if (!script_value_parse(field->key, value, &field->value)) {
-        return fail(parser, "not a value of this key, or too large", word);
+    bool sound;
+    if (field->key->value == SCRIPT_SIDE) {
+        sound = add_side(parser->script, value, &field->value);
+    } else {
+        sound = script_value_parse(field->key, value, &field->value);
     }
-    return STATUS_OK;
+    return sound ? STATUS_OK : script_fail(parser, "not a value of this key, or too large", word);
 }
 
 /* Fields up to the arrow, whose presence is told, or to the end of the line. */
@@ -105,115 +114,23 @@ static enum status parse_record(struct parser *parser, const struct script_keys 
 {
     uint32_t seen = 0; /* a bit for each key */
     *arrow = false;
-    for (struct bytes word = next_word(parser); word.size > 0; word = next_word(parser)) {
+    for (struct bytes word = script_next_word(parser); word.size > 0;
+         word = script_next_word(parser)) {
         if (script_is(word, "->")) {
             *arrow = true;
             return STATUS_OK;
         }
         struct script_field field;
-        TRY(parse_field(parser, keys, word, &field));
+        TRY(script_parse_field(parser, keys, word, &field));
         const uint32_t bit = 1U << (field.key - keys->list);
         if (field.key->value == SCRIPT_ACCOUNT_CLOSED) {
-            return fail(parser, "can be expected, not given", word);
+            return script_fail(parser, "can be expected, not given", word);
         }
         if ((seen & bit) != 0) {
-            return fail(parser, "given twice", word);
+            return script_fail(parser, "given twice", word);
         }
         seen |= bit;
         script_field_set(field.key, record, field.value);
-    }
-    return STATUS_OK;
-}
-
-/* --- expectations ----------------------------------------------------------------------------- */
-
-static const char *account_status_named(struct bytes word)
-{
-#define NAMED(name, text, number)                                                                  \
-    if (script_is(word, text)) {                                                                   \
-        return text;                                                                               \
-    }
-    ACCOUNT_STATUS_MAP(NAMED)
-#undef NAMED
-    return NULL;
-}
-
-static const char *transfer_status_named(struct bytes word)
-{
-#define NAMED(name, text, number, transient)                                                       \
-    if (script_is(word, text)) {                                                                   \
-        return text;                                                                               \
-    }
-    TRANSFER_STATUS_MAP(NAMED)
-#undef NAMED
-    return NULL;
-}
-
-/* The word as a text that lasts, when it may be expected of this kind of step. */
-static const char *expected_word(enum script_kind kind, struct bytes word)
-{
-    if (kind == SCRIPT_CREATE_ACCOUNTS) {
-        return account_status_named(word);
-    }
-    if (kind == SCRIPT_CREATE_TRANSFERS) {
-        return transfer_status_named(word);
-    }
-    if (script_is(word, "not_found")) {
-        return "not_found";
-    }
-    return script_is(word, "found") ? "found" : NULL;
-}
-
-static const struct script_keys *expected_keys(enum script_kind kind)
-{
-    if (kind == SCRIPT_LOOK_UP_ACCOUNTS) {
-        return &script_account_keys;
-    }
-    return kind == SCRIPT_LOOK_UP_TRANSFERS ? &script_transfer_keys : &script_result_keys;
-}
-
-static enum status add_expected_field(struct parser *parser, enum script_kind kind,
-                                      struct bytes word, struct script_expectation *expected)
-{
-    struct script *script = parser->script;
-    struct script_field field;
-    TRY(parse_field(parser, expected_keys(kind), word, &field));
-    if (expected->field_count == SCRIPT_FIELDS_MAX) {
-        return fail(parser, "too many fields", word);
-    }
-    script->fields = with_room(script->fields, script->field_count, &script->field_room,
-                               sizeof script->fields[0]);
-    script->fields[script->field_count++] = field;
-    expected->field_count++;
-    return STATUS_OK;
-}
-
-static enum status add_expected(struct parser *parser, enum script_kind kind, struct bytes word,
-                                struct script_expectation *expected)
-{
-    if (memchr(word.data, '=', word.size) != NULL) {
-        return add_expected_field(parser, kind, word, expected);
-    }
-    if (expected->word != NULL) {
-        return fail(parser, "one status is expected, not also", word);
-    }
-    expected->word = expected_word(kind, word);
-    return expected->word != NULL ? STATUS_OK : fail(parser, "unknown status", word);
-}
-
-static enum status parse_expectation(struct parser *parser, enum script_kind kind,
-                                     struct script_expectation *expected)
-{
-    *expected =
-        (struct script_expectation){ .given = true, .first_field = parser->script->field_count };
-    expected->begin = (size_t)(parser->rest.data - parser->text.data);
-    expected->end = expected->begin;
-    for (struct bytes word = next_word(parser); word.size > 0; word = next_word(parser)) {
-        expected->end = (size_t)(parser->rest.data - parser->text.data);
-        TRY(add_expected(parser, kind, word, expected));
-    }
-    if (expected->word == NULL && expected->field_count == 0) {
-        return error_set(parser->error, STATUS_INVALID, "%u: nothing behind ->", parser->line);
     }
     return STATUS_OK;
 }
@@ -223,8 +140,8 @@ static enum status parse_expectation(struct parser *parser, enum script_kind kin
 static struct script_item *add_item(struct parser *parser, struct script_step *step)
 {
     struct script *script = parser->script;
-    script->items =
-        with_room(script->items, script->item_count, &script->item_room, sizeof script->items[0]);
+    script->items = script_with_room(script->items, script->item_count, &script->item_room,
+                                     sizeof script->items[0]);
     struct script_item *item = &script->items[script->item_count++];
     memset(item, 0, sizeof *item);
     item->line = parser->line;
@@ -235,8 +152,8 @@ static struct script_item *add_item(struct parser *parser, struct script_step *s
 static struct script_step *add_step(struct parser *parser, enum script_kind kind)
 {
     struct script *script = parser->script;
-    script->steps =
-        with_room(script->steps, script->step_count, &script->step_room, sizeof script->steps[0]);
+    script->steps = script_with_room(script->steps, script->step_count, &script->step_room,
+                                     sizeof script->steps[0]);
     struct script_step *step = &script->steps[script->step_count++];
     *step = (struct script_step){ .kind = kind,
                                   .line = parser->line,
@@ -256,38 +173,49 @@ static size_t end_of_words(const struct parser *parser, struct bytes line)
 static enum status parse_item(struct parser *parser, struct script_step *step)
 {
     if (step->item_count == BATCH_EVENTS_MAX) {
-        return fail(parser, "more than 8190 lines in one batch", parser->rest);
+        return script_fail(parser, "more than 8190 lines in one batch", parser->rest);
     }
+    const struct script_operation *operation = script_operation(step->kind);
     const struct bytes line = parser->rest;
     struct script_item *item = add_item(parser, step);
-    const bool transfer =
-        step->kind == SCRIPT_CREATE_TRANSFERS || step->kind == SCRIPT_LOOK_UP_TRANSFERS;
-    const struct script_keys *keys = transfer ? &script_transfer_keys : &script_account_keys;
-    if (step->kind == SCRIPT_SET_UP) {
-        keys = &script_setup_keys;
-    }
-    if (step->kind == SCRIPT_LOOK_UP_ACCOUNTS || step->kind == SCRIPT_LOOK_UP_TRANSFERS) {
-        static const struct script_key id = { "id", 0, sizeof(u128), SCRIPT_NUMBER };
-        static const struct script_keys id_alone = { &id, 1 };
-        keys = &id_alone;
-    }
     bool arrow = false;
-    TRY(parse_record(parser, keys, &item->account, &arrow));
+    TRY(parse_record(parser, operation->given, &item->account, &arrow));
     if (!arrow) {
+        item->expected.place =
+            operation->shape == SCRIPT_ROWS ? SCRIPT_LINES_FOLLOW : SCRIPT_ARROW_LACKS;
         item->expected.begin = end_of_words(parser, line);
         item->expected.end = item->expected.begin;
         return STATUS_OK;
     }
-    if (step->kind == SCRIPT_SET_UP) {
-        return fail(parser, "setup expects nothing", line);
+    if (operation->shape == SCRIPT_ROWS) {
+        item->expected.place = SCRIPT_LINES_FOLLOW;
+        item->expected.begin = end_of_words(parser, line);
+        item->expected.end = item->expected.begin;
+        const struct bytes word = script_next_word(parser);
+        return word.size == 0
+                   ? STATUS_OK
+                   : script_fail(parser, "its rows are indented lines below it, not", word);
     }
-    return parse_expectation(parser, step->kind, &item->expected);
+    if (operation->shape == SCRIPT_SILENT) {
+        return script_fail(parser, "expects nothing", line);
+    }
+    return script_parse_expectation(parser, step->kind, &item->expected);
+}
+
+/* An indented line below a query. */
+static enum status parse_row(struct parser *parser, struct script_step *step)
+{
+    if (step->item_count == 1 + BATCH_EVENTS_MAX) {
+        return script_fail(parser, "more than 8190 rows", parser->rest);
+    }
+    struct script_item *item = add_item(parser, step);
+    return script_parse_row(parser, step->kind, &item->expected);
 }
 
 static enum status parse_tick(struct parser *parser, struct script_step *step)
 {
-    struct bytes amount = next_word(parser);
-    const struct bytes unit = next_word(parser);
+    struct bytes amount = script_next_word(parser);
+    const struct bytes unit = script_next_word(parser);
     struct script_item *item = add_item(parser, step);
     if (amount.size > 0 && amount.data[0] == '-') {
         item->tick.before_end = true;
@@ -296,7 +224,7 @@ static enum status parse_tick(struct parser *parser, struct script_step *step)
     }
     u128 number = 0;
     if (!u128_parse((const char *)amount.data, amount.size, &number)) {
-        return fail(parser, "tick needs a number, found", amount);
+        return script_fail(parser, "tick needs a number, found", amount);
     }
     u128 unit_ns = 0;
     if (script_is(unit, "seconds") || script_is(unit, "second")) {
@@ -304,47 +232,43 @@ static enum status parse_tick(struct parser *parser, struct script_step *step)
     } else if (script_is(unit, "nanoseconds") || script_is(unit, "nanosecond")) {
         unit_ns = 1;
     } else {
-        return fail(parser, "tick needs seconds or nanoseconds, found", unit);
+        return script_fail(parser, "tick needs seconds or nanoseconds, found", unit);
     }
     if (number > INT64_MAX / unit_ns) {
-        return fail(parser, "tick is past the largest timestamp", amount);
+        return script_fail(parser, "tick is past the largest timestamp", amount);
     }
     item->tick.duration_ns = (uint64_t)(number * unit_ns);
-    const struct bytes more = next_word(parser);
-    return more.size == 0 ? STATUS_OK : fail(parser, "unexpected", more);
+    const struct bytes more = script_next_word(parser);
+    return more.size == 0 ? STATUS_OK : script_fail(parser, "unexpected", more);
+}
+
+static struct script_step *last_step(const struct script *script)
+{
+    return script->step_count > 0 ? &script->steps[script->step_count - 1] : NULL;
 }
 
 static enum status parse_operation(struct parser *parser)
 {
-    const struct bytes name = next_word(parser);
-    for (size_t i = 0; i < sizeof later_operations / sizeof later_operations[0]; i++) {
-        if (script_is(name, later_operations[i])) {
-            return error_set(parser->error, STATUS_UNIMPLEMENTED,
-                             "%u: not supported by this release: %s", parser->line,
-                             later_operations[i]);
-        }
+    const struct bytes name = script_next_word(parser);
+    unsigned kind = 0;
+    while (kind < OPERATIONS && !script_is(name, operations[kind].name)) {
+        kind++;
     }
-    const struct operation *found = NULL;
-    for (size_t i = 0; i < sizeof operations / sizeof operations[0]; i++) {
-        found = script_is(name, operations[i].name) ? &operations[i] : found;
+    if (kind == OPERATIONS) {
+        return script_fail(parser, "unknown operation", name);
     }
-    if (found == NULL) {
-        return fail(parser, "unknown operation", name);
-    }
-    struct script *script = parser->script;
-    struct script_step *last =
-        script->step_count > 0 ? &script->steps[script->step_count - 1] : NULL;
-    const bool look_up =
-        found->kind == SCRIPT_LOOK_UP_ACCOUNTS || found->kind == SCRIPT_LOOK_UP_TRANSFERS;
+    struct script_step *last = last_step(parser->script);
+    const bool look_up = operations[kind].shape == SCRIPT_LINE_ONLY;
     /* Consecutive lines are one look-up. */
-    struct script_step *step =
-        look_up && last != NULL && last->kind == found->kind ? last : add_step(parser, found->kind);
-    if (found->kind == SCRIPT_TICK) {
+    struct script_step *step = look_up && last != NULL && last->kind == kind
+                                   ? last
+                                   : add_step(parser, (enum script_kind)kind);
+    if (kind == SCRIPT_TICK) {
         return parse_tick(parser, step);
     }
-    if (found->has_events) {
-        const struct bytes more = next_word(parser);
-        return more.size == 0 ? STATUS_OK : fail(parser, "unexpected", more);
+    if (operations[kind].shape == SCRIPT_EVENTS) {
+        const struct bytes more = script_next_word(parser);
+        return more.size == 0 ? STATUS_OK : script_fail(parser, "unexpected", more);
     }
     return parse_item(parser, step);
 }
@@ -355,28 +279,29 @@ static enum status parse_line(struct parser *parser, struct bytes line)
     parser->rest = line;
     parser->rest.size = comment != NULL ? (size_t)(comment - line.data) : line.size;
     struct parser ahead = *parser;
-    if (next_word(&ahead).size == 0) {
+    if (script_next_word(&ahead).size == 0) {
         return STATUS_OK;
     }
     if (!is_space(line.data[0])) {
         return parse_operation(parser);
     }
-    struct script *script = parser->script;
-    struct script_step *last =
-        script->step_count > 0 ? &script->steps[script->step_count - 1] : NULL;
-    if (last == NULL ||
-        (last->kind != SCRIPT_CREATE_ACCOUNTS && last->kind != SCRIPT_CREATE_TRANSFERS)) {
-        return fail(parser, "an indented line belongs to accounts or transfers above it",
-                    next_word(parser));
+    struct script_step *last = last_step(parser->script);
+    const enum script_shape shape = last != NULL ? operations[last->kind].shape : SCRIPT_SILENT;
+    if (shape == SCRIPT_EVENTS) {
+        return parse_item(parser, last);
     }
-    return parse_item(parser, last);
+    if (shape == SCRIPT_ROWS) {
+        return parse_row(parser, last);
+    }
+    return script_fail(parser, "an indented line belongs to a batch or a query above it",
+                       script_next_word(parser));
 }
 
 enum status script_parse(struct script *script, struct bytes text, struct error *error)
 {
     *script = (struct script){ 0 };
     struct parser parser = { .script = script, .text = text, .error = error };
-    script->items = with_room(NULL, 0, &script->item_room, sizeof script->items[0]);
+    script->items = script_with_room(NULL, 0, &script->item_room, sizeof script->items[0]);
     struct bytes left = text;
     while (left.size > 0) {
         const uint8_t *newline = memchr(left.data, '\n', left.size);
@@ -395,5 +320,6 @@ void script_free(struct script *script)
     free(script->steps);
     free(script->items);
     free(script->fields);
+    free(script->sides);
     *script = (struct script){ 0 };
 }

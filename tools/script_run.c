@@ -1,25 +1,11 @@
 #include "tools/script_run.h"
 
 #include "base/assert.h"
-#include "ledger/core/ledger.h"
+#include "ledger/store/delta_internal.h"
+#include "tools/script_machine.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-#define TIMESTAMP_MAX ((uint64_t)INT64_MAX)
-
-struct machine {
-    const struct script *script;
-    const struct script_watcher *watcher;
-    struct delta *delta;
-    struct ledger *ledger;
-    uint64_t clock_ns;
-    struct result results[BATCH_EVENTS_MAX];
-    union {
-        struct account accounts[BATCH_EVENTS_MAX];
-        struct transfer transfers[BATCH_EVENTS_MAX];
-    };
-};
 
 static void *take(size_t size)
 {
@@ -35,8 +21,8 @@ static struct machine *machine_open(const struct script *script,
     memset(machine, 0, sizeof *machine);
     machine->script = script;
     machine->watcher = watcher;
-    /* Each item makes one record at the most, and nothing is ever sealed. */
-    const struct delta_options options = { .seal_events = script->item_count + 1 };
+    /* Each item makes one record at the most, and may expire one; nothing is ever sealed. */
+    const struct delta_options options = { .seal_events = 2 * script->item_count + 1 };
     machine->delta = delta_init(take(delta_footprint(&options)), &options);
     machine->ledger = ledger_init(take(ledger_footprint()), machine->delta);
     return machine;
@@ -44,80 +30,11 @@ static struct machine *machine_open(const struct script *script,
 
 static void machine_close(struct machine *machine)
 {
+    script_text_free(&machine->expected);
+    script_text_free(&machine->found);
     free(machine->ledger);
     free(machine->delta);
     free(machine);
-}
-
-/* --- expected and found ----------------------------------------------------------------------- */
-
-static void compare(const struct machine *machine, const struct script_item *item,
-                    const struct script_text *found)
-{
-    const struct script_expectation *expected = &item->expected;
-    struct script_text text = { 0 };
-    if (expected->word != NULL) {
-        script_print(&text, expected->word);
-    }
-    for (uint32_t i = 0; i < expected->field_count; i++) {
-        const struct script_field *field = &machine->script->fields[expected->first_field + i];
-        script_print_field(&text, field->key, field->value);
-    }
-    ASSERT(!text.cut && !found->cut);
-    machine->watcher->item(machine->watcher->context, item, expected->given ? text.text : NULL,
-                           found->text);
-}
-
-/* The fields that are expected, as the record has them. */
-static void print_fields(const struct machine *machine, const struct script_expectation *expected,
-                         const void *record, struct script_text *text)
-{
-    for (uint32_t i = 0; i < expected->field_count; i++) {
-        const struct script_key *key = machine->script->fields[expected->first_field + i].key;
-        script_print_field(text, key, script_field_get(key, record));
-    }
-}
-
-static void compare_result(const struct machine *machine, const struct script_item *item,
-                           const struct result *result, const char *status)
-{
-    ASSERT(status != NULL);
-    struct script_text found = { 0 };
-    if (item->expected.word != NULL || !item->expected.given) {
-        script_print(&found, status);
-    }
-    print_fields(machine, &item->expected, result, &found);
-    compare(machine, item, &found);
-}
-
-static void print_balances(const struct account *account, struct script_text *text)
-{
-    for (size_t i = 0; i < script_setup_keys.count; i++) {
-        const struct script_key *key = &script_setup_keys.list[i];
-        if (key->offset != offsetof(struct account, id)) {
-            script_print_field(text, key, script_field_get(key, account));
-        }
-    }
-}
-
-/* `account` is NULL for a transfer, of which "found" says enough where nothing was expected. */
-static void compare_found(const struct machine *machine, const struct script_item *item,
-                          const void *record, const struct account *account)
-{
-    const struct script_expectation *expected = &item->expected;
-    const bool other_word = expected->word != NULL && strcmp(expected->word, "found") != 0;
-    struct script_text found = { 0 };
-    if (record == NULL) {
-        script_print(&found, "not_found");
-    } else if (account != NULL && (!expected->given || other_word)) {
-        print_balances(account, &found);
-    } else {
-        if (!expected->given || expected->word != NULL) {
-            script_print(&found, "found");
-        }
-        print_fields(machine, expected, record, &found);
-    }
-    compare(machine, item, &found);
 }
 
 /* --- steps ------------------------------------------------------------------------------------ */
@@ -128,11 +45,13 @@ static void create_accounts(struct machine *machine, const struct script_step *s
     for (uint32_t i = 0; i < step->item_count; i++) {
         machine->accounts[i] = items[i].account;
     }
+    delta_batch_begin(machine->delta);
     ledger_create_accounts(machine->ledger, machine->accounts, step->item_count,
                            machine->clock_ns + 1, machine->results);
+    delta_batch_end(machine->delta);
     for (uint32_t i = 0; i < step->item_count; i++) {
         const struct result *result = &machine->results[i];
-        compare_result(machine, &items[i], result, account_status_text(result->status));
+        script_compare_result(machine, &items[i], result, account_status_text(result->status));
     }
     machine->clock_ns += step->item_count;
 }
@@ -143,11 +62,13 @@ static void create_transfers(struct machine *machine, const struct script_step *
     for (uint32_t i = 0; i < step->item_count; i++) {
         machine->transfers[i] = items[i].transfer;
     }
+    delta_batch_begin(machine->delta);
     ledger_create_transfers(machine->ledger, machine->transfers, step->item_count,
                             machine->clock_ns + 1, machine->results);
+    delta_batch_end(machine->delta);
     for (uint32_t i = 0; i < step->item_count; i++) {
         const struct result *result = &machine->results[i];
-        compare_result(machine, &items[i], result, transfer_status_text(result->status));
+        script_compare_result(machine, &items[i], result, transfer_status_text(result->status));
     }
     machine->clock_ns += step->item_count;
 }
@@ -158,18 +79,49 @@ static void look_up(struct machine *machine, const struct script_step *step)
     for (uint32_t i = 0; i < step->item_count; i++) {
         if (step->kind == SCRIPT_LOOK_UP_ACCOUNTS) {
             const struct account *account = delta_account(machine->delta, items[i].account.id);
-            compare_found(machine, &items[i], account, account);
+            script_compare_found(machine, &items[i], account, account);
         } else {
-            compare_found(machine, &items[i], delta_transfer(machine->delta, items[i].transfer.id),
-                          NULL);
+            script_compare_found(machine, &items[i],
+                                 delta_transfer(machine->delta, items[i].transfer.id), NULL);
         }
     }
+}
+
+/* What is pending of an account by its holds, on one side. */
+static u128 held(struct machine *machine, u128 account_id, bool debit)
+{
+    const struct delta_generation *all = &machine->delta->live;
+    u128 sum = 0;
+    for (uint32_t i = 0; i < all->transfer_count; i++) {
+        const struct transfer *transfer = &all->transfers[i];
+        const struct hold *hold = (transfer->flags & TRANSFER_PENDING) != 0
+                                      ? delta_hold(machine->delta, transfer->timestamp)
+                                      : NULL;
+        const u128 id = debit ? transfer->debit_account_id : transfer->credit_account_id;
+        sum +=
+            hold != NULL && hold->state == HOLD_PENDING && id == account_id ? transfer->amount : 0;
+    }
+    return sum;
+}
+
+/* Holds must be in what is pending, and have room to be posted: else resolving them could not be
+ * done. Where there are none, anything goes. */
+static bool keeps_holds(struct machine *machine, const struct account *to, bool debit)
+{
+    const u128 pending = debit ? to->debits_pending : to->credits_pending;
+    const u128 posted = debit ? to->debits_posted : to->credits_posted;
+    const u128 holds = held(machine, to->id, debit);
+    return holds == 0 || (pending >= holds && posted <= U128_MAX - pending);
 }
 
 static enum status set_up(struct machine *machine, const struct script_item *item,
                           struct error *error)
 {
     const struct account *to = &item->account;
+    if (!keeps_holds(machine, to, true) || !keeps_holds(machine, to, false)) {
+        return error_set(error, STATUS_INVALID, "%u: setup leaves no room for what is pending",
+                         item->line);
+    }
     if (!ledger_set_balances(machine->ledger, to->id, to->debits_pending, to->debits_posted,
                              to->credits_pending, to->credits_posted)) {
         return error_set(error, STATUS_INVALID, "%u: setup of an account that does not exist",
@@ -188,6 +140,9 @@ static enum status tick(struct machine *machine, const struct script_item *item,
 {
     const uint64_t duration_ns = item->tick.duration_ns;
     if (item->tick.before_end) {
+        if (TIMESTAMP_MAX - duration_ns < machine->clock_ns) {
+            return error_set(error, STATUS_INVALID, "%u: the clock does not go back", item->line);
+        }
         machine->clock_ns = TIMESTAMP_MAX - duration_ns;
         return STATUS_OK;
     }
@@ -198,6 +153,20 @@ static enum status tick(struct machine *machine, const struct script_item *item,
     return STATUS_OK;
 }
 
+/* What is due expires, each event at the next nanosecond. */
+static void pulse(struct machine *machine)
+{
+    while (delta_next_due(machine->delta) <= machine->clock_ns &&
+           machine->clock_ns < TIMESTAMP_MAX) {
+        const uint64_t left = TIMESTAMP_MAX - machine->clock_ns;
+        const uint32_t most = left < BATCH_EVENTS_MAX ? (uint32_t)left : BATCH_EVENTS_MAX;
+        delta_prefetch_due(machine->delta, machine->clock_ns, most);
+        delta_batch_begin(machine->delta);
+        machine->clock_ns += ledger_pulse(machine->ledger, machine->clock_ns + 1);
+        delta_batch_end(machine->delta);
+    }
+}
+
 static enum status run_operation(struct machine *machine, const struct script_step *step,
                                  struct error *error)
 {
@@ -205,15 +174,17 @@ static enum status run_operation(struct machine *machine, const struct script_st
         return clock_error(step->line, error);
     }
     machine->clock_ns++;
-    delta_batch_begin(machine->delta);
     if (step->kind == SCRIPT_CREATE_ACCOUNTS) {
         create_accounts(machine, step);
     } else if (step->kind == SCRIPT_CREATE_TRANSFERS) {
         create_transfers(machine, step);
-    } else {
+    } else if (step->kind == SCRIPT_LOOK_UP_ACCOUNTS || step->kind == SCRIPT_LOOK_UP_TRANSFERS) {
         look_up(machine, step);
+        return STATUS_OK;
+    } else {
+        return script_find(machine, step, error);
     }
-    delta_batch_end(machine->delta);
+    pulse(machine);
     return STATUS_OK;
 }
 
@@ -222,7 +193,9 @@ static enum status run_step(struct machine *machine, const struct script_step *s
 {
     const struct script_item *item = &machine->script->items[step->first_item];
     if (step->kind == SCRIPT_TICK) {
-        return tick(machine, item, error);
+        TRY(tick(machine, item, error));
+        pulse(machine);
+        return STATUS_OK;
     }
     if (step->kind == SCRIPT_SET_UP) {
         delta_batch_begin(machine->delta);

@@ -1,70 +1,11 @@
 #include "tools/script_text.h"
 
+#include "base/assert.h"
 #include "ledger/store/records.h"
 
+#include <stdlib.h>
 #include <string.h>
 
-#define KEY(record, key_name, field, kind)                                                         \
-    {                                                                                              \
-        .name = (key_name), .offset = offsetof(struct record, field),                              \
-        .size = sizeof(((struct record *)0)->field), .value = (kind)                               \
-    }
-
-static const struct script_key account_keys[] = {
-    KEY(account, "id", id, SCRIPT_NUMBER),
-    KEY(account, "debits_pending", debits_pending, SCRIPT_NUMBER),
-    KEY(account, "debits_posted", debits_posted, SCRIPT_NUMBER),
-    KEY(account, "credits_pending", credits_pending, SCRIPT_NUMBER),
-    KEY(account, "credits_posted", credits_posted, SCRIPT_NUMBER),
-    KEY(account, "user_data_128", user_data_128, SCRIPT_NUMBER),
-    KEY(account, "user_data_64", user_data_64, SCRIPT_NUMBER),
-    KEY(account, "user_data_32", user_data_32, SCRIPT_NUMBER),
-    KEY(account, "reserved", reserved, SCRIPT_NUMBER),
-    KEY(account, "ledger", ledger, SCRIPT_NUMBER),
-    KEY(account, "code", code, SCRIPT_NUMBER),
-    KEY(account, "flags", flags, SCRIPT_ACCOUNT_FLAGS),
-    KEY(account, "timestamp", timestamp, SCRIPT_NUMBER),
-    KEY(account, "closed", flags, SCRIPT_ACCOUNT_CLOSED),
-};
-
-static const struct script_key setup_keys[] = {
-    KEY(account, "id", id, SCRIPT_NUMBER),
-    KEY(account, "debits_pending", debits_pending, SCRIPT_NUMBER),
-    KEY(account, "debits_posted", debits_posted, SCRIPT_NUMBER),
-    KEY(account, "credits_pending", credits_pending, SCRIPT_NUMBER),
-    KEY(account, "credits_posted", credits_posted, SCRIPT_NUMBER),
-};
-
-static const struct script_key transfer_keys[] = {
-    KEY(transfer, "id", id, SCRIPT_NUMBER),
-    KEY(transfer, "debit", debit_account_id, SCRIPT_NUMBER),
-    KEY(transfer, "credit", credit_account_id, SCRIPT_NUMBER),
-    KEY(transfer, "amount", amount, SCRIPT_NUMBER),
-    KEY(transfer, "pending_id", pending_id, SCRIPT_NUMBER),
-    KEY(transfer, "user_data_128", user_data_128, SCRIPT_NUMBER),
-    KEY(transfer, "user_data_64", user_data_64, SCRIPT_NUMBER),
-    KEY(transfer, "user_data_32", user_data_32, SCRIPT_NUMBER),
-    KEY(transfer, "timeout", timeout, SCRIPT_NUMBER),
-    KEY(transfer, "ledger", ledger, SCRIPT_NUMBER),
-    KEY(transfer, "code", code, SCRIPT_NUMBER),
-    KEY(transfer, "flags", flags, SCRIPT_TRANSFER_FLAGS),
-    KEY(transfer, "timestamp", timestamp, SCRIPT_NUMBER),
-};
-
-static const struct script_key result_keys[] = {
-    KEY(result, "timestamp", timestamp, SCRIPT_NUMBER),
-};
-
-#define KEYS(array)                                                                                \
-    {                                                                                              \
-        .list = (array), .count = sizeof(array) / sizeof((array)[0])                               \
-    }
-const struct script_keys script_account_keys = KEYS(account_keys);
-const struct script_keys script_transfer_keys = KEYS(transfer_keys);
-const struct script_keys script_result_keys = KEYS(result_keys);
-const struct script_keys script_setup_keys = KEYS(setup_keys);
-
-/* By bit, from bit 0. */
 static const char *const account_flag_names[] = {
     "linked",
     "debits_must_not_exceed_credits",
@@ -94,14 +35,39 @@ const struct script_key *script_key_find(const struct script_keys *keys, struct 
     return NULL;
 }
 
-static const char *const *flag_names(enum script_value value, unsigned *count)
-{
-    if (value == SCRIPT_ACCOUNT_FLAGS) {
-        *count = sizeof account_flag_names / sizeof account_flag_names[0];
-        return account_flag_names;
+static const char *const account_filter_flag_names[] = { "debits", "credits", "reversed" };
+static const char *const query_flag_names[] = { "reversed" };
+/* By enum change_kind. */
+static const char *const change_kind_names[] = {
+    "none",
+    "single_phase",
+    "two_phase_pending",
+    "two_phase_posted",
+    "two_phase_voided",
+    "two_phase_expired",
+};
+enum { CHANGE_KINDS = sizeof change_kind_names / sizeof change_kind_names[0] };
+
+struct flag_names {
+    const char *const *names; /* by bit, from bit 0 */
+    unsigned count;
+};
+#define NAMES(array)                                                                               \
+    {                                                                                              \
+        (array), sizeof(array) / sizeof((array)[0])                                                \
     }
-    *count = sizeof transfer_flag_names / sizeof transfer_flag_names[0];
-    return transfer_flag_names;
+
+/* NULL when a value of this kind is no flags. */
+static const struct flag_names *flag_names(enum script_value kind)
+{
+    static const struct flag_names kinds[] = {
+        [SCRIPT_ACCOUNT_FLAGS] = NAMES(account_flag_names),
+        [SCRIPT_TRANSFER_FLAGS] = NAMES(transfer_flag_names),
+        [SCRIPT_ACCOUNT_FILTER_FLAGS] = NAMES(account_filter_flag_names),
+        [SCRIPT_QUERY_FLAGS] = NAMES(query_flag_names),
+        [SCRIPT_SIDE] = { NULL, 0 },
+    };
+    return kinds[kind].names != NULL ? &kinds[kind] : NULL;
 }
 
 /* 16 for a character that is no digit. */
@@ -141,10 +107,9 @@ static bool parse_number(struct bytes text, u128 *value)
 
 static bool parse_flag(enum script_value kind, struct bytes word, u128 *flags)
 {
-    unsigned count = 0;
-    const char *const *names = flag_names(kind, &count);
-    for (unsigned bit = 0; bit < count; bit++) {
-        if (script_is(word, names[bit])) {
+    const struct flag_names *flag = flag_names(kind);
+    for (unsigned bit = 0; bit < flag->count; bit++) {
+        if (script_is(word, flag->names[bit])) {
             *flags |= (u128)1 << bit;
             return true;
         }
@@ -174,6 +139,42 @@ static bool parse_flags(enum script_value kind, struct bytes text, u128 *flags)
     }
 }
 
+static bool parse_change_kind(struct bytes text, u128 *value)
+{
+    for (unsigned kind = CHANGE_SINGLE_PHASE; kind < CHANGE_KINDS; kind++) {
+        if (script_is(text, change_kind_names[kind])) {
+            *value = kind;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The text before the separator, which is taken off with it; all of it when there is none. */
+static struct bytes cut(struct bytes *text, char separator)
+{
+    const uint8_t *end = memchr(text->data, separator, text->size);
+    const size_t size = end == NULL ? text->size : (size_t)(end - text->data);
+    const size_t taken = end == NULL ? size : size + 1;
+    const struct bytes before = { text->data, size };
+    text->data += taken;
+    text->size -= taken;
+    return before;
+}
+
+bool script_side_parse(struct bytes text, struct script_side *side)
+{
+    *side = (struct script_side){ 0 };
+    const struct bytes id = cut(&text, ':');
+    struct bytes balances = cut(&text, ':');
+    side->closed = script_is(text, "closed");
+    bool sound = parse_number(id, &side->id) && (side->closed || text.size == 0);
+    for (unsigned i = 0; i < 4; i++) {
+        sound = sound && parse_number(cut(&balances, '/'), &side->balances[i]);
+    }
+    return sound && balances.size == 0;
+}
+
 static u128 value_max(const struct script_key *key)
 {
     return key->value == SCRIPT_ACCOUNT_CLOSED ? 1 : U128_MAX >> (128 - 8 * key->size);
@@ -181,7 +182,10 @@ static u128 value_max(const struct script_key *key)
 
 bool script_value_parse(const struct script_key *key, struct bytes text, u128 *value)
 {
-    const bool flags = key->value == SCRIPT_ACCOUNT_FLAGS || key->value == SCRIPT_TRANSFER_FLAGS;
+    if (key->value == SCRIPT_CHANGE_KIND) {
+        return parse_change_kind(text, value);
+    }
+    const bool flags = flag_names(key->value) != NULL;
     const bool parsed = flags ? parse_flags(key->value, text, value) : parse_number(text, value);
     return parsed && *value <= value_max(key);
 }
@@ -201,12 +205,34 @@ void script_field_set(const struct script_key *key, void *record, u128 value)
     memcpy((uint8_t *)record + key->offset, &value, key->size);
 }
 
+/* --- printing --------------------------------------------------------------------------------- */
+
+const char *script_text_get(const struct script_text *text)
+{
+    return text->text == NULL ? "" : text->text;
+}
+
+void script_text_clear(struct script_text *text)
+{
+    text->size = 0;
+    if (text->text != NULL) {
+        text->text[0] = '\0';
+    }
+}
+
+void script_text_free(struct script_text *text)
+{
+    free(text->text);
+    *text = (struct script_text){ 0 };
+}
+
 static void append(struct script_text *text, const char *characters)
 {
     const size_t size = strlen(characters);
-    if (size >= sizeof text->text - text->size) {
-        text->cut = true;
-        return;
+    if (size >= text->room - text->size) {
+        text->room = 2 * text->room + size + 64;
+        text->text = realloc(text->text, text->room);
+        ASSERT(text->text != NULL);
     }
     memcpy(text->text + text->size, characters, size + 1);
     text->size += size;
@@ -222,22 +248,27 @@ static void append_number(struct script_text *text, u128 value)
 {
     char decimal[U128_DECIMAL_MAX];
     u128_print(value, decimal);
-    append(text, decimal);
+    append(text, value == U128_MAX ? "max" : decimal);
+}
+
+void script_print_number(struct script_text *text, u128 value)
+{
+    script_print(text, "");
+    append_number(text, value);
 }
 
 static void append_flags(struct script_text *text, enum script_value kind, u128 flags)
 {
-    unsigned count = 0;
-    const char *const *names = flag_names(kind, &count);
+    const struct flag_names *flag = flag_names(kind);
     const char *separator = "";
-    for (unsigned bit = 0; bit < count; bit++) {
+    for (unsigned bit = 0; bit < flag->count; bit++) {
         if ((flags >> bit & 1) != 0) {
             append(text, separator);
-            append(text, names[bit]);
+            append(text, flag->names[bit]);
             separator = ",";
         }
     }
-    const u128 rest = flags >> count << count;
+    const u128 rest = flags >> flag->count << flag->count;
     if (rest != 0 || flags == 0) {
         append(text, separator);
         append_number(text, rest);
@@ -248,11 +279,26 @@ void script_print_field(struct script_text *text, const struct script_key *key, 
 {
     script_print(text, key->name);
     append(text, "=");
-    if (key->value == SCRIPT_ACCOUNT_FLAGS || key->value == SCRIPT_TRANSFER_FLAGS) {
+    if (flag_names(key->value) != NULL) {
         append_flags(text, key->value, value);
-    } else if (value == U128_MAX) {
-        append(text, "max");
+    } else if (key->value == SCRIPT_CHANGE_KIND) {
+        append(text, change_kind_names[value < CHANGE_KINDS ? value : 0]);
     } else {
         append_number(text, value);
     }
+}
+
+void script_print_side(struct script_text *text, const struct script_key *key,
+                       const struct script_side *side)
+{
+    script_print(text, key->name);
+    const char *separator = ":";
+    append(text, "=");
+    append_number(text, side->id);
+    for (unsigned i = 0; i < 4; i++) {
+        append(text, separator);
+        append_number(text, side->balances[i]);
+        separator = "/";
+    }
+    append(text, side->closed ? ":closed" : "");
 }

@@ -1,4 +1,4 @@
-/* script_text.h — the words of scripts: keys of records, flags, numbers, statuses.
+/* script_text.h — the words of scripts: keys of records, flags, numbers.
  *
  * A key names a field of a record by its place, so that one table reads events, checks
  * expectations and prints what was found.
@@ -7,6 +7,7 @@
 
 #include "base/cursor.h"
 #include "base/u128.h"
+#include "tools/script_query.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -16,7 +17,11 @@ enum script_value {
     SCRIPT_NUMBER,
     SCRIPT_ACCOUNT_FLAGS,
     SCRIPT_TRANSFER_FLAGS,
+    SCRIPT_ACCOUNT_FILTER_FLAGS,
+    SCRIPT_QUERY_FLAGS,
     SCRIPT_ACCOUNT_CLOSED, /* 0 or 1: the flag `closed`; can be expected, not given */
+    SCRIPT_CHANGE_KIND,    /* two_phase_pending */
+    SCRIPT_SIDE,           /* 7:1/2/3/4:closed: struct script_side, which is no number */
 };
 
 struct script_key {
@@ -34,7 +39,14 @@ struct script_keys {
 extern const struct script_keys script_account_keys;  /* of struct account */
 extern const struct script_keys script_transfer_keys; /* of struct transfer */
 extern const struct script_keys script_result_keys;   /* of struct result */
+extern const struct script_keys script_id_keys;       /* of both: the id alone */
 extern const struct script_keys script_setup_keys;    /* of struct account: what setup sets */
+/* Of struct script_filter (script_query.h), by query. */
+extern const struct script_keys script_account_filter_keys;
+extern const struct script_keys script_query_filter_keys;
+extern const struct script_keys script_changes_filter_keys;
+extern const struct script_keys script_balance_keys; /* of struct script_balance_row */
+extern const struct script_keys script_change_keys;  /* of struct script_change_row */
 
 const struct script_key *script_key_find(const struct script_keys *keys, struct bytes name);
 
@@ -43,15 +55,23 @@ bool script_value_parse(const struct script_key *key, struct bytes text, u128 *v
 u128 script_field_get(const struct script_key *key, const void *record);
 void script_field_set(const struct script_key *key, void *record, u128 value);
 
-/* A text under construction; `cut` when it did not fit. */
-enum { SCRIPT_TEXT_MAX = 2048 };
+bool script_side_parse(struct bytes text, struct script_side *side);
+
+/* A text under construction; starts as zero. It grows; script_text_free gives its memory back. */
 struct script_text {
-    char text[SCRIPT_TEXT_MAX];
-    size_t size; /* without the final zero, which is always there */
-    bool cut;
+    char *text; /* ends with a zero; NULL as long as nothing was ever printed */
+    size_t size;
+    size_t room;
 };
+const char *script_text_get(const struct script_text *text);
+void script_text_clear(struct script_text *text);
+void script_text_free(struct script_text *text);
+/* Words and fields are separated by one space. */
 void script_print(struct script_text *text, const char *word);
-/* "key=value"; words and fields are separated by one space. */
+void script_print_number(struct script_text *text, u128 value);
+/* "key=value" */
 void script_print_field(struct script_text *text, const struct script_key *key, u128 value);
+void script_print_side(struct script_text *text, const struct script_key *key,
+                       const struct script_side *side);
 
 bool script_is(struct bytes word, const char *text);

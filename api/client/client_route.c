@@ -286,8 +286,10 @@ static bool answer_sound(const struct client_request *request, const struct repl
         return reply->count == request->submitted.count &&
                payload_size == (size_t)reply->count * RESULT_SIZE;
     }
-    return reply->count <= request->submitted.count &&
-           payload_size == (size_t)reply->count * EVENT_SIZE;
+    enum operation operation = request->submitted.operation;
+    uint32_t most = operation_is_query(operation) ? QUERY_ROWS_MAX : request->submitted.count;
+    return reply->count <= most &&
+           payload_size == (size_t)reply->count * operation_answer_size(operation);
 }
 
 static void answered(struct client_request *request, const struct reply *reply,

@@ -4,6 +4,7 @@
 #include "api/service/proto_wire.h"
 #include "base/assert.h"
 
+#include <fenlu/v1/ledger.pb.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,6 +19,16 @@ const char *client_path(enum operation operation)
         return "/fenlu.v1.Ledger/LookupAccounts";
     case OPERATION_LOOK_UP_TRANSFERS:
         return "/fenlu.v1.Ledger/LookupTransfers";
+    case OPERATION_GET_ACCOUNT_TRANSFERS:
+        return "/fenlu.v1.Ledger/GetAccountTransfers";
+    case OPERATION_GET_ACCOUNT_BALANCES:
+        return "/fenlu.v1.Ledger/GetAccountBalances";
+    case OPERATION_QUERY_ACCOUNTS:
+        return "/fenlu.v1.Ledger/QueryAccounts";
+    case OPERATION_QUERY_TRANSFERS:
+        return "/fenlu.v1.Ledger/QueryTransfers";
+    case OPERATION_PULSE: /* no client's */
+        break;
     }
     UNREACHABLE();
 }
@@ -43,6 +54,24 @@ struct grpc_buffer *client_encode_look_up(const u128 *ids, uint32_t count)
         u128_to_bytes(ids[i], at);
         at += 16;
     }
+    return buffer;
+}
+
+struct grpc_buffer *client_encode_account_filter(const struct filter *filter)
+{
+    enum { FILTER_ENCODED_MAX = 2 * 18 + 7 * (1 + PROTO_VARINT_SIZE_MAX) };
+    struct grpc_buffer *buffer = grpc_buffer_new(FILTER_ENCODED_MAX);
+    uint8_t *at = buffer->data;
+    at = proto_put_u128(at, fenlu_v1_AccountFilter_account_id_tag, filter->account_id);
+    at = proto_put_u128(at, fenlu_v1_AccountFilter_user_data_128_tag, filter->user_data_128);
+    at = proto_put_uint(at, fenlu_v1_AccountFilter_user_data_64_tag, filter->user_data_64);
+    at = proto_put_uint(at, fenlu_v1_AccountFilter_user_data_32_tag, filter->user_data_32);
+    at = proto_put_uint(at, fenlu_v1_AccountFilter_code_tag, filter->code);
+    at = proto_put_uint(at, fenlu_v1_AccountFilter_timestamp_min_tag, filter->timestamp_min);
+    at = proto_put_uint(at, fenlu_v1_AccountFilter_timestamp_max_tag, filter->timestamp_max);
+    at = proto_put_uint(at, fenlu_v1_AccountFilter_limit_tag, filter->limit);
+    at = proto_put_uint(at, fenlu_v1_AccountFilter_flags_tag, filter->flags);
+    grpc_buffer_shorten(buffer, (size_t)(at - buffer->data));
     return buffer;
 }
 
@@ -94,8 +123,10 @@ enum status client_decode_records(enum operation operation, struct bytes message
                                   uint32_t *count)
 {
     ASSERT(!operation_is_write(operation));
-    enum operation create = operation == OPERATION_LOOK_UP_ACCOUNTS ? OPERATION_CREATE_ACCOUNTS
-                                                                    : OPERATION_CREATE_TRANSFERS;
+    ASSERT(operation != OPERATION_GET_ACCOUNT_BALANCES);
+    bool accounts =
+        operation == OPERATION_LOOK_UP_ACCOUNTS || operation == OPERATION_QUERY_ACCOUNTS;
+    enum operation create = accounts ? OPERATION_CREATE_ACCOUNTS : OPERATION_CREATE_TRANSFERS;
     struct converted converted;
     struct refusal refusal;
     *records = NULL;

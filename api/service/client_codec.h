@@ -6,7 +6,7 @@
 
 #include "api/grpc/grpc_message.h"
 #include "base/status.h"
-#include "ledger/core/command.h"
+#include "ledger/core/filter.h"
 #include "ledger/node/wire.h"
 #include "ledger/node/wire_admin.h"
 #include "ledger/store/records.h"
@@ -22,12 +22,14 @@ const char *client_admin_path(enum admin_action action);
 struct grpc_buffer *client_encode_create(enum operation operation, const void *records,
                                          uint32_t count);
 struct grpc_buffer *client_encode_look_up(const u128 *ids, uint32_t count);
+struct grpc_buffer *client_encode_account_filter(const struct filter *filter);
 
 /* PROTOCOL when the message is not a create reply, or holds more than `max` results. */
 STATUS_MUST_USE enum status client_decode_results(struct bytes message, struct result *results,
                                                   uint32_t max, uint32_t *count,
                                                   uint64_t *log_index);
-/* The records of a look-up reply, `*count` of EVENT_SIZE bytes, malloc'd (NULL for none). */
+/* The records of the reply to a look-up or query (not of balances), `*count` of EVENT_SIZE bytes,
+ * malloc'd (NULL for none). */
 STATUS_MUST_USE enum status client_decode_records(enum operation operation, struct bytes message,
                                                   void **records, uint32_t *count);
 

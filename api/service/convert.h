@@ -4,6 +4,9 @@
  * and its limit. What only the ledger can judge (a balance in a new account, an unknown flag) goes
  * on to it and comes back as the status of that item.
  *
+ * Queries the message is the filter. What cannot be meant is refused here: unknown flags, a time
+ *         beyond 2^63-1, a range upside down. What merely nothing can match is the ledger's to
+ *         answer, with no rows.
  * Rules   an id is 16 bytes or none; code and flags fit in 16 bits, the other numbers in the width
  * of their field; BATCH_EVENTS_MAX items. A field given twice has its last value, unknown fields
  *         are skipped (protobuf).
@@ -33,6 +36,12 @@ struct converted {
 STATUS_MUST_USE enum status convert_request(enum operation operation, struct bytes message,
                                             struct converted *converted, struct refusal *refusal);
 
-/* The reply of an operation: `payload` holds `count` results, accounts or transfers. */
+/* INVALID with *refusal, when the filter of a query cannot be meant (convert_filter.c). */
+struct filter;
+STATUS_MUST_USE enum status convert_check_filter(enum operation operation,
+                                                 const struct filter *filter,
+                                                 struct refusal *refusal);
+
+/* The reply of an operation: `payload` holds `count` results, records or rows. */
 struct grpc_buffer *convert_reply(enum operation operation, struct bytes payload, uint32_t count,
                                   uint64_t log_index);

@@ -1,7 +1,7 @@
 #include "api/service/convert.h"
 #include "api/service/proto_wire.h"
 #include "base/assert.h"
-#include "ledger/store/records.h"
+#include "ledger/store/query.h"
 
 #include <fenlu/v1/ledger.pb.h>
 #include <string.h>
@@ -29,6 +29,10 @@ _Static_assert(fenlu_v1_CreateAccountsResponse_results_tag == 1, "items are fiel
 _Static_assert(fenlu_v1_CreateTransfersResponse_results_tag == 1, "items are field 1");
 _Static_assert(fenlu_v1_LookupAccountsResponse_accounts_tag == 1, "items are field 1");
 _Static_assert(fenlu_v1_LookupTransfersResponse_transfers_tag == 1, "items are field 1");
+_Static_assert(fenlu_v1_GetAccountTransfersResponse_transfers_tag == 1, "items are field 1");
+_Static_assert(fenlu_v1_GetAccountBalancesResponse_balances_tag == 1, "items are field 1");
+_Static_assert(fenlu_v1_QueryAccountsResponse_accounts_tag == 1, "items are field 1");
+_Static_assert(fenlu_v1_QueryTransfersResponse_transfers_tag == 1, "items are field 1");
 
 static uint8_t *put_result(uint8_t *at, const uint8_t *from)
 {
@@ -50,6 +54,10 @@ HALVES(Account_debits_pending);
 HALVES(Account_debits_posted);
 HALVES(Account_credits_pending);
 HALVES(Account_credits_posted);
+HALVES(AccountBalance_debits_pending);
+HALVES(AccountBalance_debits_posted);
+HALVES(AccountBalance_credits_pending);
+HALVES(AccountBalance_credits_posted);
 
 static uint8_t *put_amount(uint8_t *at, uint32_t field, u128 amount)
 {
@@ -94,9 +102,42 @@ static uint8_t *put_account(uint8_t *at, const uint8_t *from)
     return proto_put_uint(at, fenlu_v1_Account_timestamp_tag, account.timestamp);
 }
 
+static uint8_t *put_balance(uint8_t *at, const uint8_t *from)
+{
+    struct query_balance row;
+    memcpy(&row, from, sizeof row);
+    const struct balances *balances = &row.balances;
+    at = put_amount(at, fenlu_v1_AccountBalance_debits_pending_tag, balances->debits_pending);
+    at = put_amount(at, fenlu_v1_AccountBalance_debits_posted_tag, balances->debits_posted);
+    at = put_amount(at, fenlu_v1_AccountBalance_credits_pending_tag, balances->credits_pending);
+    at = put_amount(at, fenlu_v1_AccountBalance_credits_posted_tag, balances->credits_posted);
+    return proto_put_uint(at, fenlu_v1_AccountBalance_timestamp_tag, row.timestamp);
+}
+
+typedef uint8_t *(*put_function)(uint8_t *at, const uint8_t *from);
+
+static put_function put_of(enum operation operation)
+{
+    switch (operation) {
+    case OPERATION_LOOK_UP_ACCOUNTS:
+    case OPERATION_QUERY_ACCOUNTS:
+        return put_account;
+    case OPERATION_LOOK_UP_TRANSFERS:
+    case OPERATION_GET_ACCOUNT_TRANSFERS:
+    case OPERATION_QUERY_TRANSFERS:
+        return put_transfer;
+    case OPERATION_GET_ACCOUNT_BALANCES:
+        return put_balance;
+    case OPERATION_CREATE_ACCOUNTS:
+    case OPERATION_CREATE_TRANSFERS:
+    case OPERATION_PULSE:
+        break;
+    }
+    UNREACHABLE();
+}
+
 /* The length before a record has one byte or two, so the record is written beside it first. */
-static uint8_t *put_record(uint8_t *at, const uint8_t *from,
-                           uint8_t *(*put)(uint8_t *at, const uint8_t *from))
+static uint8_t *put_record(uint8_t *at, const uint8_t *from, put_function put)
 {
     uint8_t record[RECORD_ENCODED_MAX];
     size_t size = (size_t)(put(record, from) - record);
@@ -110,7 +151,7 @@ struct grpc_buffer *convert_reply(enum operation operation, struct bytes payload
                                   uint64_t log_index)
 {
     bool write = operation_is_write(operation);
-    size_t item_size = write ? RESULT_SIZE : EVENT_SIZE;
+    size_t item_size = operation_answer_size(operation);
     size_t item_max = write ? RESULT_ENCODED_MAX : RECORD_ENCODED_MAX;
     ASSERT(payload.size == item_size * count);
     ASSERT(count <= BATCH_EVENTS_MAX);
@@ -122,8 +163,7 @@ struct grpc_buffer *convert_reply(enum operation operation, struct bytes payload
         if (write) {
             at = put_result(at, from);
         } else {
-            at = put_record(at, from,
-                            operation == OPERATION_LOOK_UP_ACCOUNTS ? put_account : put_transfer);
+            at = put_record(at, from, put_of(operation));
         }
     }
     if (write) {

@@ -1,6 +1,7 @@
 #include "api/service/convert.h"
 #include "api/service/proto_wire.h"
 #include "base/assert.h"
+#include "ledger/core/filter.h"
 #include "ledger/store/records.h"
 
 #include <fenlu/v1/ledger.pb.h>
@@ -21,6 +22,8 @@ enum { FIELDS_END = 17 };
 
 #define TRANSFER(kind, name)                                                                       \
     [fenlu_v1_Transfer_##name##_tag] = { #name, FIELD_##kind, offsetof(struct transfer, name) }
+#define FILTER(message, kind, name)                                                                \
+    [fenlu_v1_##message##_##name##_tag] = { #name, FIELD_##kind, offsetof(struct filter, name) }
 #define ACCOUNT(kind, name)                                                                        \
     [fenlu_v1_Account_##name##_tag] = { #name, FIELD_##kind, offsetof(struct account, name) }
 /* An amount: two fields, low half first as in memory. */
@@ -60,10 +63,26 @@ static const struct field ACCOUNT_FIELDS[FIELDS_END] = {
     ACCOUNT(U64, timestamp),
 };
 
-/* What a request is made of: items in its field 1. */
+static const struct field ACCOUNT_FILTER_FIELDS[FIELDS_END] = {
+    FILTER(AccountFilter, ID, account_id),     FILTER(AccountFilter, ID, user_data_128),
+    FILTER(AccountFilter, U64, user_data_64),  FILTER(AccountFilter, U32, user_data_32),
+    FILTER(AccountFilter, U16, code),          FILTER(AccountFilter, U64, timestamp_min),
+    FILTER(AccountFilter, U64, timestamp_max), FILTER(AccountFilter, U32, limit),
+    FILTER(AccountFilter, U32, flags),
+};
+
+static const struct field QUERY_FILTER_FIELDS[FIELDS_END] = {
+    FILTER(QueryFilter, ID, user_data_128),  FILTER(QueryFilter, U64, user_data_64),
+    FILTER(QueryFilter, U32, user_data_32),  FILTER(QueryFilter, U32, ledger),
+    FILTER(QueryFilter, U16, code),          FILTER(QueryFilter, U64, timestamp_min),
+    FILTER(QueryFilter, U64, timestamp_max), FILTER(QueryFilter, U32, limit),
+    FILTER(QueryFilter, U32, flags),
+};
+
+/* What a request is made of: items in its field 1, or the fields of one filter. */
 struct shape {
-    const char *message; /* for people */
-    const char *items;
+    const char *message;        /* for people */
+    const char *items;          /* NULL: the message itself is the record */
     const struct field *fields; /* NULL: each item is an id */
     uint32_t size;
 };
@@ -84,6 +103,14 @@ static struct shape shape_of(enum operation operation)
         return (struct shape){ "LookupAccountsRequest", "ids", NULL, sizeof(u128) };
     case OPERATION_LOOK_UP_TRANSFERS:
         return (struct shape){ "LookupTransfersRequest", "ids", NULL, sizeof(u128) };
+    case OPERATION_GET_ACCOUNT_TRANSFERS:
+    case OPERATION_GET_ACCOUNT_BALANCES:
+        return (struct shape){ "AccountFilter", NULL, ACCOUNT_FILTER_FIELDS,
+                               sizeof(struct filter) };
+    case OPERATION_QUERY_ACCOUNTS:
+    case OPERATION_QUERY_TRANSFERS:
+        return (struct shape){ "QueryFilter", NULL, QUERY_FILTER_FIELDS, sizeof(struct filter) };
+    case OPERATION_PULSE:
     default:
         UNREACHABLE();
     }
@@ -105,6 +132,10 @@ static enum status malformed(struct refusal *refusal, const struct shape *shape,
 static void name_field(struct refusal *refusal, const struct shape *shape, uint32_t index,
                        const char *name)
 {
+    if (shape->items == NULL) {
+        (void)snprintf(refusal->field, sizeof refusal->field, "%s", name);
+        return;
+    }
     (void)snprintf(refusal->field, sizeof refusal->field, "%s[%u]%s%s", shape->items, index,
                    name != NULL ? "." : "", name != NULL ? name : "");
 }
@@ -278,12 +309,25 @@ static enum status read_items(const struct shape *shape, struct bytes message, u
     return STATUS_OK;
 }
 
+static enum status read_filter(enum operation operation, const struct shape *shape,
+                               struct bytes message, uint8_t *into, struct refusal *refusal)
+{
+    struct position position = { message, shape, 0, refusal };
+    struct filter filter;
+    TRY(read_record(message, &position, (uint8_t *)&filter));
+    memcpy(into, &filter, sizeof filter);
+    return convert_check_filter(operation, &filter, refusal);
+}
+
 enum status convert_request(enum operation operation, struct bytes message,
                             struct converted *converted, struct refusal *refusal)
 {
     struct shape shape = shape_of(operation);
-    uint32_t count = 0;
-    TRY(count_items(&shape, message, &count, refusal));
+    bool query = operation_is_query(operation);
+    uint32_t count = query ? 1 : 0;
+    if (!query) {
+        TRY(count_items(&shape, message, &count, refusal));
+    }
     *converted = (struct converted){ .count = count };
     if (count == 0) {
         return STATUS_OK;
@@ -292,7 +336,9 @@ enum status convert_request(enum operation operation, struct bytes message,
     if (command == NULL) {
         return STATUS_MEMORY;
     }
-    enum status status = read_items(&shape, message, command + COMMAND_HEADER_SIZE, refusal);
+    uint8_t *into = command + COMMAND_HEADER_SIZE;
+    enum status status = query ? read_filter(operation, &shape, message, into, refusal)
+                               : read_items(&shape, message, into, refusal);
     if (status != STATUS_OK) {
         free(command);
         return status;

@@ -14,9 +14,11 @@ enum {
 
 /* --- the methods ------------------------------------------------------------------------------ */
 
-#define LEDGER(name, what, metrics_row)                                                            \
+#define LEDGER(name, what, metrics_row) LEDGER_OF(name, what, metrics_row, GRPC_MESSAGE_MAX)
+#define QUERY(name, what, metrics_row)  LEDGER_OF(name, what, metrics_row, SMALL_REQUEST_MAX)
+#define LEDGER_OF(name, what, metrics_row, size_max)                                               \
     {                                                                                              \
-        .path = "/fenlu.v1.Ledger/" name, .grpc = { GRPC_UNARY, GRPC_MESSAGE_MAX, NULL },          \
+        .path = "/fenlu.v1.Ledger/" name, .grpc = { GRPC_UNARY, (size_max), NULL },                \
         .operation = (what), .metrics = (metrics_row), .message = ledger_call,                     \
         .cancel = ledger_cancel                                                                    \
     }
@@ -38,6 +40,10 @@ const struct service_method SERVICE_METHODS[] = {
     LEDGER("CreateTransfers", OPERATION_CREATE_TRANSFERS, METRICS_TRANSFERS),
     LEDGER("LookupAccounts", OPERATION_LOOK_UP_ACCOUNTS, METRICS_LOOK_UP_ACCOUNTS),
     LEDGER("LookupTransfers", OPERATION_LOOK_UP_TRANSFERS, METRICS_LOOK_UP_TRANSFERS),
+    QUERY("GetAccountTransfers", OPERATION_GET_ACCOUNT_TRANSFERS, METRICS_ACCOUNT_TRANSFERS),
+    QUERY("GetAccountBalances", OPERATION_GET_ACCOUNT_BALANCES, METRICS_ACCOUNT_BALANCES),
+    QUERY("QueryTransfers", OPERATION_QUERY_TRANSFERS, METRICS_QUERY_TRANSFERS),
+    QUERY("QueryAccounts", OPERATION_QUERY_ACCOUNTS, METRICS_QUERY_ACCOUNTS),
     LEDGER("CreateAccounts", OPERATION_CREATE_ACCOUNTS, METRICS_ACCOUNTS),
     OTHER("/fenlu.v1.Cluster/Status", GRPC_UNARY, METRICS_STATUS, cluster_status_call,
           cluster_status_cancel),

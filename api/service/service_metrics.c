@@ -27,9 +27,16 @@ enum {
       .help = "Calls that ended, by method and gRPC code.",                                        \
       .kind = METRIC_COUNTER },
 static struct metric requests_total[METRICS_METHODS][CODES_COUNT] = {
-    { CODES(COUNTER, "CreateAccounts") }, { CODES(COUNTER, "CreateTransfers") },
-    { CODES(COUNTER, "LookupAccounts") }, { CODES(COUNTER, "LookupTransfers") },
-    { CODES(COUNTER, "Status") },         { CODES(COUNTER, "Members") },
+    { CODES(COUNTER, "CreateAccounts") },
+    { CODES(COUNTER, "CreateTransfers") },
+    { CODES(COUNTER, "LookupAccounts") },
+    { CODES(COUNTER, "LookupTransfers") },
+    { CODES(COUNTER, "GetAccountTransfers") },
+    { CODES(COUNTER, "GetAccountBalances") },
+    { CODES(COUNTER, "QueryAccounts") },
+    { CODES(COUNTER, "QueryTransfers") },
+    { CODES(COUNTER, "Status") },
+    { CODES(COUNTER, "Members") },
 };
 
 static struct histogram latencies[METRICS_METHODS];
@@ -44,6 +51,10 @@ static struct metric request_seconds[METRICS_METHODS] = {
     LATENCY(METRICS_TRANSFERS, "CreateTransfers"),
     LATENCY(METRICS_LOOK_UP_ACCOUNTS, "LookupAccounts"),
     LATENCY(METRICS_LOOK_UP_TRANSFERS, "LookupTransfers"),
+    LATENCY(METRICS_ACCOUNT_TRANSFERS, "GetAccountTransfers"),
+    LATENCY(METRICS_ACCOUNT_BALANCES, "GetAccountBalances"),
+    LATENCY(METRICS_QUERY_ACCOUNTS, "QueryAccounts"),
+    LATENCY(METRICS_QUERY_TRANSFERS, "QueryTransfers"),
     LATENCY(METRICS_STATUS, "Status"),
     LATENCY(METRICS_ADMIN, "Members"),
 };

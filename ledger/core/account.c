@@ -2,15 +2,12 @@
 
 enum {
     LIMIT_FLAGS = ACCOUNT_DEBITS_MUST_NOT_EXCEED_CREDITS | ACCOUNT_CREDITS_MUST_NOT_EXCEED_DEBITS,
-    /* The others are known by name (records.h) but not served by this release. */
-    KNOWN_FLAGS = ACCOUNT_LINKED | LIMIT_FLAGS,
+    KNOWN_FLAGS =
+        ACCOUNT_LINKED | LIMIT_FLAGS | ACCOUNT_HISTORY | ACCOUNT_IMPORTED | ACCOUNT_CLOSED,
 };
 
 static enum account_status check_head(const struct account *event)
 {
-    if (event->timestamp != 0) {
-        return ACCOUNT_STATUS_TIMESTAMP_MUST_BE_ZERO;
-    }
     if (event->reserved != 0) {
         return ACCOUNT_STATUS_RESERVED_FIELD;
     }
@@ -26,7 +23,8 @@ static enum account_status check_head(const struct account *event)
     return ACCOUNT_STATUS_CREATED;
 }
 
-/* Balances are not compared: they are those of now, and an event's must be zero. */
+/* Balances are not compared: they are those of now, and an event's must be zero. Flags are: an
+ * account that a transfer closed has other flags than the request that created it. */
 static enum account_status compare(const struct account *event, const struct account *existing)
 {
     if (event->flags != existing->flags) {
@@ -77,9 +75,13 @@ static enum account_status check_fields(const struct account *event)
 }
 
 enum account_status account_create(struct ledger *ledger, const struct account *event,
-                                   uint64_t timestamp, uint64_t *result_timestamp)
+                                   const struct moment *moment, uint64_t *result_timestamp)
 {
-    enum account_status status = check_head(event);
+    const bool imported = (event->flags & ACCOUNT_IMPORTED) != 0;
+    enum account_status status = imported_check_head(moment, imported, event->timestamp);
+    if (status == ACCOUNT_STATUS_CREATED) {
+        status = check_head(event);
+    }
     if (status != ACCOUNT_STATUS_CREATED) {
         return status;
     }
@@ -95,12 +97,17 @@ enum account_status account_create(struct ledger *ledger, const struct account *
     if (status != ACCOUNT_STATUS_CREATED) {
         return status;
     }
+    if (imported && imported_account_regresses(ledger, event->timestamp)) {
+        return ACCOUNT_STATUS_IMPORTED_EVENT_TIMESTAMP_MUST_NOT_REGRESS;
+    }
     if (!sums_has_room_for(&ledger->sums, event->ledger)) {
         return ACCOUNT_STATUS_TOO_MANY_LEDGERS;
     }
     struct account account = *event;
-    account.timestamp = timestamp;
+    account.timestamp = record_timestamp(moment, imported, event->timestamp);
     delta_account_insert(ledger->delta, &account);
     sums_count_account(&ledger->sums, sums_change(&ledger->sums, account.ledger));
+    ledger->last.account = account.timestamp;
+    *result_timestamp = account.timestamp;
     return ACCOUNT_STATUS_CREATED;
 }

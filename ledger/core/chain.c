@@ -4,15 +4,28 @@
 #include "base/situation.h"
 #include "ledger/core/ledger_parts.h"
 
-struct chain chain_begin(struct ledger *ledger, struct result *results, uint32_t count)
+struct chain chain_begin(struct ledger *ledger, struct result *results, uint32_t count,
+                         uint64_t first_timestamp)
 {
-    return (struct chain){ .ledger = ledger, .results = results, .count = count };
+    return (struct chain){
+        .ledger = ledger, .results = results, .first_timestamp = first_timestamp, .count = count
+    };
+}
+
+static void open_books(struct ledger *ledger)
+{
+    delta_chain_open(ledger->delta);
+    sums_chain_open(&ledger->sums);
+    ledger->last_at_chain_open = ledger->last;
 }
 
 static void close_books(struct ledger *ledger, bool keep)
 {
     delta_chain_close(ledger->delta, keep);
     sums_chain_close(&ledger->sums, keep);
+    if (!keep) {
+        ledger->last = ledger->last_at_chain_open;
+    }
 }
 
 unsigned chain_enter(struct chain *chain, uint32_t i, bool linked)
@@ -21,8 +34,7 @@ unsigned chain_enter(struct chain *chain, uint32_t i, bool linked)
         chain->open = true;
         chain->broken = false;
         chain->first = i;
-        delta_chain_open(chain->ledger->delta);
-        sums_chain_open(&chain->ledger->sums);
+        open_books(chain->ledger);
     }
     if (linked && i + 1 == chain->count) {
         return EVENT_CHAIN_OPEN;
@@ -42,7 +54,9 @@ void chain_leave(struct chain *chain, uint32_t i, bool linked)
         }
         close_books(chain->ledger, MUTATION(ledger_chain_kept));
         for (uint32_t earlier = chain->first; earlier < i; earlier++) {
-            chain->results[earlier].status = EVENT_LINKED_FAILED;
+            chain->results[earlier] =
+                (struct result){ .timestamp = chain->first_timestamp + earlier,
+                                 .status = EVENT_LINKED_FAILED };
         }
     }
     if (!linked || i + 1 == chain->count) {

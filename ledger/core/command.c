@@ -1,6 +1,7 @@
 #include "ledger/core/command.h"
 
 #include "base/cursor.h"
+#include "ledger/core/filter.h"
 
 uint32_t operation_event_size(unsigned operation)
 {
@@ -12,13 +13,26 @@ uint32_t operation_event_size(unsigned operation)
     case OPERATION_LOOK_UP_TRANSFERS:
         return sizeof(u128);
     default:
-        return 0;
+        return operation_is_query(operation) ? sizeof(struct filter) : 0;
     }
+}
+
+uint32_t operation_answer_size(unsigned operation)
+{
+    if (operation_is_write(operation)) {
+        return RESULT_SIZE;
+    }
+    return operation == OPERATION_GET_ACCOUNT_BALANCES ? sizeof(struct query_balance) : EVENT_SIZE;
 }
 
 bool operation_is_write(unsigned operation)
 {
     return operation == OPERATION_CREATE_ACCOUNTS || operation == OPERATION_CREATE_TRANSFERS;
+}
+
+bool operation_is_query(unsigned operation)
+{
+    return operation >= OPERATION_GET_ACCOUNT_TRANSFERS && operation <= OPERATION_QUERY_TRANSFERS;
 }
 
 static struct command_header read_header(struct reader *reader)
@@ -36,18 +50,27 @@ static struct command_header read_header(struct reader *reader)
 
 _Static_assert((int)BATCH_EVENTS_MAX == (int)LOOKUP_IDS_MAX, "one bound for every command");
 
+static bool operation_is_allowed(const struct command_header *header, bool reads)
+{
+    if (header->operation == OPERATION_PULSE) {
+        return !reads && header->client == 0 && header->sequence == 0;
+    }
+    return operation_is_write(header->operation) ||
+           (reads && operation_event_size(header->operation) != 0);
+}
+
 static bool header_is_sound(const struct command_header *header, bool reads)
 {
-    if (operation_event_size(header->operation) == 0 ||
-        (!reads && !operation_is_write(header->operation))) {
+    if (!operation_is_allowed(header, reads)) {
         return false;
     }
     uint64_t reserved = 0;
     for (unsigned i = 0; i < 4; i++) {
         reserved |= header->reserved[i];
     }
-    return header->version == COMMAND_VERSION && header->count >= 1 &&
-           header->count <= BATCH_EVENTS_MAX && reserved == 0;
+    uint32_t count_max = operation_is_query(header->operation) ? 1 : BATCH_EVENTS_MAX;
+    return header->version == COMMAND_VERSION && header->count >= 1 && header->count <= count_max &&
+           reserved == 0;
 }
 
 enum status command_next(const uint8_t **data, size_t *size, bool reads, struct command *command)
@@ -59,7 +82,8 @@ enum status command_next(const uint8_t **data, size_t *size, bool reads, struct 
     }
     const uint8_t *events =
         read_bytes(&reader, (size_t)header.count * operation_event_size(header.operation));
-    if (events == NULL) {
+    bool query = operation_is_query(header.operation);
+    if (events == NULL || (query && !filter_is_sound(header.operation, events))) {
         return STATUS_INVALID;
     }
     *command = (struct command){ .header = header, .events = events };
@@ -78,7 +102,9 @@ enum status command_check_body(const uint8_t *data, size_t size, uint32_t *comma
         TRY(command_next(&data, &size, false, &command));
         commands_found++;
         events_found += command.header.count;
-        if (commands_found > ENTRY_COMMANDS_MAX || events_found > ENTRY_EVENTS_MAX) {
+        const bool alone = commands_found == 1 && size == 0;
+        if (commands_found > ENTRY_COMMANDS_MAX || events_found > ENTRY_EVENTS_MAX ||
+            (command.header.operation == OPERATION_PULSE && !alone)) {
             return STATUS_INVALID;
         }
     } while (size > 0);

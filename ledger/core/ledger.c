@@ -1,5 +1,6 @@
 #include "ledger/core/ledger.h"
 
+#include "base/crc32c.h"
 #include "ledger/core/ledger_parts.h"
 
 /* The sums follow the struct, aligned for their rows. */
@@ -13,30 +14,33 @@ size_t ledger_footprint(void)
 struct ledger *ledger_init(void *memory, struct delta *delta)
 {
     struct ledger *ledger = memory;
-    ledger->delta = delta;
+    *ledger = (struct ledger){ .delta = delta };
     sums_init(&ledger->sums, (uint8_t *)memory + SUMS_AT);
     return ledger;
 }
 
-static void check_call(uint32_t count, uint64_t first_timestamp)
+void ledger_begin_call(struct ledger *ledger, uint32_t count, uint64_t first_timestamp)
 {
     ASSERT(count <= BATCH_EVENTS_MAX);
-    ASSERT(first_timestamp > 0 && first_timestamp <= UINT64_MAX - count);
+    ASSERT(first_timestamp > ledger->commit_timestamp && first_timestamp <= UINT64_MAX - count);
+    ledger->commit_timestamp = count > 0 ? first_timestamp + count - 1 : ledger->commit_timestamp;
 }
 
 void ledger_create_accounts(struct ledger *ledger, const struct account *events, uint32_t count,
                             uint64_t first_timestamp, struct result *results)
 {
-    check_call(count, first_timestamp);
-    struct chain chain = chain_begin(ledger, results, count);
+    ledger_begin_call(ledger, count, first_timestamp);
+    struct chain chain = chain_begin(ledger, results, count, first_timestamp);
+    struct moment moment = { .commit = ledger->commit_timestamp };
+    moment.imported = count > 0 && (events[0].flags & ACCOUNT_IMPORTED) != 0;
     for (uint32_t i = 0; i < count; i++) {
         const bool linked = (events[i].flags & ACCOUNT_LINKED) != 0;
         struct result *result = &results[i];
-        *result = (struct result){ .timestamp = first_timestamp + i };
+        moment.timestamp = first_timestamp + i;
+        *result = (struct result){ .timestamp = moment.timestamp };
         result->status = chain_enter(&chain, i, linked);
         if (result->status == EVENT_CREATED) {
-            result->status =
-                account_create(ledger, &events[i], first_timestamp + i, &result->timestamp);
+            result->status = account_create(ledger, &events[i], &moment, &result->timestamp);
         }
         chain_leave(&chain, i, linked);
     }
@@ -61,17 +65,19 @@ static void hint(const struct ledger *ledger, const struct transfer *events, uin
 void ledger_create_transfers(struct ledger *ledger, const struct transfer *events, uint32_t count,
                              uint64_t first_timestamp, struct result *results)
 {
-    check_call(count, first_timestamp);
-    struct chain chain = chain_begin(ledger, results, count);
+    ledger_begin_call(ledger, count, first_timestamp);
+    struct chain chain = chain_begin(ledger, results, count, first_timestamp);
+    struct moment moment = { .commit = ledger->commit_timestamp };
+    moment.imported = count > 0 && (events[0].flags & TRANSFER_IMPORTED) != 0;
     for (uint32_t i = 0; i < count; i++) {
         hint(ledger, events, count, i);
         const bool linked = (events[i].flags & TRANSFER_LINKED) != 0;
         struct result *result = &results[i];
-        *result = (struct result){ .timestamp = first_timestamp + i };
+        moment.timestamp = first_timestamp + i;
+        *result = (struct result){ .timestamp = moment.timestamp };
         result->status = chain_enter(&chain, i, linked);
         if (result->status == EVENT_CREATED) {
-            result->status =
-                transfer_create(ledger, &events[i], first_timestamp + i, &result->timestamp);
+            result->status = transfer_create(ledger, &events[i], &moment, &result->timestamp);
         }
         chain_leave(&chain, i, linked);
     }
@@ -93,19 +99,43 @@ void ledger_sums_at(const struct ledger *ledger, uint32_t i, struct ledger_sums 
     *sums = *sums_row(&ledger->sums, i);
 }
 
+enum { SAVE_VERSION = 1, SAVE_HEAD_SIZE = 4 + 3 * 8 + 4 };
+
 size_t ledger_save_size(const struct ledger *ledger)
 {
-    return sums_save_size(&ledger->sums);
+    return SAVE_HEAD_SIZE + sums_save_size(&ledger->sums);
 }
 
+/* Version, the three timestamps, the CRC32C of all that, the sums. */
 void ledger_save(const struct ledger *ledger, struct writer *writer)
 {
+    const uint8_t *start = writer->at;
+    write_u32(writer, SAVE_VERSION);
+    write_u64(writer, ledger->last.account);
+    write_u64(writer, ledger->last.change);
+    write_u64(writer, ledger->commit_timestamp);
+    write_u32(writer, crc32c(start, (size_t)(writer->at - start)));
     sums_save(&ledger->sums, writer);
 }
 
 enum status ledger_load(struct ledger *ledger, struct reader *reader)
 {
-    return sums_load(&ledger->sums, reader);
+    const uint8_t *start = reader->at;
+    const uint32_t version = read_u32(reader);
+    struct ledger_times last = { .account = read_u64(reader) };
+    last.change = read_u64(reader);
+    const uint64_t commit_timestamp = read_u64(reader);
+    if (reader->failed || version != SAVE_VERSION) {
+        return STATUS_CORRUPT;
+    }
+    const uint32_t checksum = crc32c(start, (size_t)(reader->at - start));
+    if (read_u32(reader) != checksum || reader->failed) {
+        return STATUS_CORRUPT;
+    }
+    TRY(sums_load(&ledger->sums, reader));
+    ledger->last = last;
+    ledger->commit_timestamp = commit_timestamp;
+    return STATUS_OK;
 }
 
 /* One kind of balance, posted or pending, goes from one value to another on both sides. The unseen

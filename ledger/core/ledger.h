@@ -8,7 +8,10 @@
  * has one outcome for ever (result.h); (3) results are dense: one for each event, in order;
  * statuses by precedence. Linked events (flag linked) form a chain up to the next event without the
  * flag: all succeed or all fail (linked_event_failed for all but the one that failed); a chain that
- * is open at the end of the call fails with linked_event_chain_open for its last event.
+ * is open at the end of the call fails with linked_event_chain_open for its last event; (4) what is
+ * pending is the sum of the holds that are pending; (5) timestamps of calls ascend, and every
+ * created transfer and every expiry appends one change (records.h). What the rules are, and why:
+ * docs/ledger.md.
  *
  * Memory   ledger_footprint() bytes of the caller's. Threads: the state machine's. Pure.
  */
@@ -20,16 +23,24 @@
 #include "ledger/core/result.h"
 #include "ledger/store/delta.h"
 
+/* The largest timestamp that a record, or the end of a hold, can have. */
+#define TIMESTAMP_MAX ((uint64_t)INT64_MAX)
+
 struct ledger;
 
 size_t ledger_footprint(void);
 struct ledger *ledger_init(void *memory, struct delta *delta);
 
-/* Event i takes the timestamp first_timestamp + i. `results` has room for `count`. */
+/* Event i takes the timestamp first_timestamp + i (an imported one keeps its own), which is after
+ * those of every earlier call. `results` has room for `count`. */
 void ledger_create_accounts(struct ledger *ledger, const struct account *events, uint32_t count,
                             uint64_t first_timestamp, struct result *results);
 void ledger_create_transfers(struct ledger *ledger, const struct transfer *events, uint32_t count,
                              uint64_t first_timestamp, struct result *results);
+
+/* Expires what delta_due_* names: event i takes first_timestamp + i. Returns how many. What is due
+ * was due before first_timestamp. */
+uint32_t ledger_pulse(struct ledger *ledger, uint64_t first_timestamp);
 
 /* Running sums of one ledger. A sum is high * 2^128 + low. */
 struct ledger_sums {
@@ -52,7 +63,7 @@ void ledger_sums_at(const struct ledger *ledger, uint32_t i, struct ledger_sums 
 /* What of the ledger is not in the delta, for the checkpoint; at most
  * LEDGER_SAVE_SIZE bytes. Load is into a fresh ledger, which it leaves unchanged when it answers
  * CORRUPT: the bytes are not what save wrote. */
-enum { LEDGER_SAVE_SIZE = 12 + LEDGERS_MAX * 116 };
+enum { LEDGER_SAVE_SIZE = 32 + 12 + LEDGERS_MAX * 116 };
 size_t ledger_save_size(const struct ledger *ledger);
 void ledger_save(const struct ledger *ledger, struct writer *writer);
 STATUS_MUST_USE enum status ledger_load(struct ledger *ledger, struct reader *reader);

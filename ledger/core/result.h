@@ -9,8 +9,7 @@
  * One status is ours: an account that would bring the ledger number after LEDGERS_MAX distinct ones
  * is too_many_ledgers. It comes last, because it says nothing about the event but about the room.
  *
- * Statuses that the two-phase, balancing, closing and imported transfers bring are in the list at
- * their place; flags that this release does not know answer reserved_flag.
+ * Flags that this release does not know answer reserved_flag.
  */
 #pragma once
 

@@ -6,7 +6,8 @@
 #include <string.h>
 
 enum { SUMS_VERSION = 1, ROW_SAVED_SIZE = 4 + 2 * 8 + 4 * (16 + 8) };
-_Static_assert(LEDGER_SAVE_SIZE == 3 * 4 + LEDGERS_MAX * ROW_SAVED_SIZE, "ledger.h promises it");
+_Static_assert(LEDGER_SAVE_SIZE == 32 + 3 * 4 + LEDGERS_MAX * ROW_SAVED_SIZE,
+               "ledger.h promises it");
 
 /* The parts of the caller's memory, from the widest alignment to the narrowest. */
 enum {

@@ -1,12 +1,7 @@
+/* transfer.c — one transfer of a call: from its checks to what it moves. */
 #include "base/mutation.h"
 #include "base/situation.h"
 #include "ledger/core/ledger_parts.h"
-
-/* The two accounts of a transfer. */
-struct parties {
-    struct account *debit;
-    struct account *credit;
-};
 
 static enum transfer_status find_parties(struct ledger *ledger, const struct transfer *event,
                                          struct parties *parties)
@@ -28,53 +23,113 @@ static enum transfer_status find_parties(struct ledger *ledger, const struct tra
     return TRANSFER_STATUS_CREATED;
 }
 
-/* Each side changes its account and its sum by itself: sums_check compares the two. */
-static void post(struct ledger *ledger, struct ledger_sums *sums, const struct parties *parties,
-                 u128 amount)
+static enum transfer_status check_imported(struct ledger *ledger, const struct transfer *event,
+                                           const struct parties *parties)
 {
-    struct account *debit = parties->debit;
-    delta_account_change(ledger->delta, debit);
-    const bool debit_fits = u128_add(debit->debits_posted, amount, &debit->debits_posted);
-    ASSERT(debit_fits);
-    sum_add(&sums->debits_posted, &sums->debits_posted_high, amount);
-
-    struct account *credit = parties->credit;
-    delta_account_change(ledger->delta, credit);
-    const bool credit_fits = u128_add(credit->credits_posted, amount, &credit->credits_posted);
-    ASSERT(credit_fits);
-    sum_add(&sums->credits_posted, &sums->credits_posted_high, amount);
+    if (imported_transfer_regresses(ledger, event->timestamp)) {
+        return TRANSFER_STATUS_IMPORTED_EVENT_TIMESTAMP_MUST_NOT_REGRESS;
+    }
+    if (event->timestamp <= parties->debit->timestamp) {
+        return TRANSFER_STATUS_IMPORTED_EVENT_TIMESTAMP_MUST_POSTDATE_DEBIT_ACCOUNT;
+    }
+    if (event->timestamp <= parties->credit->timestamp) {
+        return TRANSFER_STATUS_IMPORTED_EVENT_TIMESTAMP_MUST_POSTDATE_CREDIT_ACCOUNT;
+    }
+    if (event->timeout != 0) {
+        return TRANSFER_STATUS_IMPORTED_EVENT_TIMEOUT_MUST_BE_ZERO;
+    }
+    return TRANSFER_STATUS_CREATED;
 }
 
-static enum transfer_status create_single_phase(struct ledger *ledger, const struct transfer *event,
-                                                uint64_t timestamp)
+static enum transfer_status check_open(const struct parties *parties)
 {
+    if ((parties->debit->flags & ACCOUNT_CLOSED) != 0) {
+        return TRANSFER_STATUS_DEBIT_ACCOUNT_ALREADY_CLOSED;
+    }
+    if ((parties->credit->flags & ACCOUNT_CLOSED) != 0) {
+        return TRANSFER_STATUS_CREDIT_ACCOUNT_ALREADY_CLOSED;
+    }
+    return TRANSFER_STATUS_CREATED;
+}
+
+static void move(struct ledger *ledger, const struct parties *parties,
+                 const struct transfer *transfer)
+{
+    const bool pending = (transfer->flags & TRANSFER_PENDING) != 0;
+    delta_transfer_insert(ledger->delta, transfer);
+    struct ledger_sums *sums = sums_change(&ledger->sums, transfer->ledger);
+    sums_count_transfer(&ledger->sums, sums);
+    if (pending) {
+        const struct hold hold = { .timestamp = transfer->timestamp,
+                                   .expires_at =
+                                       amount_expires_at(transfer->timestamp, transfer->timeout),
+                                   .state = HOLD_PENDING };
+        delta_hold_insert(ledger->delta, &hold);
+        movement_reserve(ledger, sums, parties, transfer->amount);
+        movement_close(ledger, parties, transfer->flags);
+    } else {
+        movement_post(ledger, sums, parties, transfer->amount);
+    }
+    movement_record(ledger, parties, pending ? CHANGE_PENDING : CHANGE_SINGLE_PHASE,
+                    transfer->amount, transfer->timestamp, 0);
+}
+
+/* One that moves money by itself, now or as pending. */
+static enum transfer_status create_new(struct ledger *ledger, const struct transfer *event,
+                                       const struct moment *moment, uint64_t *result_timestamp)
+{
+    const bool imported = (event->flags & TRANSFER_IMPORTED) != 0;
     struct parties parties;
     enum transfer_status status = find_parties(ledger, event, &parties);
+    if (status == TRANSFER_STATUS_CREATED && imported) {
+        status = check_imported(ledger, event, &parties);
+    }
     if (status == TRANSFER_STATUS_CREATED) {
-        status = limits_check(event, parties.debit, parties.credit);
+        status = check_open(&parties);
     }
     if (status != TRANSFER_STATUS_CREATED) {
         return status;
     }
     struct transfer transfer = *event;
-    transfer.timestamp = timestamp;
-    delta_transfer_insert(ledger->delta, &transfer);
-    struct ledger_sums *sums = sums_change(&ledger->sums, transfer.ledger);
-    sums_count_transfer(&ledger->sums, sums);
-    post(ledger, sums, &parties, transfer.amount);
+    transfer.timestamp = record_timestamp(moment, imported, event->timestamp);
+    transfer.amount = amount_of(event, &parties);
+    status = amount_check(event, &parties, transfer.amount, transfer.timestamp);
+    if (status != TRANSFER_STATUS_CREATED) {
+        return status;
+    }
+    move(ledger, &parties, &transfer);
+    *result_timestamp = transfer.timestamp;
     return TRANSFER_STATUS_CREATED;
 }
 
-enum transfer_status transfer_create(struct ledger *ledger, const struct transfer *event,
-                                     uint64_t timestamp, uint64_t *result_timestamp)
+static enum transfer_status create(struct ledger *ledger, const struct transfer *event,
+                                   const struct moment *moment, uint64_t *result_timestamp)
 {
-    enum transfer_status status = transfer_check_head(event);
+    if (transfer_resolves(event)) {
+        const enum transfer_status status = transfer_check_resolving(event);
+        return status != TRANSFER_STATUS_CREATED
+                   ? status
+                   : pending_resolve(ledger, event, moment, result_timestamp);
+    }
+    const enum transfer_status status = transfer_check_fields(event);
+    return status != TRANSFER_STATUS_CREATED ? status
+                                             : create_new(ledger, event, moment, result_timestamp);
+}
+
+enum transfer_status transfer_create(struct ledger *ledger, const struct transfer *event,
+                                     const struct moment *moment, uint64_t *result_timestamp)
+{
+    const bool imported = (event->flags & TRANSFER_IMPORTED) != 0;
+    enum transfer_status status = imported_check_head(moment, imported, event->timestamp);
+    if (status == TRANSFER_STATUS_CREATED) {
+        status = transfer_check_head(event);
+    }
     if (status != TRANSFER_STATUS_CREATED) {
         return status;
     }
     const struct transfer *existing = delta_transfer(ledger->delta, event->id);
     if (existing != NULL) {
-        status = transfer_compare(event, existing);
+        status = transfer_compare(ledger->delta, event, existing);
         if (status == TRANSFER_STATUS_EXISTS) {
             *result_timestamp = existing->timestamp;
         }
@@ -84,10 +139,7 @@ enum transfer_status transfer_create(struct ledger *ledger, const struct transfe
         SITUATION(ledger_id_failed_for_ever);
         return TRANSFER_STATUS_ID_ALREADY_FAILED;
     }
-    status = transfer_check_fields(event);
-    if (status == TRANSFER_STATUS_CREATED) {
-        status = create_single_phase(ledger, event, timestamp);
-    }
+    status = create(ledger, event, moment, result_timestamp);
     if (transfer_status_transient(status) && !MUTATION(ledger_failed_id_forgotten)) {
         delta_id_fail(ledger->delta, event->id);
     }

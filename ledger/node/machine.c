@@ -3,13 +3,15 @@
 #include "base/assert.h"
 #include "base/mutation.h"
 #include "base/situation.h"
+#include "ledger/core/filter.h"
+#include "ledger/node/entry_names.h"
 #include "raft/core/members.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 enum {
-    EXTRA_VERSION = 2,
+    EXTRA_VERSION = 3,
     EXTRA_HEAD_SIZE = 4 + 8 + 4, /* version, index of the configuration, size of its body */
 };
 
@@ -23,15 +25,12 @@ struct machine {
     uint64_t timestamp;
     uint64_t chain;
     uint64_t freezes;
+    uint64_t next_due_ns;   /* when the first pending hold expires; UINT64_MAX: none does */
     uint64_t members_index; /* of the last applied configuration; 0: none */
     struct members members;
     struct members named;                       /* by the entry under way */
     struct result remembered[BATCH_EVENTS_MAX]; /* a first reply, of any length */
-    /* ids of the entry under way, for the prefetch */
-    uint32_t account_id_count;
-    uint32_t transfer_id_count;
-    u128 account_ids[2 * ENTRY_EVENTS_MAX];
-    u128 transfer_ids[2 * ENTRY_EVENTS_MAX];
+    struct entry_names names;
 };
 
 static bool load_members(struct machine *machine, struct reader *reader)
@@ -94,6 +93,9 @@ enum status machine_open(struct store *store, const struct store_checkpoint *rec
     machine->timestamp = recovered->timestamp;
     machine->chain = recovered->log_chain;
     enum status status = load_extra(machine, recovered->extra, error);
+    if (status == STATUS_OK) {
+        status = store_next_due(store, &machine->next_due_ns, error);
+    }
     if (MUTATION(ledger_replies_lost_at_start)) {
         machine->replies = replies_init(replies_memory);
     }
@@ -112,60 +114,12 @@ void machine_close(struct machine *machine)
     free(machine);
 }
 
-/* Entry bodies are aligned to 16 and commands are multiples of 64 bytes, so events are aligned. */
-static const struct account *as_accounts(const uint8_t *events)
-{
-    ASSERT((uintptr_t)events % _Alignof(struct account) == 0);
-    return (const struct account *)(const void *)events;
-}
-
-static const struct transfer *as_transfers(const uint8_t *events)
-{
-    ASSERT((uintptr_t)events % _Alignof(struct transfer) == 0);
-    return (const struct transfer *)(const void *)events;
-}
-
-static void name_ids(struct machine *machine, const struct command *command)
-{
-    uint32_t count = command->header.count;
-    if (command->header.operation == OPERATION_CREATE_ACCOUNTS) {
-        const struct account *accounts = as_accounts(command->events);
-        ASSERT(machine->account_id_count + count <= 2 * ENTRY_EVENTS_MAX);
-        for (uint32_t i = 0; i < count; i++) {
-            machine->account_ids[machine->account_id_count++] = accounts[i].id;
-        }
-        return;
-    }
-    ASSERT(command->header.operation == OPERATION_CREATE_TRANSFERS);
-    const struct transfer *transfers = as_transfers(command->events);
-    ASSERT(machine->account_id_count + 2 * count <= 2 * ENTRY_EVENTS_MAX);
-    for (uint32_t i = 0; i < count; i++) {
-        machine->account_ids[machine->account_id_count++] = transfers[i].debit_account_id;
-        machine->account_ids[machine->account_id_count++] = transfers[i].credit_account_id;
-        machine->transfer_ids[machine->transfer_id_count++] = transfers[i].id;
-    }
-}
-
 static struct command take_command(const uint8_t **data, size_t *size)
 {
     struct command command;
     enum status status = command_next(data, size, false, &command);
     ASSERT(status == STATUS_OK); /* check_entry went over the whole body */
     return command;
-}
-
-static enum status prefetch(struct machine *machine, const struct entry *entry, struct error *error)
-{
-    machine->account_id_count = 0;
-    machine->transfer_id_count = 0;
-    const uint8_t *data = entry->body;
-    size_t size = entry->header.body_size;
-    while (size > 0) {
-        struct command command = take_command(&data, &size);
-        name_ids(machine, &command);
-    }
-    return store_prefetch(machine->store, machine->account_ids, machine->account_id_count,
-                          machine->transfer_ids, machine->transfer_id_count, error);
 }
 
 /* A committed entry that a sound leader cannot have proposed: the checksums hold, so this is no
@@ -228,11 +182,11 @@ static void apply_command(struct machine *machine, const struct command *command
                           uint64_t first_timestamp, struct result *results)
 {
     if (command->header.operation == OPERATION_CREATE_ACCOUNTS) {
-        ledger_create_accounts(machine->ledger, as_accounts(command->events), command->header.count,
+        ledger_create_accounts(machine->ledger, command_accounts(command), command->header.count,
                                first_timestamp, results);
     } else {
-        ledger_create_transfers(machine->ledger, as_transfers(command->events),
-                                command->header.count, first_timestamp, results);
+        ledger_create_transfers(machine->ledger, command_transfers(command), command->header.count,
+                                first_timestamp, results);
     }
 }
 
@@ -242,6 +196,11 @@ static struct machine_outcome answer_command(struct machine *machine, const stru
                                              struct result *results)
 {
     struct machine_outcome outcome = { .count = command->header.count, .log_index = log_index };
+    if (command->header.operation == OPERATION_PULSE) {
+        ledger_pulse(machine->ledger, first_timestamp);
+        outcome.count = 0; /* nobody has asked */
+        return outcome;
+    }
     u128 client = command->header.client;
     uint64_t sequence = command->header.sequence;
     uint32_t remembered = 0;
@@ -276,7 +235,7 @@ static void apply_body(struct machine *machine, const struct entry *entry, uint3
                            outcomes->results + outcomes->result_count);
         outcome.first_result = outcomes->result_count;
         outcomes->commands[outcomes->count++] = outcome;
-        outcomes->result_count += command.header.count;
+        outcomes->result_count += outcome.count;
         timestamp += command.header.count;
     }
 }
@@ -329,15 +288,18 @@ enum status machine_apply(struct machine *machine, const struct entry *entry,
             return STATUS_AGAIN;
         }
         TRY(freeze(machine, error));
+    } else if (store_seal_behind(machine->store)) {
+        return STATUS_AGAIN;
     }
     outcomes->count = 0;
     outcomes->result_count = 0;
     if (entry->header.kind == ENTRY_COMMANDS) {
-        TRY(prefetch(machine, entry, error));
+        TRY(entry_prefetch(&machine->names, machine->store, entry, error));
         store_batch_index(machine->store, entry->header.index);
         delta_batch_begin(machine->delta);
         apply_body(machine, entry, events, outcomes);
         delta_batch_end(machine->delta);
+        TRY(store_next_due(machine->store, &machine->next_due_ns, error));
     } else if (entry->header.kind == ENTRY_MEMBERS) {
         machine->members = machine->named;
         machine->members_index = entry->header.index;
@@ -387,6 +349,14 @@ enum status machine_read(struct machine *machine, const struct command *command,
     return STATUS_OK;
 }
 
+enum status machine_query(struct machine *machine, const struct command *command,
+                          struct query **query, struct error *error)
+{
+    struct query_filter filter;
+    enum query_kind kind = filter_question(command, &filter);
+    return query_open(machine->store, kind, &filter, query, error);
+}
+
 void machine_members(const struct machine *machine, struct members *members, uint64_t *index)
 {
     *members = machine->members;
@@ -409,6 +379,7 @@ void machine_view(struct machine *machine, struct machine_view *view)
         .checkpoint_index = store_checkpoint_index(machine->store),
         .digest = delta_digest(machine->delta),
         .replies_digest = replies_digest(machine->replies),
+        .next_due_ns = machine->next_due_ns,
         .accounts = totals.accounts,
         .transfers = totals.transfers,
     };

@@ -32,8 +32,8 @@ void machine_close(struct machine *machine);
 /* The answers to the commands of one entry, in their order. */
 struct machine_outcome {
     uint32_t first_result; /* in `results` */
-    uint32_t count;
-    uint64_t log_index; /* of the entry that took effect: an earlier one for a retried command */
+    uint32_t count;        /* of results; a pulse has none */
+    uint64_t log_index;    /* of the entry that took effect: an earlier one for a retried command */
 };
 
 struct machine_outcomes {
@@ -56,6 +56,12 @@ uint64_t machine_freezes(const struct machine *machine);
 STATUS_MUST_USE enum status machine_read(struct machine *machine, const struct command *command,
                                          uint8_t *records, uint32_t *found, struct error *error);
 
+/* Opens the query that a command asks for, on the state after the last applied entry. Its steps are
+ * the machine's thread's, between entries. MEMORY. */
+struct query;
+STATUS_MUST_USE enum status machine_query(struct machine *machine, const struct command *command,
+                                          struct query **query, struct error *error);
+
 /* The configuration after the last applied entry, and the index of the entry that brought it: 0 and
  * an empty one as long as there was none (the superblock's holds then). */
 struct members;
@@ -70,8 +76,9 @@ struct machine_view {
     uint64_t timestamp;
     uint64_t chain; /* of the last applied entry */
     uint64_t checkpoint_index;
-    u128 digest;         /* of the books */
-    u128 replies_digest; /* of what is remembered for retries */
+    uint64_t next_due_ns; /* when the first pending hold expires; UINT64_MAX: none does */
+    u128 digest;          /* of the books */
+    u128 replies_digest;  /* of what is remembered for retries */
     uint64_t accounts;
     uint64_t transfers;
 };

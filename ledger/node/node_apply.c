@@ -3,6 +3,7 @@
 #include "base/mutation.h"
 #include "base/situation.h"
 #include "ledger/node/node_internal.h"
+#include "ledger/store/query.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -48,6 +49,9 @@ void job_free(struct job *job)
     if (job->outcomes != NULL) {
         free(job->outcomes->results);
         free(job->outcomes);
+    }
+    if (job->query != NULL) {
+        query_close(job->query);
     }
     free(job->events);
     free(job->records);
@@ -232,8 +236,8 @@ static void answer_batch(struct node *node, const struct job *job)
 static void answer_read(struct node *node, const struct job *job)
 {
     struct reply reply = { .status = STATUS_OK,
-                           .log_index = job->view.applied_index,
-                           .timestamp = job->view.timestamp,
+                           .log_index = job->read_index,
+                           .timestamp = job->read_timestamp,
                            .count = job->found };
     struct bytes payload = { job->records, (size_t)job->found * EVENT_SIZE };
     answer(node, &job->waiter, &reply, payload);
@@ -243,11 +247,16 @@ void node_collect_jobs(struct node *node)
 {
     struct job *job;
     bool any = false;
+    node_query_send_again(node);
     while ((job = ring_take(&node->jobs_done)) != NULL) {
         ASSERT(node->jobs_under_way > 0);
         node->jobs_under_way--;
         node->view = job->view;
         any = true;
+        if (job->kind == JOB_READ && operation_is_query(job->command.header.operation)) {
+            node_query_answer(node, job);
+            continue;
+        }
         if (job->kind == JOB_READ) {
             answer_read(node, job);
         } else if (job->kind == JOB_SEAL) {

@@ -136,6 +136,7 @@ void node_flush(struct node *node)
 {
     node_flush_reads(node);
     node_members_duty(node);
+    node_pulse_duty(node);
     if (node_disk_full(node) && (node->making != NULL || node->ready.head != NULL)) {
         node_refuse_writes(node, STATUS_NO_SPACE, "the disk is full: free space or grow it");
     }

@@ -73,16 +73,23 @@ struct job {
     struct waiter waiter;              /* JOB_SEAL, JOB_READ */
     /* JOB_READ */
     struct command command;
-    uint8_t *events; /* the ids, copied */
+    uint8_t *events; /* the ids or the filter, copied */
     uint8_t *records;
     uint32_t found;
+    struct query *query; /* while it is open */
+    uint64_t read_index; /* out: what was applied when the read was begun */
+    uint64_t read_timestamp;
     /* out */
+    enum status status; /* JOB_READ: TIMEOUT and BUSY are answered, all else is fatal */
     struct machine_view view;
 };
 
 /* First in, first out. */
 struct batch_list {
     struct batch *head, *tail;
+};
+struct job_list {
+    struct job *head, *tail;
 };
 
 /* Look-ups that share one read index. */
@@ -109,6 +116,9 @@ struct writer_stage {
 struct machine_stage {
     struct machine *machine;
     struct job *current; /* waits for the sealer */
+    struct job_list queries_waiting;
+    struct job_list queries_open; /* in turn; at most QUERIES_OPEN_MAX */
+    uint32_t queries_open_count;
     struct machine_outcomes scratch;
 };
 
@@ -302,6 +312,7 @@ struct node {
     struct batch_list ready;  /* to be proposed */
     struct batch_list flying; /* proposed, by index */
     struct job *new_reads, *new_reads_tail;
+    struct job_list unsent; /* queries whose rows found no room in the connection */
     struct read_group *groups_head, *groups_tail;
     uint64_t next_read_id;
     uint64_t queued_count;
@@ -313,7 +324,10 @@ struct node {
     uint64_t jobs_under_way;
     uint64_t apply_bytes;
     struct machine_view view;
-    bool sealing;             /* an operator's seal is among the jobs */
+    bool sealing; /* an operator's seal is among the jobs */
+    struct {
+        uint64_t index, term; /* of the last pulse that this node proposed */
+    } pulse;
     uint64_t snapshot_wanted; /* by an operator, once it is sealed up to here; 0: no */
 
     /* shared: rings and flags between stages */
@@ -323,6 +337,7 @@ struct node {
     struct store_copying copying;
     uint64_t written_sequence; /* atomic, by the writer */
     uint64_t fetched_bytes;    /* atomic: read by the fetcher, not taken by the loop */
+    uint64_t answered_bytes;   /* atomic: rows of queries that the loop has not sent yet */
     bool log_full;             /* atomic, by the writer: its last write found no room */
     bool seal_full;            /* atomic, by the sealer: likewise */
     struct writer_stage writer_stage;
@@ -381,6 +396,8 @@ bool node_may_change(const struct node *node);
 uint64_t node_common_features(const struct node *node, uint32_t except);
 void members_enter_joint(struct members *members);
 void members_drop(struct members *members, uint32_t at);
+/* node_pulse.c */
+void node_pulse_duty(struct node *node);
 /* node_admin.c */
 void node_on_admin(struct node *node, uint64_t client, uint64_t id, struct bytes payload);
 void node_admin_sealed(struct node *node, const struct waiter *waiter, uint64_t index);
@@ -429,6 +446,9 @@ void node_send_entries(struct node *node, const struct raft_message *message,
 void node_receive_raft(struct node *node, uint32_t from, struct bytes head, struct bytes payload);
 /* node_requests.c */
 void node_on_request(struct node *node, uint64_t client, struct bytes head, struct bytes payload);
+/* BUSY: the connection has no room for it now. */
+enum status node_try_reply(struct node *node, uint64_t client, const struct reply *reply,
+                           struct bytes payload) STATUS_MUST_USE;
 void node_send_reply(struct node *node, uint64_t client, const struct reply *reply,
                      struct bytes payload);
 void node_refuse(struct node *node, uint64_t client, uint64_t request, enum status status,
@@ -448,6 +468,13 @@ void node_expire_reads(struct node *node, uint64_t now_ns);
 void node_flush_reads(struct node *node);
 void node_remove_group(struct node *node, struct read_group *group, struct read_group *previous);
 void node_reads_confirmed(struct node *node, const struct raft_read *reads, uint32_t count);
+/* node_queries.c: the machine's but for the last three */
+void node_query_add(struct node *node, struct job *job);
+/* One slice of one query; false: there is nothing to do now. */
+bool node_query_step(struct node *node);
+void node_query_answer(struct node *node, struct job *job); /* takes it over */
+void node_query_send_again(struct node *node);
+void node_queries_close(struct node *node);
 /* node_apply.c */
 void batch_push(struct batch_list *list, struct batch *batch);
 struct batch *batch_pop(struct batch_list *list); /* NULL: empty */
@@ -467,5 +494,5 @@ extern struct metric node_metric_commands, node_metric_events, node_metric_entri
     node_metric_leader_changes, node_metric_members, node_metric_damaged, node_metric_repaired,
     node_metric_first_index, node_metric_scrub_damage, node_metric_scrub_bytes,
     node_metric_scrub_rounds, node_metric_snapshot_sending, node_metric_snapshot_received,
-    node_metric_snapshot_receiving;
+    node_metric_snapshot_receiving, node_metric_query_slice;
 void node_metrics_register(void);

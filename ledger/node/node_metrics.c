@@ -3,6 +3,7 @@
 
 static struct histogram flush_histogram;
 static struct histogram apply_histogram;
+static struct histogram query_slice_histogram;
 
 #define COUNTER(variable, text, sentence)                                                          \
     struct metric variable = { .name = (text), .help = (sentence), .kind = METRIC_COUNTER }
@@ -55,6 +56,11 @@ struct metric node_metric_apply = { .name = "fenlu_apply_seconds",
                                     .help = "Time to apply one log entry.",
                                     .kind = METRIC_HISTOGRAM_NS,
                                     .histogram = &apply_histogram };
+struct metric node_metric_query_slice = { .name = "fenlu_query_slice_seconds",
+                                          .help = "Time of one slice of a query, which is what an "
+                                                  "entry may wait for.",
+                                          .kind = METRIC_HISTOGRAM_NS,
+                                          .histogram = &query_slice_histogram };
 
 void node_metrics_register(void)
 {
@@ -85,6 +91,7 @@ void node_metrics_register(void)
         &node_metric_snapshot_receiving,
         &node_metric_flush,
         &node_metric_apply,
+        &node_metric_query_slice,
     };
     for (size_t i = 0; i < sizeof metrics / sizeof metrics[0]; i++) {
         metrics_register(metrics[i]);

@@ -266,6 +266,7 @@ void node_close(struct node *node)
     if (node->machine_stage.current != NULL) {
         job_free(node->machine_stage.current);
     }
+    node_queries_close(node);
     free_jobs(node->new_reads);
     while (node->groups_head != NULL) {
         struct read_group *group = node->groups_head;

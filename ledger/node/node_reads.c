@@ -1,4 +1,4 @@
-/* node_reads.c — look-ups: gathered into groups that share one read index. */
+/* node_reads.c — look-ups and queries: gathered into groups that share one read index. */
 #include "base/assert.h"
 #include "base/mutation.h"
 #include "ledger/node/node_internal.h"
@@ -9,15 +9,18 @@
 void node_add_read(struct node *node, const struct waiter *waiter, const struct command *command,
                    bool stale)
 {
-    size_t size = (size_t)command->header.count * sizeof(u128);
+    size_t size = (size_t)command->header.count * operation_event_size(command->header.operation);
     struct job *job = calloc(1, sizeof *job);
     ASSERT(job != NULL);
     job->kind = JOB_READ;
     job->waiter = *waiter;
     job->command = *command;
     job->events = malloc(size);
-    job->records = malloc((size_t)command->header.count * EVENT_SIZE);
-    ASSERT(job->events != NULL && job->records != NULL);
+    ASSERT(job->events != NULL);
+    if (!operation_is_query(command->header.operation)) { /* whose rows are counted at the end */
+        job->records = malloc((size_t)command->header.count * EVENT_SIZE);
+        ASSERT(job->records != NULL);
+    }
     memcpy(job->events, command->events, size);
     job->command.events = job->events;
     if (stale ||

@@ -6,15 +6,20 @@
 #include <stdio.h>
 #include <string.h>
 
-void node_send_reply(struct node *node, uint64_t client, const struct reply *reply,
-                     struct bytes payload)
+enum status node_try_reply(struct node *node, uint64_t client, const struct reply *reply,
+                           struct bytes payload)
 {
     uint8_t head[REPLY_HEAD_SIZE];
     reply_encode(head, reply);
     struct bus_payload bus_payload = { .bytes = payload };
-    enum status status = node->bus->ops->send_client(
-        node->bus, client, FRAME_REPLY, (struct bytes){ head, sizeof head }, &bus_payload);
-    if (status != STATUS_OK) {
+    return node->bus->ops->send_client(node->bus, client, FRAME_REPLY,
+                                       (struct bytes){ head, sizeof head }, &bus_payload);
+}
+
+void node_send_reply(struct node *node, uint64_t client, const struct reply *reply,
+                     struct bytes payload)
+{
+    if (node_try_reply(node, client, reply, payload) != STATUS_OK) {
         /* The client is gone or does not read: it finds the outcome by asking again. */
         metric_add(&node_metric_dropped_messages, 1);
     }

@@ -133,6 +133,8 @@ static bool run_job(struct node *node, struct job *job)
         node_fatal(node, &error);
     }
     machine_view(stage->machine, &job->view);
+    job->read_index = job->view.applied_index;
+    job->read_timestamp = job->view.timestamp;
     return true;
 }
 
@@ -148,7 +150,8 @@ static void publish_seal(struct node *node)
     }
 }
 
-bool node_machine_step(struct node *node)
+/* One job, if there is one that can go on. */
+static bool step_job(struct node *node)
 {
     struct machine_stage *stage = &node->machine_stage;
     struct job *job = stage->current != NULL ? stage->current : ring_take(&node->jobs);
@@ -157,10 +160,14 @@ bool node_machine_step(struct node *node)
         publish_seal(node);
         return false;
     }
+    if (job->kind == JOB_READ && operation_is_query(job->command.header.operation)) {
+        node_query_add(node, job);
+        return true;
+    }
     uint64_t freezes = machine_freezes(stage->machine);
     if (!run_job(node, job)) {
         stage->current = job;
-        return false; /* the sealer rings when it is done */
+        return false; /* the sealer rings after each of its steps */
     }
     if (machine_freezes(stage->machine) != freezes) {
         node->options.host.ring_sealer(node->options.host.context);
@@ -171,6 +178,13 @@ bool node_machine_step(struct node *node)
     return true;
 }
 
+/* Entries and look-ups never wait for more than one slice of a query. */
+bool node_machine_step(struct node *node)
+{
+    bool did = step_job(node);
+    return node_query_step(node) || did;
+}
+
 /* --- sealer --- */
 
 bool node_sealer_step(struct node *node)
@@ -179,6 +193,7 @@ bool node_sealer_step(struct node *node)
     bool more = false;
     node_copy_store(node);
     enum status status = store_seal_step(node->options.store, &more, &error);
+    node->options.host.ring_machine(node->options.host.context);
     if (status == STATUS_NO_SPACE) {
         note_full(node, &node->seal_full, "seal_disk_full", &error);
         return false;
@@ -188,7 +203,6 @@ bool node_sealer_step(struct node *node)
     }
     if (!more) { /* one that got a little further may still not fit */
         note_room(node, &node->seal_full, "seal_disk_freed");
-        node->options.host.ring_machine(node->options.host.context);
     }
     /* The last step of a seal came after the look at the copy: nobody rings for that again. */
     return more || __atomic_load_n(&node->copying.state, __ATOMIC_ACQUIRE) == COPY_ASKED;

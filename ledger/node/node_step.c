@@ -99,6 +99,7 @@ void node_tick(struct node *node)
     node->config.duty_due = true;
     retry_full_stages(node, event.now_ns);
     node_expire_reads(node, event.now_ns);
+    node_query_send_again(node);
     node_repair_tick(node, event.now_ns);
     node_space_tick(node, event.now_ns);
     node_expire_writes(node, event.now_ns);

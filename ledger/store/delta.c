@@ -5,10 +5,31 @@
 #include "base/hash.h"
 #include "ledger/store/delta_internal.h"
 
-/* Seeds keep the three kinds apart: an account and a transfer of the same bytes differ. */
+/* Seeds keep the kinds apart: an account and a transfer of the same bytes differ. */
 static const uint64_t SEED_ACCOUNT = 0x41AC5E0F6D2B9C17U;
 static const uint64_t SEED_TRANSFER = 0x54D39A7B10C8E265U;
 static const uint64_t SEED_FAILED = 0x46E1B8306F9D427BU;
+static const uint64_t SEED_HOLD = 0x486C02F7D19B3EA5U;
+static const uint64_t SEED_CHANGE = 0x43F75A86E20D914CU;
+
+/* --- records and their hashes ----------------------------------------------------------------- */
+
+static u128 key_of_account(const void *value)
+{
+    const struct account *account = value;
+    return account->id;
+}
+
+static u128 key_of_hold(const void *value)
+{
+    const struct hold *hold = value;
+    return hold->timestamp;
+}
+
+const struct table_kind delta_kind_account = { SEED_ACCOUNT, 7, key_of_account };
+const struct table_kind delta_kind_hold = { SEED_HOLD, 6, key_of_hold };
+_Static_assert(sizeof(struct account) == 1U << 7, "size of delta_kind_account");
+_Static_assert(sizeof(struct hold) == 1U << 6, "size of delta_kind_hold");
 
 u128 delta_hash_account(const struct account *account)
 {
@@ -25,6 +46,16 @@ u128 delta_hash_failed_id(u128 id)
     return hash_bytes(SEED_FAILED, &id, sizeof id);
 }
 
+u128 delta_hash_hold(const struct hold *hold)
+{
+    return hash_bytes(SEED_HOLD, hold, sizeof *hold);
+}
+
+u128 delta_hash_change(const struct change *change)
+{
+    return hash_bytes(SEED_CHANGE, change, sizeof *change);
+}
+
 u128 delta_digest(const struct delta *delta)
 {
     ASSERT(!delta->in_batch);
@@ -33,47 +64,40 @@ u128 delta_digest(const struct delta *delta)
 
 /* --- batches ---------------------------------------------------------------------------------- */
 
-/* A run without an event is taken over, so there are never more runs than events and one. */
-static void begin_run(struct delta_generation *live, uint64_t log_index)
-{
-    struct delta_run run = { log_index, live->transfer_count, live->failed_count };
-    uint32_t at = live->run_count;
-    if (at > 0) {
-        const struct delta_run *last = &live->runs[at - 1];
-        if (last->log_index == log_index) {
-            return;
-        }
-        ASSERT(last->log_index < log_index);
-        if (last->first_transfer == run.first_transfer && last->first_failed == run.first_failed) {
-            at--;
-        }
-    }
-    live->runs[at] = run;
-    live->run_count = at + 1;
-}
-
 void delta_batch_begin(struct delta *delta)
 {
     ASSERT(!delta->in_batch);
-    ASSERT(delta->changed_count == 0);
+    ASSERT(delta->timed_count == 0);
     delta->in_batch = true;
-    delta->chain = (struct delta_chain){ .number = 1 };
-    begin_run(&delta->live, delta->batch_index);
+    delta->chain = (struct delta_chain){ .open = false };
+    table_batch_begin(&delta->accounts);
+    table_batch_begin(&delta->holds);
+    delta->touched[0] = delta->touched[1] = DELTA_TOUCHED_NONE;
+    delta->first_transfer = delta->live.transfer_count;
+    delta->first_change = delta->live.change_count;
+}
+
+/* All at once at the end: the processor works on several hashes at a time, and what a chain undid
+ * costs none. */
+static void hash_written(struct delta *delta)
+{
+    const struct delta_generation *live = &delta->live;
+    for (uint32_t i = delta->first_transfer; i < live->transfer_count; i++) {
+        delta->digest += delta_hash_transfer(&live->transfers[i]);
+    }
+    for (uint32_t i = delta->first_change; i < live->change_count; i++) {
+        delta->digest += delta_hash_change(&live->changes[i]);
+    }
 }
 
 void delta_batch_end(struct delta *delta)
 {
     ASSERT(delta->in_batch);
     ASSERT(!delta->chain.open);
-    for (uint32_t i = 0; i < delta->changed_count; i++) {
-        uint32_t slot = delta->changed[i];
-        struct delta_account_state *state = &delta->states[slot];
-        u128 hash = delta_hash_account(&delta->accounts[slot]);
-        delta->digest += hash - state->hash;
-        state->hash = hash;
-        state->changed = 0;
-    }
-    delta->changed_count = 0;
+    hash_written(delta);
+    delta->digest += table_batch_end(&delta->accounts);
+    delta->digest += table_batch_end(&delta->holds);
+    delta_due_batch_end(delta);
     delta->in_batch = false;
 }
 
@@ -81,101 +105,62 @@ void delta_batch_end(struct delta *delta)
 
 struct account *delta_account(struct delta *delta, u128 id)
 {
-    const uint32_t *slot = map_find(&delta->account_slots, id);
-    return slot == NULL ? NULL : &delta->accounts[*slot];
-}
-
-static void undo_push(struct delta *delta, uint32_t slot, bool created)
-{
-    ASSERT(delta->chain.undo_count < DELTA_BATCH_ACCOUNTS_MAX);
-    struct delta_undo *undo = &delta->undo[delta->chain.undo_count];
-    delta->chain.undo_count++;
-    undo->slot = slot;
-    undo->created = created;
-    undo->changed = delta->states[slot].changed;
-    undo->generation = delta->states[slot].generation;
-    if (!created) {
-        undo->before = delta->accounts[slot];
-    }
-}
-
-static void mark_changed(struct delta *delta, struct delta_account_state *state, uint32_t slot)
-{
-    if (state->changed == 0) {
-        ASSERT(delta->changed_count < DELTA_BATCH_ACCOUNTS_MAX);
-        delta->changed[delta->changed_count] = slot;
-        delta->changed_count++;
-        state->changed = 1;
-    }
-    if (state->generation != delta->generation) {
-        ASSERT(delta->dirty_count < delta_dirty_max(&delta->options));
-        delta->dirty[delta->dirty_count] = slot;
-        delta->dirty_count++;
-        state->generation = delta->generation;
-    }
+    return table_find(&delta->accounts, id);
 }
 
 void delta_account_change(struct delta *delta, struct account *account)
 {
     ASSERT(delta->in_batch);
-    ASSERT(account >= delta->accounts && account < delta->accounts + delta->slot_capacity);
-    uint32_t slot = (uint32_t)(account - delta->accounts);
-    struct delta_account_state *state = &delta->states[slot];
-    if (state->changed == delta->chain.number && delta->chain.open) {
-        return;
-    }
-    if (delta->chain.open) {
-        undo_push(delta, slot, false);
-    }
-    mark_changed(delta, state, slot);
-    if (delta->chain.open) {
-        state->changed = delta->chain.number;
+    uint32_t slot = table_slot(&delta->accounts, account);
+    table_change(&delta->accounts, slot);
+    if (delta->touched[0] != slot) {
+        delta->touched[1] = delta->touched[0];
+        delta->touched[0] = slot;
     }
 }
 
 struct account *delta_account_insert(struct delta *delta, const struct account *account)
 {
     ASSERT(delta->in_batch);
-    uint32_t slot = delta_slot_take(delta);
-    map_insert(&delta->account_slots, account->id, slot);
-    delta->accounts[slot] = *account;
-    struct delta_account_state *state = &delta->states[slot];
-    *state = (struct delta_account_state){ .used = delta->prefetch, .recent = 1 };
-    if (delta->chain.open) {
-        undo_push(delta, slot, true);
+    struct delta_generation *live = &delta->live;
+    ASSERT(live->account_count < delta_generation_events_max(&delta->options));
+    ASSERT(live->account_count == 0 ||
+           live->accounts[live->account_count - 1].timestamp < account->timestamp);
+    live->accounts[live->account_count] =
+        (struct delta_created){ .id = account->id, .timestamp = account->timestamp };
+    live->account_count++;
+    return table_insert(&delta->accounts, account);
+}
+
+/* --- holds ------------------------------------------------------------------------------------ */
+
+struct hold *delta_hold(struct delta *delta, uint64_t timestamp)
+{
+    return table_find(&delta->holds, timestamp);
+}
+
+void delta_hold_change(struct delta *delta, struct hold *hold)
+{
+    ASSERT(delta->in_batch);
+    table_change(&delta->holds, table_slot(&delta->holds, hold));
+}
+
+struct hold *delta_hold_insert(struct delta *delta, const struct hold *hold)
+{
+    ASSERT(delta->in_batch);
+    const struct delta_generation *live = &delta->live;
+    ASSERT(live->transfer_count > 0);
+    ASSERT(live->transfers[live->transfer_count - 1].timestamp == hold->timestamp);
+    if (hold->expires_at != 0) {
+        ASSERT(delta->timed_count < DELTA_BATCH_HOLDS_MAX);
+        delta->timed[delta->timed_count] =
+            (struct delta_due){ .expires_at = hold->expires_at, .timestamp = hold->timestamp };
+        delta->timed_count++;
     }
-    mark_changed(delta, state, slot);
-    if (delta->chain.open) {
-        state->changed = delta->chain.number;
-    }
-    ASSERT(delta->live.account_count < delta_generation_events_max(&delta->options));
-    delta->live.account_count++;
-    return &delta->accounts[slot];
+    return table_insert(&delta->holds, hold);
 }
 
 /* --- transfers and failed ids ----------------------------------------------------------------- */
-
-enum delta_place delta_find_id(const struct delta *delta, u128 id, const struct transfer **transfer)
-{
-    const uint32_t *found = map_find(&delta->live.ids, id);
-    const struct transfer *transfers = delta->live.transfers;
-    enum delta_place place = DELTA_LIVE;
-    if (found == NULL && delta->old_ids.count > 0) {
-        found = map_find(&delta->old_ids, id);
-        transfers = delta->old_transfers;
-        place = DELTA_OLD;
-    }
-    if (found == NULL && delta->has_frozen) {
-        found = map_find(&delta->frozen.ids, id);
-        transfers = delta->frozen.transfers;
-        place = DELTA_FROZEN;
-    }
-    if (found == NULL) {
-        return DELTA_NOWHERE;
-    }
-    *transfer = (*found & DELTA_ID_FAILED) != 0 ? NULL : &transfers[*found];
-    return place;
-}
 
 /* What apply sees of an id: the live generation, and what prefetch brought in. */
 static const uint32_t *find_named(const struct delta *delta, u128 id,
@@ -204,6 +189,13 @@ bool delta_id_failed(struct delta *delta, u128 id)
     return found != NULL && (*found & DELTA_ID_FAILED) != 0;
 }
 
+const struct transfer *delta_transfer_at(struct delta *delta, uint64_t timestamp)
+{
+    const struct transfer *transfer;
+    enum delta_place place = delta_find_transfer_at(delta, timestamp, &transfer);
+    return place == DELTA_LIVE || place == DELTA_OLD ? transfer : NULL;
+}
+
 static void assert_room(const struct delta *delta)
 {
     ASSERT(delta->in_batch);
@@ -215,11 +207,12 @@ const struct transfer *delta_transfer_insert(struct delta *delta, const struct t
 {
     assert_room(delta);
     struct delta_generation *live = &delta->live;
+    ASSERT(live->transfer_count == 0 ||
+           live->transfers[live->transfer_count - 1].timestamp < transfer->timestamp);
     struct transfer *place = &live->transfers[live->transfer_count];
     *place = *transfer;
     map_insert(&live->ids, transfer->id, live->transfer_count);
     live->transfer_count++;
-    delta->digest += delta_hash_transfer(place);
     return place;
 }
 
@@ -233,19 +226,107 @@ void delta_id_fail(struct delta *delta, u128 id)
     delta->digest += delta_hash_failed_id(id);
 }
 
+/* --- changes ---------------------------------------------------------------------------------- */
+
+static uint32_t slot_of_account(const struct delta *delta, u128 id)
+{
+    /* The event has just changed both its accounts. */
+    for (size_t i = 0; i < 2; i++) {
+        uint32_t slot = delta->touched[i];
+        if (slot != DELTA_TOUCHED_NONE) {
+            const struct account *account = table_at(&delta->accounts, slot);
+            if (account->id == id) {
+                return slot;
+            }
+        }
+    }
+    const uint32_t *slot = map_find(&delta->accounts.slots, id);
+    ASSERT(slot != NULL);
+    return *slot;
+}
+
+/* Gives the account's transfer before, and makes this one its last. */
+static uint32_t link_account(struct delta *delta, u128 id, uint32_t transfer)
+{
+    uint32_t slot = slot_of_account(delta, id);
+    table_change(&delta->accounts,
+                 slot); /* the head is of the live generation, and can be undone */
+    uint32_t before = delta->accounts.states[slot].head;
+    delta->accounts.states[slot].head = transfer;
+    return before;
+}
+
+static void link_transfer(struct delta *delta, uint32_t change)
+{
+    struct delta_generation *live = &delta->live;
+    uint32_t at = live->transfer_count - 1;
+    const struct transfer *transfer = &live->transfers[at];
+    ASSERT(transfer->timestamp == live->changes[change].timestamp);
+    struct delta_link *link = &live->links[at];
+    link->debit = link_account(delta, transfer->debit_account_id, at);
+    link->credit = link_account(delta, transfer->credit_account_id, at);
+    link->change = change;
+}
+
+/* Timestamp of the last change in memory; 0: there is none. */
+static uint64_t last_change(const struct delta *delta)
+{
+    const struct delta_generation *live = &delta->live;
+    const struct delta_generation *frozen = &delta->frozen;
+    return live->change_count > 0     ? live->changes[live->change_count - 1].timestamp
+           : frozen->change_count > 0 ? frozen->changes[frozen->change_count - 1].timestamp
+                                      : 0;
+}
+
+void delta_change_append(struct delta *delta, const struct change *change)
+{
+    ASSERT(delta->in_batch);
+    struct delta_generation *live = &delta->live;
+    uint32_t at = live->change_count;
+    ASSERT(at < delta_generation_events_max(&delta->options));
+    ASSERT(last_change(delta) < change->timestamp);
+    live->changes[at] = *change;
+    live->change_count = at + 1;
+    if (change->kind != CHANGE_EXPIRED) {
+        ASSERT(live->transfer_count > 0);
+        link_transfer(delta, at);
+    }
+}
+
+static bool is_taken(const struct delta *delta, enum delta_taken what, uint64_t timestamp)
+{
+    return map_find(&delta->taken, delta_taken_key(what, timestamp)) != NULL;
+}
+
+bool delta_account_timestamp_taken(struct delta *delta, uint64_t timestamp)
+{
+    const struct delta_generation *live = &delta->live;
+    uint32_t at = delta_accounts_from(live, timestamp);
+    return (at < live->account_count && live->accounts[at].timestamp == timestamp) ||
+           is_taken(delta, DELTA_TAKEN_ACCOUNT, timestamp);
+}
+
+bool delta_transfer_timestamp_taken(struct delta *delta, uint64_t timestamp)
+{
+    const struct delta_generation *live = &delta->live;
+    uint32_t at = delta_changes_from(live, timestamp);
+    return (at < live->change_count && live->changes[at].timestamp == timestamp) ||
+           is_taken(delta, DELTA_TAKEN_CHANGE, timestamp);
+}
+
 /* --- chains ----------------------------------------------------------------------------------- */
 
 void delta_chain_open(struct delta *delta)
 {
     ASSERT(delta->in_batch);
     ASSERT(!delta->chain.open);
-    delta->chain.open = true;
-    delta->chain.number++; /* from 2: 1 in account_state.changed is a change outside chains */
-    delta->chain.undo_count = 0;
-    delta->chain.transfer_count = delta->live.transfer_count;
-    delta->chain.changed_count = delta->changed_count;
-    delta->chain.dirty_count = delta->dirty_count;
-    delta->chain.account_count = delta->live.account_count;
+    delta->chain = (struct delta_chain){ .open = true,
+                                         .transfer_count = delta->live.transfer_count,
+                                         .change_count = delta->live.change_count,
+                                         .account_count = delta->live.account_count,
+                                         .timed_count = delta->timed_count };
+    table_chain_open(&delta->accounts);
+    table_chain_open(&delta->holds);
 }
 
 static void undo_transfers(struct delta *delta)
@@ -256,28 +337,7 @@ static void undo_transfers(struct delta *delta)
         const struct transfer *transfer = &live->transfers[live->transfer_count];
         bool removed = map_remove(&live->ids, transfer->id);
         ASSERT(removed);
-        delta->digest -= delta_hash_transfer(transfer);
     }
-}
-
-static void undo_accounts(struct delta *delta)
-{
-    while (delta->chain.undo_count > 0) {
-        delta->chain.undo_count--;
-        const struct delta_undo *undo = &delta->undo[delta->chain.undo_count];
-        if (undo->created) {
-            bool removed = map_remove(&delta->account_slots, delta->accounts[undo->slot].id);
-            ASSERT(removed);
-            delta_slot_release(delta, undo->slot);
-            continue;
-        }
-        delta->accounts[undo->slot] = undo->before;
-        delta->states[undo->slot].changed = undo->changed;
-        delta->states[undo->slot].generation = undo->generation;
-    }
-    delta->changed_count = delta->chain.changed_count;
-    delta->dirty_count = delta->chain.dirty_count;
-    delta->live.account_count = delta->chain.account_count;
 }
 
 void delta_chain_close(struct delta *delta, bool keep)
@@ -285,8 +345,13 @@ void delta_chain_close(struct delta *delta, bool keep)
     ASSERT(delta->chain.open);
     if (!keep) {
         undo_transfers(delta);
-        undo_accounts(delta);
+        delta->live.change_count = delta->chain.change_count;
+        delta->live.account_count = delta->chain.account_count;
+        delta->timed_count = delta->chain.timed_count;
+        delta->touched[0] = delta->touched[1] = DELTA_TOUCHED_NONE; /* slots may be free now */
     }
+    table_chain_close(&delta->accounts, keep);
+    table_chain_close(&delta->holds, keep);
     delta->chain.open = false;
 }
 
@@ -300,23 +365,15 @@ bool delta_chain_is_open(const struct delta *delta)
 void delta_hint_ids(const struct delta *delta, const struct transfer *transfer)
 {
     map_prefetch(&delta->live.ids, transfer->id);
-    map_prefetch(&delta->account_slots, transfer->debit_account_id);
-    map_prefetch(&delta->account_slots, transfer->credit_account_id);
-}
-
-static void hint_account(const struct delta *delta, u128 id)
-{
-    const uint32_t *slot = map_find(&delta->account_slots, id);
-    if (slot != NULL) {
-        const uint8_t *account = (const uint8_t *)&delta->accounts[*slot];
-        __builtin_prefetch(account, 1);
-        __builtin_prefetch(account + 64, 1);
-        __builtin_prefetch(&delta->states[*slot], 1);
+    map_prefetch(&delta->accounts.slots, transfer->debit_account_id);
+    map_prefetch(&delta->accounts.slots, transfer->credit_account_id);
+    if (transfer->pending_id != 0) {
+        map_prefetch(&delta->live.ids, transfer->pending_id);
     }
 }
 
 void delta_hint_accounts(const struct delta *delta, const struct transfer *transfer)
 {
-    hint_account(delta, transfer->debit_account_id);
-    hint_account(delta, transfer->credit_account_id);
+    table_hint(&delta->accounts, transfer->debit_account_id);
+    table_hint(&delta->accounts, transfer->credit_account_id);
 }

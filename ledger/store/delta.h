@@ -2,16 +2,20 @@
  * batch needs: all that `apply` ever touches.
  *
  * Two generations: the live one takes what is applied; at a point that the log determines it is
- * frozen (a seal writes it to the store) and a fresh one takes over. Accounts are one table: those
- * changed since the last freeze are dirty and stay; clean ones are a cache. Before a batch is
- * applied, prefetch (store.h) has brought in every account and every earlier transfer or failed id
- * that the batch names, so that a look-up here that finds nothing means that there is nothing.
+ * frozen (a seal writes it to the store) and a fresh one takes over. Records that change, accounts
+ * and holds, are one table each (delta_table.h): those changed since the last freeze are dirty and
+ * stay; clean ones are a cache. Before a batch is applied, prefetch (store.h) has brought in every
+ * account, hold, earlier transfer, failed id and taken timestamp that the batch names, so that a
+ * look-up here that finds nothing means that there is nothing.
  *
  * Invariants  (1) an id is in at most one of: transfers, failed ids;
- *             (2) digest = the sum, modulo 2^128, of delta_hash over all accounts, transfers and
- *                 failed ids of the whole ledger (sealed ones too): equal on all replicas after the
- *                 same log entry, and recomputable from the data in any order;
- *             (3) pointers to accounts and transfers are valid until the batch ends.
+ *             (2) digest = the sum, modulo 2^128, of delta_hash over all accounts, transfers,
+ *                 failed ids, holds and changes of the whole ledger (sealed ones too): equal on all
+ *                 replicas after the same log entry, and recomputable from the data in any order;
+ *             (3) pointers to records are valid until the batch ends;
+ *             (4) in the order of commit, timestamps of changes ascend strictly, those of transfers
+ *                 are among them, and timestamps of accounts ascend strictly; so what an earlier
+ *                 generation has is earlier, and arrays are sorted by construction.
  * Chains      between chain_open and chain_close every change is remembered; close with
  *             keep = false undoes all of it but failed ids (an id's failure is for ever).
  * Memory      delta_footprint() bytes of the caller's; capacities are fixed, and exceeding one is a
@@ -34,11 +38,13 @@ struct delta_options {
     uint32_t accounts_cached; /* clean accounts kept beside the dirty ones */
 };
 
-/* `memory` is aligned to 64 bytes (16 will do, slower). */
+/* About 36 MB for what one entry can name and change, 2 KB for each of seal_events (two generations
+ * of transfers, changes and ids, and two times as many accounts and holds as can change in one)
+ * and 250 bytes for each cached account. `memory` is aligned to 64 bytes (16 will do, slower). */
 size_t delta_footprint(const struct delta_options *options);
 struct delta *delta_init(void *memory, const struct delta_options *options);
 
-/* --- what apply uses ------------------------------------------------------------------------- */
+/* --- what apply uses -------------------------------------------------------------------------- */
 void delta_batch_begin(struct delta *delta);
 void delta_batch_end(struct delta *delta);
 
@@ -50,7 +56,27 @@ void delta_account_change(struct delta *delta, struct account *account);
 struct account *delta_account_insert(struct delta *delta, const struct account *account);
 
 const struct transfer *delta_transfer(struct delta *delta, u128 id);
+/* NULL: there is none with this timestamp, live or brought in by prefetch. */
+const struct transfer *delta_transfer_at(struct delta *delta, uint64_t timestamp);
+/* The accounts of the transfer exist. Its change follows, before the next transfer. */
 const struct transfer *delta_transfer_insert(struct delta *delta, const struct transfer *transfer);
+
+/* Of the pending transfer with this timestamp; NULL: there is none. Prefetch brings it when the
+ * batch names the pending transfer, by its id or as one that is due. */
+struct hold *delta_hold(struct delta *delta, uint64_t timestamp);
+/* As delta_account_change. */
+void delta_hold_change(struct delta *delta, struct hold *hold);
+/* Of the transfer inserted last. With expires_at != 0 it will come up as due. */
+struct hold *delta_hold_insert(struct delta *delta, const struct hold *hold);
+
+/* Last thing of each event that created a transfer (its change has the transfer's timestamp) or
+ * expired a hold. Timestamps ascend strictly. */
+void delta_change_append(struct delta *delta, const struct change *change);
+
+/* An account (a transfer) has this timestamp: for imported events, whose timestamps prefetch has
+ * asked for. */
+bool delta_account_timestamp_taken(struct delta *delta, uint64_t timestamp);
+bool delta_transfer_timestamp_taken(struct delta *delta, uint64_t timestamp);
 
 bool delta_id_failed(struct delta *delta, u128 id);
 void delta_id_fail(struct delta *delta, u128 id);
@@ -59,6 +85,18 @@ void delta_chain_open(struct delta *delta);
 void delta_chain_close(struct delta *delta, bool keep);
 bool delta_chain_is_open(const struct delta *delta);
 
+/* --- due holds -------------------------------------------------------------------------------- */
+/* What prefetch picked for a pulse: the first holds that are pending with expires_at <= its time,
+ * by (expires_at, timestamp), each with its transfer (delta_transfer_at) and its accounts. */
+uint32_t delta_due_count(const struct delta *delta);
+/* Timestamp of the pending transfer; i < delta_due_count. */
+uint64_t delta_due_at(const struct delta *delta, uint32_t i);
+/* The prefetch of a pulse where there is no store: picks at most `max` (<= BATCH_EVENTS_MAX). */
+void delta_prefetch_due(struct delta *delta, uint64_t now_ns, uint32_t max);
+/* expires_at of the first pending timed hold in memory (live or frozen); UINT64_MAX: there is none.
+ * Between batches. */
+uint64_t delta_next_due(struct delta *delta);
+
 /* Optional: ask the processor to fetch what the transfer will look up, some events ahead; the
  * second one, which needs the lines of the first, somewhat less far ahead. */
 void delta_hint_ids(const struct delta *delta, const struct transfer *transfer);
@@ -66,7 +104,9 @@ void delta_hint_accounts(const struct delta *delta, const struct transfer *trans
 
 /* Sum over everything; valid between batches. */
 u128 delta_digest(const struct delta *delta);
-/* The contribution of one record: of an account (all fields), a transfer, a failed id. */
+/* The contribution of one record, all its fields. */
 u128 delta_hash_account(const struct account *account);
 u128 delta_hash_transfer(const struct transfer *transfer);
 u128 delta_hash_failed_id(u128 id);
+u128 delta_hash_hold(const struct hold *hold);
+u128 delta_hash_change(const struct change *change);

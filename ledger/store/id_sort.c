@@ -37,14 +37,37 @@ void id_sort_init(struct id_sort *sort, struct id_item *items, struct id_item *o
     }
 }
 
-static uint8_t digit(const struct id_item *item, uint32_t pass)
+void id_sort_init_by_tag(struct id_sort *sort, struct id_item *items, struct id_item *other,
+                         uint32_t count)
 {
-    return (uint8_t)(item->key >> (pass * 8));
+    *sort = (struct id_sort){
+        .items = items, .other = other, .count = count, .differing = UINT32_MAX, .by_tag = true
+    };
+}
+
+static bool pass_matters(const struct id_sort *sort, uint32_t pass)
+{
+    return (uint8_t)(sort->differing >> (pass * 8)) != 0;
+}
+
+uint32_t id_sort_passes(const struct id_sort *sort)
+{
+    uint32_t passes = 0;
+    for (uint32_t pass = sort->pass; pass < PASSES; pass++) {
+        passes += pass_matters(sort, pass);
+    }
+    return passes;
+}
+
+static uint8_t digit(const struct id_sort *sort, const struct id_item *item)
+{
+    u128 key = sort->by_tag ? item->tag : item->key;
+    return (uint8_t)(key >> (sort->pass * 8));
 }
 
 bool id_sort_step(struct id_sort *sort)
 {
-    while (sort->pass < PASSES && (uint8_t)(sort->differing >> (sort->pass * 8)) == 0) {
+    while (sort->pass < PASSES && !pass_matters(sort, sort->pass)) {
         sort->pass++;
     }
     if (sort->pass == PASSES) {
@@ -52,7 +75,7 @@ bool id_sort_step(struct id_sort *sort)
     }
     uint32_t starts[256] = { 0 };
     for (uint32_t i = 0; i < sort->count; i++) {
-        starts[digit(&sort->items[i], sort->pass)]++;
+        starts[digit(sort, &sort->items[i])]++;
     }
     uint32_t sum = 0;
     for (uint32_t i = 0; i < 256; i++) {
@@ -61,7 +84,7 @@ bool id_sort_step(struct id_sort *sort)
         sum += here;
     }
     for (uint32_t i = 0; i < sort->count; i++) {
-        uint8_t bucket = digit(&sort->items[i], sort->pass);
+        uint8_t bucket = digit(sort, &sort->items[i]);
         sort->other[starts[bucket]] = sort->items[i];
         starts[bucket]++;
     }

@@ -24,11 +24,17 @@ struct id_sort {
     uint32_t count;
     uint32_t pass;  /* the next byte to sort by; 16: sorted */
     u128 differing; /* bits in which keys differ */
+    bool by_tag;
 };
 
 /* Looks the items over; sorts nothing yet. */
 void id_sort_init(struct id_sort *sort, struct id_item *items, struct id_item *other,
                   uint32_t count);
+/* The same, by tag instead of key. */
+void id_sort_init_by_tag(struct id_sort *sort, struct id_item *items, struct id_item *other,
+                         uint32_t count);
+/* How many passes are to come. */
+uint32_t id_sort_passes(const struct id_sort *sort);
 /* One pass over the items; false when they are sorted. */
 bool id_sort_step(struct id_sort *sort);
 /* The whole of it. */

@@ -3,14 +3,15 @@
  * simulated disk reach the store too.
  *
  * Contract    keys are bytes, ordered as by memcmp, at most KV_KEY_MAX; values at most
- *             KV_VALUE_MAX. There is no write-ahead log: only kv_commit and kv_ingest make data
- *             durable, and each is atomic. Ingested tables that lie later in the same call, or in
- *             a later call, win over earlier values of the same key.
+ *             KV_VALUE_MAX. There is no write-ahead log: only commit and ingest make data durable,
+ *             and each is atomic: after a crash all of a call is there, or nothing of it. Ingested
+ *             tables that lie later in the same call, or in a later call, win over earlier values
+ *             of the same key.
  * Threads     one writer (the sealer: tables, ingest, commit, checkpoint); reads and verify from
- * any thread at any time, each call seeing one consistent state. Errors      CORRUPT (a checksum
- * failed; `error` names the file), NO_SPACE, IO. A failed commit or ingest leaves it unknown
- * whether it happened: the process ends and replays, or, when the disk was full, does the same
- * again.
+ *             any thread at any time, each call seeing one consistent state.
+ * Errors      CORRUPT (a checksum failed; `error` names the file), NO_SPACE, IO. A failed commit or
+ *             ingest leaves it unknown whether it happened: the process ends and replays, or, when
+ *             the disk was full, does the same again.
  */
 #pragma once
 
@@ -47,17 +48,22 @@ struct kv_place {
 
 struct kv;
 struct kv_table;    /* a sorted table being written */
-struct kv_iterator; /* one consistent state, ascending */
+struct kv_iterator; /* one consistent state, in one direction */
 
 struct kv_ops {
     enum status (*multi_get)(struct kv *, struct kv_get *gets, size_t count, struct error *);
-    /* Starts at the first key >= `from`; *key and *value are valid until the next call; a NULL
-     * key.data from next means the end. */
-    enum status (*iterate)(struct kv *, struct bytes from, struct kv_iterator **, struct error *);
+    /* Starts at the first key >= `from`, or backwards at the last key <= `from`; *key and *value
+     * are valid until the next call; a NULL key.data from next means the end. */
+    enum status (*iterate)(struct kv *, struct bytes from, bool backwards, struct kv_iterator **,
+                           struct error *);
+    /* Goes to the first key >= `to` (backwards: the last key <= `to`), be it ahead or behind: next
+     * gives that one. */
+    enum status (*seek)(struct kv_iterator *, struct bytes to, struct error *);
     enum status (*next)(struct kv_iterator *, struct bytes *key, struct bytes *value,
                         struct error *);
     void (*iterate_end)(struct kv_iterator *);
-    /* A sorted table: keys strictly ascending. Not visible before it is ingested. */
+    /* A sorted table: keys strictly ascending. Not visible before it is ingested. value.data ==
+     * NULL: what lies below it under this key is deleted. */
     enum status (*table_open)(struct kv *, const char *name, struct kv_table **, struct error *);
     enum status (*table_add)(struct kv_table *, struct bytes key, struct bytes value,
                              struct error *);

@@ -7,11 +7,11 @@
  *            names file and byte, and nothing that failed its check is ever given away.
  * Full disk  is met when a data file gets its space, before anything else: NO_SPACE from a commit,
  *            an ingest or a closing table means that nothing happened.
- * Growth     a change that finds KV_FILES_COMPACT files merges the newest ones first, as many as
- *            are of a size with those after them: each record is rewritten a logarithmic number of
- *            times, and what was replaced or deleted goes with the older file.
- * Threads    as kv.h says, when the disk allows it (the simulator's is for one thread). Files whose
- *            names are removed may still be open below readers, as POSIX has it.
+ * Growth     a change that finds KV_FILES_COMPACT files or more merges the newest ones first, as
+ *            many as are of a size with those after them, until there are fewer: each record is
+ * rewritten a logarithmic number of times, and what was replaced or deleted goes with the older
+ * file. Threads    as kv.h says, when the disk allows it (the simulator's is for one thread). Files
+ * whose names are removed may still be open below readers, as POSIX has it.
  */
 #include "ledger/store/kv_file.h"
 
@@ -21,7 +21,8 @@
 struct kv_iterator {
     struct kv_file *file;
     struct kv_state *state;
-    size_t at;
+    size_t at; /* of the next record; backwards: one more than that */
+    bool backwards;
     struct kv_room room;
 };
 
@@ -65,8 +66,20 @@ static enum status file_multi_get(struct kv *kv, struct kv_get *gets, size_t cou
     return status;
 }
 
-static enum status file_iterate(struct kv *kv, struct bytes from, struct kv_iterator **iterator,
-                                struct error *error)
+static enum status file_seek(struct kv_iterator *iterator, struct bytes to, struct error *error)
+{
+    (void)error;
+    const struct kv_state *state = iterator->state;
+    iterator->at = kv_state_search(state, to);
+    if (iterator->backwards && iterator->at < state->count) {
+        const struct kv_record *record = state->records[iterator->at];
+        iterator->at += kv_compare((struct bytes){ record->key, record->key_size }, to) == 0;
+    }
+    return STATUS_OK;
+}
+
+static enum status file_iterate(struct kv *kv, struct bytes from, bool backwards,
+                                struct kv_iterator **iterator, struct error *error)
 {
     struct kv_iterator *opened = calloc(1, sizeof *opened);
     if (opened == NULL) {
@@ -74,9 +87,9 @@ static enum status file_iterate(struct kv *kv, struct bytes from, struct kv_iter
     }
     opened->file = kv_file_of(kv);
     opened->state = kv_state_hold(opened->file);
-    opened->at = kv_state_search(opened->state, from);
+    opened->backwards = backwards;
     *iterator = opened;
-    return STATUS_OK;
+    return file_seek(opened, from, error);
 }
 
 static enum status file_next(struct kv_iterator *iterator, struct bytes *key, struct bytes *value,
@@ -84,13 +97,14 @@ static enum status file_next(struct kv_iterator *iterator, struct bytes *key, st
 {
     *key = (struct bytes){ NULL, 0 };
     *value = (struct bytes){ NULL, 0 };
-    if (iterator->at == iterator->state->count) {
+    if (iterator->at == (iterator->backwards ? 0 : iterator->state->count)) {
         return STATUS_OK;
     }
-    const struct kv_record *record = iterator->state->records[iterator->at];
+    size_t at = iterator->backwards ? iterator->at - 1 : iterator->at;
+    const struct kv_record *record = iterator->state->records[at];
     TRY(kv_data_read(record, &iterator->room, value, error));
     *key = (struct bytes){ record->key, record->key_size };
-    iterator->at++;
+    iterator->at = iterator->backwards ? at : at + 1;
     return STATUS_OK;
 }
 
@@ -204,7 +218,6 @@ static enum status file_table_open(struct kv *kv, const char *name, struct kv_ta
 static enum status file_table_add(struct kv_table *table, struct bytes key, struct bytes value,
                                   struct error *error)
 {
-    ASSERT(value.data != NULL);
     return kv_builder_add(&table->builder, key, value, error);
 }
 
@@ -260,6 +273,7 @@ static void file_close(struct kv *kv)
 static const struct kv_ops file_ops = {
     .multi_get = file_multi_get,
     .iterate = file_iterate,
+    .seek = file_seek,
     .next = file_next,
     .iterate_end = file_iterate_end,
     .table_open = file_table_open,

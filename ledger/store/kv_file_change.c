@@ -115,7 +115,10 @@ static enum status compact(struct kv_file *file, struct error *error)
 
 static enum status make_room(struct kv_file *file, struct error *error)
 {
-    return file->state->file_count < KV_FILES_COMPACT ? STATUS_OK : compact(file, error);
+    while (file->state->file_count >= KV_FILES_COMPACT) {
+        TRY(compact(file, error)); /* at least one file fewer */
+    }
+    return STATUS_OK;
 }
 
 /* --- tables ----------------------------------------------------------------------------------- */

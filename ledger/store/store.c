@@ -12,6 +12,7 @@ static void store_free(struct store *store)
     seal_close(store);
     gets_close(&store->ids);
     gets_close(&store->records);
+    dues_close(&store->dues);
     free(store->recovered_extra);
     free(store->delta);
     free(store);
@@ -36,7 +37,7 @@ enum status store_open(const struct store_options *options, struct store **store
     opened->kv = options->kv;
     opened->delta = delta_new(&options->delta);
     if (opened->delta == NULL || !gets_open(&opened->ids) || !gets_open(&opened->records) ||
-        !seal_open(opened)) {
+        !dues_open(&opened->dues) || !seal_open(opened)) {
         store_free(opened);
         return error_set(error, STATUS_MEMORY,
                          "no memory for the store: seals of %u events, %u cached accounts",
@@ -94,6 +95,7 @@ static void take_sealed(struct store *store)
         return;
     }
     store->past = store->seal.past;
+    dues_sealed(store);
     delta_frozen_drop(store->delta);
     __atomic_store_n(&store->seal.state, SEAL_IDLE, __ATOMIC_RELEASE);
 }
@@ -106,6 +108,31 @@ bool store_seal_due(const struct store *store)
 bool store_seal_busy(const struct store *store)
 {
     return seal_state(store) == SEAL_RUNNING;
+}
+
+/* How full the live generation is, in parts of `whole`; it is due at the whole. */
+static uint64_t live_fill(const struct store *store, uint64_t whole)
+{
+    const struct delta *delta = store->delta;
+    const struct delta_generation *live = &delta->live;
+    uint32_t counts[] = { live->change_count, live->transfer_count + live->failed_count,
+                          live->account_count, delta->accounts.dirty_count,
+                          delta->holds.dirty_count };
+    uint64_t most = 0;
+    for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
+        most = counts[i] > most ? counts[i] : most;
+    }
+    return most * whole / store->options.delta.seal_events;
+}
+
+bool store_seal_behind(const struct store *store)
+{
+    enum { LEAD = SEAL_WHOLE / 8 };
+    if (seal_state(store) != SEAL_RUNNING) {
+        return false;
+    }
+    uint64_t filled = live_fill(store, SEAL_WHOLE);
+    return filled > LEAD + __atomic_load_n(&store->seal.progress, __ATOMIC_RELAXED);
 }
 
 static void keep_extra(struct seal *seal, struct bytes extra)
@@ -141,10 +168,13 @@ void store_freeze(struct store *store, const struct store_checkpoint *checkpoint
     seal->past.accounts += frozen->account_count;
     seal->past.transfers += frozen->transfer_count;
     seal->past.failed_ids += frozen->failed_count;
+    seal->past.changes += frozen->change_count;
     keep_extra(seal, checkpoint->extra);
     free(store->recovered_extra);
     store->recovered_extra = NULL;
     seal->phase = 0;
+    seal->failed = false;
+    __atomic_store_n(&seal->progress, 0, __ATOMIC_RELAXED);
     __atomic_store_n(&seal->state, SEAL_RUNNING, __ATOMIC_RELEASE);
 }
 

@@ -1,17 +1,17 @@
 /* store.h — the ledger's data: the delta in memory, seals, the sealed past in a kv, recovery.
  *
  * The sealed past is complete up to the checkpoint, a position in the log. What is later is in the
- * delta and, after a crash, comes back by replaying the log from checkpoint + 1. A seal writes the
- * frozen generation in sorted tables, ingests them, and then, in one atomic synced batch, the
- * changed accounts and the checkpoint record. A crash between the two leaves records that are later
- * than the checkpoint: replay writes the same ones again, and reads ignore them, because every
- * record carries the log index of its entry. (How keys and values look: keys.h.)
+ * delta and, after a crash, comes back by replaying the log from checkpoint + 1. A seal writes all
+ * that the frozen generation changed in sorted tables, the checkpoint record last, and makes them
+ * count in one atomic, durable ingest: the sealed past is the one before the seal, or the one after
+ * it, and nothing between. Tables that were not ingested are nobody's; the next seal writes its
+ * own. (How keys and values look: keys.h.)
  *
- * Order of calls  open -> (replay) -> repeat { prefetch, delta_batch_begin, apply, delta_batch_end,
- *                 when seal_due: freeze } ; the sealer calls store_seal_step in its own thread.
- * Threads         one state machine thread, one sealer thread.
- * Errors          as kv.h. CORRUPT and IO end the process; NO_SPACE in a seal leaves the frozen
- *                 generation where it is, and the sealer tries again when asked to.
+ * Order of calls  open -> (replay) -> repeat { prefetch or prefetch_due, delta_batch_begin, apply,
+ *                 delta_batch_end, when seal_due: freeze } ; the sealer calls store_seal_step in
+ * its own thread. Threads         one state machine thread, one sealer thread. Errors          as
+ * kv.h. CORRUPT and IO end the process; NO_SPACE in a seal leaves the frozen generation where it
+ * is, and the sealer tries again when asked to.
  */
 #pragma once
 
@@ -45,12 +45,30 @@ void store_close(struct store *store);
 struct delta *store_delta(struct store *store);
 
 /* --- state machine thread -------------------------------------------------------------------- */
-/* Brings into the delta what events name; ids may repeat; unknown ones are fine. `transfer_ids`:
- * ids of new transfers and pending transfers; `account_ids`: of accounts, new or used. At most the
- * events of one entry. The delta's contents stay until the next prefetch. */
-STATUS_MUST_USE enum status store_prefetch(struct store *store, const u128 *account_ids,
-                                           size_t account_count, const u128 *transfer_ids,
-                                           size_t transfer_count, struct error *error);
+/* What the events of an entry name; at most ENTRY_EVENTS_MAX events. Repetitions and unknown ones
+ * are fine. */
+struct store_names {
+    const u128 *account_ids; /* of accounts, new or used */
+    size_t account_count;
+    const u128 *transfer_ids; /* of new transfers */
+    size_t transfer_count;
+    const u128 *pending_ids; /* of transfers to post or void: with their holds and accounts */
+    size_t pending_count;
+    const uint64_t *account_timestamps; /* of imported accounts: has a change taken them? */
+    size_t account_timestamp_count;
+    const uint64_t *transfer_timestamps; /* of imported transfers: has an account taken them? */
+    size_t transfer_timestamp_count;
+};
+/* Brings into the delta what is named. It stays there until the next prefetch. */
+STATUS_MUST_USE enum status store_prefetch(struct store *store, const struct store_names *names,
+                                           struct error *error);
+/* For a pulse: picks the first `max` holds that are pending and expire at now_ns or before
+ * (delta_due_count), and brings in what expiring them takes. */
+STATUS_MUST_USE enum status store_prefetch_due(struct store *store, uint64_t now_ns, uint32_t max,
+                                               struct error *error);
+/* expires_at of the first pending hold that has one; UINT64_MAX: there is none. Between batches. */
+STATUS_MUST_USE enum status store_next_due(struct store *store, uint64_t *expires_at,
+                                           struct error *error);
 /* The log index whose entry the coming batch belongs to; set before delta_batch_begin. */
 void store_batch_index(struct store *store, uint64_t log_index);
 /* The live generation holds at least seal_events events, or changed accounts. A freeze comes before
@@ -59,6 +77,10 @@ bool store_seal_due(const struct store *store);
 /* A frozen generation is still being sealed: freeze must wait, and so must the next entry once the
  * live generation is full. */
 bool store_seal_busy(const struct store *store);
+/* The live generation fills faster than the running seal comes forward: the next entry should wait
+ * for a step of it. So a seal slows down many entries a little instead of stopping one for long.
+ * Never true of a seal that met a full disk. */
+bool store_seal_behind(const struct store *store);
 /* Freezes the live generation at this point of the log; copies `checkpoint` with its extra. */
 void store_freeze(struct store *store, const struct store_checkpoint *checkpoint);
 /* The last durable checkpoint's log index; also drops a generation whose seal has ended. */

@@ -7,19 +7,63 @@
 static const uint64_t SEED_LINK = 0x1D5A3E96C7840BF2U;
 
 struct audit {
-    struct sealed_past past;
-    u128 digest;
-    uint64_t accounts;
-    uint64_t transfers;
-    uint64_t failed_ids;
-    u128 links_of_ids;       /* sums over (id, timestamp, log index): equal when each id record */
-    u128 links_of_transfers; /* has its transfer and the other way round */
+    struct sealed_past past; /* of the checkpoint record */
+    struct sealed_past seen; /* its digest and counts, as they come from the records */
+    uint64_t created;
+    /* Sums over what two kinds of records say alike: equal when they belong together. */
+    u128 links_of_ids, links_of_transfers;    /* (id, timestamp) */
+    u128 links_of_accounts, links_of_created; /* (id, timestamp) */
+    u128 links_of_holds, links_of_dues;       /* (timestamp, expires_at) of pending ones */
+    u128 links_of_postings, links_of_values;  /* (field and value, timestamp) */
 };
 
-static u128 link_hash(u128 id, uint64_t timestamp, uint64_t log_index)
+static u128 link_hash(u128 id, uint64_t timestamp)
 {
-    const u128 link[2] = { id, u128_make(timestamp, log_index) };
+    const u128 link[2] = { id, timestamp };
     return hash_bytes(SEED_LINK, link, sizeof link);
+}
+
+static u128 list_hash(enum index_field field, u128 value)
+{
+    return link_hash(value, (uint64_t)field);
+}
+
+static void see_values_of_account(struct audit *audit, const struct account *account)
+{
+    for (enum index_field field = INDEX_FIELD_FIRST_OF_ACCOUNTS; field <= INDEX_FIELD_LAST;
+         field++) {
+        u128 value = index_value_of_account(field, account);
+        audit->links_of_values +=
+            value == 0 ? 0 : link_hash(list_hash(field, value), account->timestamp);
+    }
+}
+
+static void see_values_of_transfer(struct audit *audit, const struct transfer *transfer)
+{
+    for (enum index_field field = INDEX_FIELD_FIRST; field < INDEX_FIELD_FIRST_OF_ACCOUNTS;
+         field++) {
+        u128 value = index_value_of_transfer(field, transfer);
+        audit->links_of_values +=
+            value == 0 ? 0 : link_hash(list_hash(field, value), transfer->timestamp);
+    }
+}
+
+static bool audit_posting(struct audit *audit, struct bytes key, struct bytes value)
+{
+    enum index_field field;
+    u128 number;
+    uint64_t first;
+    uint64_t timestamps[POSTING_LIST_MAX];
+    uint32_t count;
+    if (!index_read_key(key, &field, &number, &first) ||
+        !index_read_chunk(value, first, timestamps, &count)) {
+        return false;
+    }
+    u128 list = list_hash(field, number);
+    for (uint32_t i = 0; i < count; i++) {
+        audit->links_of_postings += link_hash(list, timestamps[i]);
+    }
+    return true;
 }
 
 static bool audit_account(struct audit *audit, struct bytes key, struct bytes value)
@@ -29,45 +73,85 @@ static bool audit_account(struct audit *audit, struct bytes key, struct bytes va
     if (!key_read_id(key, KEY_ACCOUNT, &id) || !value_read_account(value, id, &account)) {
         return false;
     }
-    audit->accounts++;
-    audit->digest += delta_hash_account(&account);
+    audit->seen.accounts++;
+    audit->seen.digest += delta_hash_account(&account);
+    audit->links_of_accounts += link_hash(id, account.timestamp);
+    see_values_of_account(audit, &account);
+    return true;
+}
+
+static bool audit_created(struct audit *audit, struct bytes key, struct bytes value)
+{
+    uint64_t timestamp;
+    u128 id;
+    if (!key_read_timestamp(key, KEY_CREATED, &timestamp) || !value_read_created(value, &id)) {
+        return false;
+    }
+    audit->created++;
+    audit->links_of_created += link_hash(id, timestamp);
+    return true;
+}
+
+static bool audit_hold(struct audit *audit, struct bytes key, struct bytes value)
+{
+    uint64_t timestamp;
+    struct hold hold;
+    if (!key_read_timestamp(key, KEY_HOLD, &timestamp) ||
+        !value_read_hold(value, timestamp, &hold)) {
+        return false;
+    }
+    audit->seen.holds++;
+    audit->seen.digest += delta_hash_hold(&hold);
+    if (hold.state == HOLD_PENDING && hold.expires_at != 0) {
+        audit->links_of_holds += link_hash(timestamp, hold.expires_at);
+    }
+    return true;
+}
+
+static bool audit_due(struct audit *audit, struct bytes key, struct bytes value)
+{
+    uint64_t expires_at, timestamp;
+    if (!key_read_due(key, &expires_at, &timestamp) || value.size != 0) {
+        return false;
+    }
+    audit->seen.dues++;
+    audit->links_of_dues += link_hash(timestamp, expires_at);
     return true;
 }
 
 static bool audit_id(struct audit *audit, struct bytes key, struct bytes value)
 {
     u128 id;
-    struct id_record record;
-    if (!key_read_id(key, KEY_ID, &id) || !value_read_id(value, &record)) {
+    uint64_t timestamp;
+    if (!key_read_id(key, KEY_ID, &id) || !value_read_id(value, &timestamp) ||
+        !id_ranges_cover(&audit->past.ranges, id)) {
         return false;
     }
-    if (record.log_index > audit->past.log_index) {
-        return true; /* a crash's remnant */
-    }
-    if (!id_ranges_cover(&audit->past.ranges, id)) {
-        return false;
-    }
-    if (record.timestamp == 0) {
-        audit->failed_ids++;
-        audit->digest += delta_hash_failed_id(id);
+    if (timestamp == 0) {
+        audit->seen.failed_ids++;
+        audit->seen.digest += delta_hash_failed_id(id);
     } else {
-        audit->links_of_ids += link_hash(id, record.timestamp, record.log_index);
+        audit->links_of_ids += link_hash(id, timestamp);
     }
     return true;
 }
 
-static bool audit_transfer(struct audit *audit, struct bytes key, struct bytes value)
+static bool audit_event(struct audit *audit, struct bytes key, struct bytes value)
 {
-    uint64_t timestamp, log_index;
+    uint64_t timestamp;
     struct transfer transfer;
-    if (!key_read_timestamp(key, &timestamp) ||
-        !value_read_transfer(value, timestamp, &transfer, &log_index)) {
+    struct change change;
+    if (!key_read_timestamp(key, KEY_EVENT, &timestamp) ||
+        !value_read_event(value, timestamp, &transfer, &change)) {
         return false;
     }
-    if (log_index <= audit->past.log_index) {
-        audit->transfers++;
-        audit->digest += delta_hash_transfer(&transfer);
-        audit->links_of_transfers += link_hash(transfer.id, timestamp, log_index);
+    audit->seen.changes++;
+    audit->seen.digest += delta_hash_change(&change);
+    if (transfer.id != 0) {
+        audit->seen.transfers++;
+        audit->seen.digest += delta_hash_transfer(&transfer);
+        audit->links_of_transfers += link_hash(transfer.id, timestamp);
+        see_values_of_transfer(audit, &transfer);
     }
     return true;
 }
@@ -81,6 +165,15 @@ static enum status audit_record(struct audit *audit, struct bytes key, struct by
     case KEY_ACCOUNT:
         sound = audit_account(audit, key, value);
         break;
+    case KEY_CREATED:
+        sound = audit_created(audit, key, value);
+        break;
+    case KEY_DUE:
+        sound = audit_due(audit, key, value);
+        break;
+    case KEY_HOLD:
+        sound = audit_hold(audit, key, value);
+        break;
     case KEY_CHECKPOINT:
         return checkpoint_read(value, &audit->past, &extra, error);
     case KEY_FORMAT:
@@ -89,8 +182,11 @@ static enum status audit_record(struct audit *audit, struct bytes key, struct by
     case KEY_ID:
         sound = audit_id(audit, key, value);
         break;
-    case KEY_TRANSFER:
-        sound = audit_transfer(audit, key, value);
+    case KEY_POSTING:
+        sound = audit_posting(audit, key, value);
+        break;
+    case KEY_EVENT:
+        sound = audit_event(audit, key, value);
         break;
     default:
         break;
@@ -101,31 +197,51 @@ static enum status audit_record(struct audit *audit, struct bytes key, struct by
                              key.size > 0 ? (unsigned)key.data[0] : 0U, value.size);
 }
 
+static bool same_counts(const struct sealed_past *a, const struct sealed_past *b)
+{
+    return a->accounts == b->accounts && a->transfers == b->transfers &&
+           a->failed_ids == b->failed_ids && a->changes == b->changes && a->holds == b->holds &&
+           a->dues == b->dues;
+}
+
 static enum status audit_sums(const struct audit *audit, struct error *error)
 {
     const struct sealed_past *past = &audit->past;
-    if (audit->accounts != past->accounts || audit->transfers != past->transfers ||
-        audit->failed_ids != past->failed_ids) {
+    const struct sealed_past *seen = &audit->seen;
+    if (!same_counts(past, seen) || audit->created != past->accounts) {
         return error_set(error, STATUS_CORRUPT,
                          "the store has %" PRIu64 " accounts, %" PRIu64 " transfers, %" PRIu64
-                         " failed ids; its checkpoint at log index %" PRIu64 " counts %" PRIu64
-                         ", %" PRIu64 ", %" PRIu64,
-                         audit->accounts, audit->transfers, audit->failed_ids, past->log_index,
-                         past->accounts, past->transfers, past->failed_ids);
+                         " failed ids, %" PRIu64 " changes, %" PRIu64 " holds, %" PRIu64
+                         " of them due some time; its checkpoint at log index %" PRIu64
+                         " counts %" PRIu64 ", %" PRIu64 ", %" PRIu64 ", %" PRIu64 ", %" PRIu64
+                         ", %" PRIu64,
+                         seen->accounts, seen->transfers, seen->failed_ids, seen->changes,
+                         seen->holds, seen->dues, past->log_index, past->accounts, past->transfers,
+                         past->failed_ids, past->changes, past->holds, past->dues);
     }
-    if (audit->digest != past->digest || audit->links_of_ids != audit->links_of_transfers) {
+    if (seen->digest != past->digest || audit->links_of_ids != audit->links_of_transfers ||
+        audit->links_of_accounts != audit->links_of_created ||
+        audit->links_of_holds != audit->links_of_dues) {
         return error_set(error, STATUS_CORRUPT,
                          "the digest of the store's records is not that of its checkpoint at log "
+                         "index %" PRIu64,
+                         past->log_index);
+    }
+    if (audit->links_of_postings != audit->links_of_values) {
+        return error_set(error, STATUS_CORRUPT,
+                         "the posting lists of the store are not those of its records at log "
                          "index %" PRIu64,
                          past->log_index);
     }
     return STATUS_OK;
 }
 
-/* Of the sealed past: accounts, ids, transfers, the checkpoint and the format. */
+/* Of the sealed past, but for posting lists, whose number nobody keeps: accounts with their times,
+ * ids, changes (with the transfers), holds, what is due, the checkpoint and the format. */
 static uint64_t records_of(const struct sealed_past *past)
 {
-    return past->accounts + 2 * past->transfers + past->failed_ids + 2;
+    return 2 * past->accounts + past->transfers + past->failed_ids + past->changes + past->holds +
+           past->dues + 2;
 }
 
 static enum status look_on(const struct store_watch *watch, uint64_t records, uint64_t of_records,
@@ -143,7 +259,7 @@ static enum status look_on(const struct store_watch *watch, uint64_t records, ui
 enum status store_audit(struct store *store, const struct store_watch *watch, u128 *digest,
                         struct error *error)
 {
-    struct audit audit = { .digest = 0 };
+    struct audit audit = { .created = 0 };
     uint64_t of_records = watch->go_on != NULL ? records_of(&store->past) : 0;
     uint64_t records = 0;
     static const uint8_t lowest[1] = { 0 };
@@ -151,7 +267,7 @@ enum status store_audit(struct store *store, const struct store_watch *watch, u1
     struct kv_iterator *iterator;
     struct bytes key, value;
     TRY(look_on(watch, records, of_records, error));
-    TRY(kv->ops->iterate(kv, (struct bytes){ lowest, sizeof lowest }, &iterator, error));
+    TRY(kv->ops->iterate(kv, (struct bytes){ lowest, sizeof lowest }, false, &iterator, error));
     enum status status = kv->ops->next(iterator, &key, &value, error);
     while (status == STATUS_OK && key.data != NULL) {
         status = audit_record(&audit, key, value, error);
@@ -162,7 +278,7 @@ enum status store_audit(struct store *store, const struct store_watch *watch, u1
     }
     kv->ops->iterate_end(iterator);
     TRY(status);
-    *digest = audit.digest;
+    *digest = audit.seen.digest;
     return audit_sums(&audit, error);
 }
 

@@ -7,9 +7,9 @@
 #include <string.h>
 
 enum {
-    CHECKPOINT_VERSION = 2,
-    /* version, four u64, digest, three counts, count of ranges, size of extra, checksum */
-    CHECKPOINT_FIXED = 1 + 32 + 16 + 24 + 4 + 4 + 4,
+    CHECKPOINT_VERSION = 3,
+    /* version, four u64, digest, six counts, count of ranges, size of extra, checksum */
+    CHECKPOINT_FIXED = 1 + 32 + 16 + 48 + 4 + 4 + 4,
 };
 
 size_t checkpoint_size(const struct sealed_past *past, size_t extra_size)
@@ -31,6 +31,9 @@ void checkpoint_write(uint8_t *value, const struct sealed_past *past, struct byt
     write_u64(&writer, past->accounts);
     write_u64(&writer, past->transfers);
     write_u64(&writer, past->failed_ids);
+    write_u64(&writer, past->changes);
+    write_u64(&writer, past->holds);
+    write_u64(&writer, past->dues);
     id_ranges_write(&past->ranges, &writer);
     write_u32(&writer, (uint32_t)extra.size);
     write_bytes(&writer, extra.data, extra.size);
@@ -66,6 +69,9 @@ enum status checkpoint_read(struct bytes value, struct sealed_past *past, struct
     past->accounts = read_u64(&reader);
     past->transfers = read_u64(&reader);
     past->failed_ids = read_u64(&reader);
+    past->changes = read_u64(&reader);
+    past->holds = read_u64(&reader);
+    past->dues = read_u64(&reader);
     if (!id_ranges_read(&past->ranges, &reader)) {
         return damaged(error, "id ranges");
     }
@@ -85,7 +91,7 @@ static enum status kv_is_empty(struct kv *kv, bool *empty, struct error *error)
     struct kv_iterator *iterator;
     static const uint8_t lowest[1] = { 0 };
     struct bytes key, value;
-    TRY(kv->ops->iterate(kv, (struct bytes){ lowest, sizeof lowest }, &iterator, error));
+    TRY(kv->ops->iterate(kv, (struct bytes){ lowest, sizeof lowest }, false, &iterator, error));
     enum status status = kv->ops->next(iterator, &key, &value, error);
     *empty = status == STATUS_OK && key.data == NULL;
     kv->ops->iterate_end(iterator);
@@ -155,7 +161,7 @@ enum status checkpoint_load(struct kv *kv, struct sealed_past *past, uint8_t **e
     static const uint8_t from[1] = { KEY_CHECKPOINT };
     struct kv_iterator *iterator;
     struct bytes key, value;
-    TRY(kv->ops->iterate(kv, (struct bytes){ from, sizeof from }, &iterator, error));
+    TRY(kv->ops->iterate(kv, (struct bytes){ from, sizeof from }, false, &iterator, error));
     enum status status = kv->ops->next(iterator, &key, &value, error);
     if (status == STATUS_OK && key.data != NULL && key.size == 1 && key.data[0] == KEY_CHECKPOINT) {
         struct bytes found = { 0 };

@@ -10,6 +10,7 @@
 #include "ledger/store/delta_internal.h"
 #include "ledger/store/id_ranges.h"
 #include "ledger/store/id_sort.h"
+#include "ledger/store/index_seal.h"
 #include "ledger/store/keys.h"
 #include "ledger/store/store.h"
 
@@ -23,11 +24,20 @@ struct sealed_past {
     uint64_t accounts;
     uint64_t transfers;
     uint64_t failed_ids;
+    uint64_t changes;
+    uint64_t holds;
+    uint64_t dues;           /* pending holds with a time limit */
     struct id_ranges ranges; /* of sealed transfer ids and failed ids */
 };
 
 /* --- batches of look-ups ---------------------------------------------------------------------- */
-enum { STORE_GETS_MAX = DELTA_BATCH_IDS_MAX };
+enum {
+    STORE_GETS_MAX = DELTA_BATCH_ACCOUNTS_MAX,
+    STORE_EVENT_GETS_MAX = DELTA_BATCH_IDS_MAX, /* of those with the longest values */
+    STORE_VALUES_BYTES = STORE_GETS_MAX * VALUE_ACCOUNT_MAX > STORE_EVENT_GETS_MAX *VALUE_EVENT_MAX
+                             ? STORE_GETS_MAX *VALUE_ACCOUNT_MAX
+                             : STORE_EVENT_GETS_MAX *VALUE_EVENT_MAX,
+};
 
 /* Keys are added in any order, with repetitions; one sorted multi_get asks for each once. */
 struct store_gets {
@@ -45,27 +55,43 @@ struct store_gets {
 /* --- seals ------------------------------------------------------------------------------------ */
 enum seal_state { SEAL_IDLE, SEAL_RUNNING, SEAL_DONE };
 
-enum { SEAL_NAME_MAX = 48, SEAL_TABLES_MAX = 2 };
+enum {
+    SEAL_NAME_MAX = 48,
+    SEAL_TABLES_MAX = 8,
+    SEAL_PIECE = 4096, /* records of one step */
+    SEAL_WHOLE = 1024, /* seal.progress of one that is done */
+};
 
 struct seal {
-    uint32_t state; /* atomic; enum seal_state */
+    uint32_t state;    /* atomic; enum seal_state */
+    uint32_t progress; /* atomic; parts of SEAL_WHOLE; the whole once it has failed */
+    bool failed;       /* met a full disk: nobody can tell when it goes on */
     uint32_t phase;
     uint32_t position;       /* in the phase */
-    uint32_t run;            /* cursor into the generation's runs */
+    uint32_t cursor;         /* the phase's own */
+    uint64_t records;        /* written so far, of */
+    uint64_t records_all;    /* about so many */
     struct sealed_past past; /* as it is after this seal */
     uint8_t *extra;
     size_t extra_size;
     struct id_item *items;
     struct id_item *other;
+    uint32_t item_count; /* gathered */
     struct id_sort sort;
     struct id_gaps gaps;
-    struct kv_table *table; /* the one being written, or NULL */
+    struct index_seal index;
+    struct delta_due first_due; /* of the holds that this seal makes due; expires_at UINT64_MAX */
+    struct kv_table *table;     /* the one being written, or NULL */
     char names[SEAL_TABLES_MAX][SEAL_NAME_MAX];
     uint32_t name_count;
-    struct kv_put *puts;
-    uint8_t *account_bytes; /* keys and values of the puts */
-    size_t account_bytes_used;
-    uint8_t *checkpoint_bytes;
+};
+
+/* --- due holds (store_due.c) ------------------------------------------------------------------ */
+struct sealed_dues {
+    struct delta_due from;  /* no sealed hold before this one is pending */
+    struct delta_due first; /* the first sealed one that is; expires_at UINT64_MAX: none */
+    bool first_known;
+    struct delta_due *picked; /* BATCH_EVENTS_MAX */
 };
 
 struct store {
@@ -76,6 +102,7 @@ struct store {
     uint8_t *recovered_extra;
     struct store_gets ids;
     struct store_gets records;
+    struct sealed_dues dues;
     struct seal seal;
 };
 
@@ -90,23 +117,67 @@ STATUS_MUST_USE enum status checkpoint_load(struct kv *kv, struct sealed_past *p
                                             uint8_t **extra, size_t *extra_size,
                                             struct error *error);
 
-/* store_read.c: reading the sealed past. */
+/* store_gets.c: batches of look-ups. */
 STATUS_MUST_USE bool gets_open(struct store_gets *gets); /* false: no memory */
 void gets_close(struct store_gets *gets);
 void gets_begin(struct store_gets *gets);
+/* The key of that kind with this id or timestamp. */
 void gets_add(struct store_gets *gets, u128 key, uint32_t position, uint64_t payload);
+/* Asks for all of them; gets->sorted[0, count) are then the items, in order. */
+STATUS_MUST_USE enum status gets_run(struct store *store, struct store_gets *gets,
+                                     enum key_kind kind, struct error *error);
+/* False: the i-th of the sorted items was not found. */
+bool gets_found(const struct store_gets *gets, uint32_t i, struct bytes *value);
 
-/* Called once for each key that was added and found, repetitions included. */
+/* store_read.c: records by the batch. Each callback comes once for each key that was added and
+ * found, repetitions included. */
 typedef void (*take_account)(void *context, uint32_t position, const struct account *account);
 /* transfer == NULL: the id failed. */
 typedef void (*take_transfer)(void *context, u128 id, uint32_t position,
                               const struct transfer *transfer);
-/* Reads the accounts, or the transfers and failed ids, whose ids were added to store->ids. */
+typedef void (*take_hold)(void *context, const struct hold *hold);
+typedef void (*take_taken)(void *context, uint64_t timestamp);
+/* Of the ids that were added to store->ids. */
 STATUS_MUST_USE enum status store_read_accounts(struct store *store, take_account take,
                                                 void *context, struct error *error);
 STATUS_MUST_USE enum status store_read_transfers(struct store *store, take_transfer take,
                                                  void *context, struct error *error);
+/* Of the timestamps that were added to store->records. Transfers: payload UINT64_MAX. */
+STATUS_MUST_USE enum status store_read_holds(struct store *store, take_hold take, void *context,
+                                             struct error *error);
+STATUS_MUST_USE enum status store_read_events(struct store *store, take_transfer take,
+                                              void *context, struct error *error);
+STATUS_MUST_USE enum status store_read_taken(struct store *store, enum key_kind kind,
+                                             take_taken take, void *context, struct error *error);
+
+/* store_prefetch.c: what the prefetch of a pulse needs too. */
+void store_bring_hold(void *context, const struct hold *hold);
+void store_bring_transfer(void *context, u128 id, uint32_t position,
+                          const struct transfer *transfer);
+/* Pins those in memory and adds the others to store->ids. */
+void store_want_account(struct store *store, u128 id);
+STATUS_MUST_USE enum status store_bring_accounts(struct store *store, struct error *error);
+
+/* store_due.c */
+STATUS_MUST_USE bool dues_open(struct sealed_dues *dues); /* false: no memory */
+void dues_close(struct sealed_dues *dues);
+/* A seal has ended. */
+void dues_sealed(struct store *store);
 
 /* store_seal.c */
 STATUS_MUST_USE bool seal_open(struct store *store); /* false: no memory */
 void seal_close(struct store *store);
+/* Records written: what seal.progress follows. */
+void seal_count(struct seal *seal, uint32_t records);
+
+/* store_seal_tables.c: phases of a seal, each of which does one bounded piece. */
+typedef enum status (*seal_phase)(struct store *store, bool *done, struct error *error);
+void seal_table_abandon(struct store *store);
+enum status seal_write_events(struct store *store, bool *done, struct error *error);
+enum status seal_write_ids(struct store *store, bool *done, struct error *error);
+enum status seal_write_created(struct store *store, bool *done, struct error *error);
+enum status seal_write_holds(struct store *store, bool *done, struct error *error);
+enum status seal_write_dues(struct store *store, bool *done, struct error *error);
+enum status seal_write_postings(struct store *store, bool *done, struct error *error);
+/* With the checkpoint record at the end. */
+enum status seal_write_accounts(struct store *store, bool *done, struct error *error);

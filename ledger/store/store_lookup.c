@@ -3,7 +3,7 @@
 #include "base/assert.h"
 #include "ledger/store/store_internal.h"
 
-_Static_assert((int)LOOKUP_IDS_MAX <= (int)STORE_GETS_MAX, "a look-up is one batch");
+_Static_assert((int)LOOKUP_IDS_MAX <= (int)STORE_EVENT_GETS_MAX, "a look-up is one batch");
 
 struct looked_up {
     struct account *accounts;

@@ -1,9 +1,12 @@
-/* store_prefetch.c — brings into the delta what a batch names: accounts in one round, ids in one,
- * the transfers that ids lead to in a third. What memory has is not asked for. */
+/* store_prefetch.c — brings into the delta what a batch names: ids in one round of look-ups, the
+ * transfers that they lead to in the next, then the holds of those to be resolved, then accounts.
+ * What memory has is not asked for. */
 #include "base/assert.h"
 #include "ledger/store/store_internal.h"
 
 enum { AHEAD = 12 }; /* look-ups ahead of which the map's line is asked for */
+
+/* --- accounts --------------------------------------------------------------------------------- */
 
 static void bring_account(void *context, uint32_t position, const struct account *account)
 {
@@ -14,24 +17,22 @@ static void bring_account(void *context, uint32_t position, const struct account
     }
 }
 
-static enum status prefetch_accounts(struct store *store, const u128 *ids, size_t count,
-                                     struct error *error)
+void store_want_account(struct store *store, u128 id)
 {
-    struct delta *delta = store->delta;
-    gets_begin(&store->ids);
-    for (size_t i = 0; i < count; i++) {
-        if (i + AHEAD < count) {
-            map_prefetch(&delta->account_slots, ids[i + AHEAD]);
-        }
-        if (!delta_prefetch_pin_account(delta, ids[i]) && store->past.accounts > 0) {
-            gets_add(&store->ids, ids[i], 0, 0);
-        }
+    if (!delta_prefetch_pin_account(store->delta, id) && store->past.accounts > 0) {
+        gets_add(&store->ids, id, 0, 0);
     }
-    return store_read_accounts(store, bring_account, delta, error);
 }
 
-static void bring_transfer(void *context, u128 id, uint32_t position,
-                           const struct transfer *transfer)
+enum status store_bring_accounts(struct store *store, struct error *error)
+{
+    return store_read_accounts(store, bring_account, store->delta, error);
+}
+
+/* --- transfers -------------------------------------------------------------------------------- */
+
+void store_bring_transfer(void *context, u128 id, uint32_t position,
+                          const struct transfer *transfer)
 {
     struct delta *delta = context;
     ASSERT(position == 0);
@@ -45,33 +46,110 @@ static void bring_transfer(void *context, u128 id, uint32_t position,
     }
 }
 
-static enum status prefetch_transfers(struct store *store, const u128 *ids, size_t count,
-                                      struct error *error)
+static void want_ids(struct store *store, const u128 *ids, size_t count)
 {
     struct delta *delta = store->delta;
-    gets_begin(&store->ids);
     for (size_t i = 0; i < count; i++) {
         if (i + AHEAD < count) {
-            map_prefetch(&delta->live.ids, ids[i + AHEAD]);
-            map_prefetch(&delta->frozen.ids, ids[i + AHEAD]);
+            delta_prefetch_hint_id(delta, ids[i + AHEAD]);
         }
         const struct transfer *transfer;
         enum delta_place place = delta_find_id(delta, ids[i], &transfer);
         if (place == DELTA_FROZEN) {
-            bring_transfer(delta, ids[i], 0, transfer);
+            store_bring_transfer(delta, ids[i], 0, transfer);
         } else if (place == DELTA_NOWHERE && id_ranges_cover(&store->past.ranges, ids[i])) {
             gets_add(&store->ids, ids[i], 0, 0);
         }
     }
-    return store_read_transfers(store, bring_transfer, delta, error);
 }
 
-enum status store_prefetch(struct store *store, const u128 *account_ids, size_t account_count,
-                           const u128 *transfer_ids, size_t transfer_count, struct error *error)
+static enum status bring_transfers(struct store *store, const struct store_names *names,
+                                   struct error *error)
 {
-    ASSERT(account_count <= DELTA_BATCH_ACCOUNTS_MAX);
-    ASSERT(transfer_count <= DELTA_BATCH_IDS_MAX);
+    gets_begin(&store->ids);
+    want_ids(store, names->transfer_ids, names->transfer_count);
+    want_ids(store, names->pending_ids, names->pending_count);
+    return store_read_transfers(store, store_bring_transfer, store->delta, error);
+}
+
+/* --- holds ------------------------------------------------------------------------------------ */
+
+void store_bring_hold(void *context, const struct hold *hold)
+{
+    struct delta *delta = context;
+    if (!delta_prefetch_pin_hold(delta, hold->timestamp)) {
+        delta_prefetch_hold(delta, hold);
+    }
+}
+
+/* With their accounts, which are added to store->ids. */
+static enum status bring_holds(struct store *store, const struct store_names *names,
+                               struct error *error)
+{
+    gets_begin(&store->records);
+    for (size_t i = 0; i < names->pending_count; i++) {
+        const struct transfer *transfer;
+        enum delta_place place = delta_find_id(store->delta, names->pending_ids[i], &transfer);
+        if (place == DELTA_NOWHERE || transfer == NULL ||
+            (transfer->flags & TRANSFER_PENDING) == 0) {
+            continue;
+        }
+        if (!delta_prefetch_pin_hold(store->delta, transfer->timestamp)) {
+            gets_add(&store->records, transfer->timestamp, 0, 0);
+        }
+        store_want_account(store, transfer->debit_account_id);
+        store_want_account(store, transfer->credit_account_id);
+    }
+    return store_read_holds(store, store_bring_hold, store->delta, error);
+}
+
+/* --- timestamps of imported events ------------------------------------------------------------ */
+
+static void taken_by_account(void *context, uint64_t timestamp)
+{
+    delta_prefetch_taken(context, DELTA_TAKEN_ACCOUNT, timestamp);
+}
+
+static void taken_by_change(void *context, uint64_t timestamp)
+{
+    delta_prefetch_taken(context, DELTA_TAKEN_CHANGE, timestamp);
+}
+
+static enum status ask_taken(struct store *store, enum delta_taken what, const uint64_t *timestamps,
+                             size_t count, struct error *error)
+{
+    gets_begin(&store->records);
+    for (size_t i = 0; i < count; i++) {
+        if (!delta_prefetch_ask_taken(store->delta, what, timestamps[i])) {
+            gets_add(&store->records, timestamps[i], 0, 0);
+        }
+    }
+    bool account = what == DELTA_TAKEN_ACCOUNT;
+    return store_read_taken(store, account ? KEY_CREATED : KEY_EVENT,
+                            account ? taken_by_account : taken_by_change, store->delta, error);
+}
+
+/* --- all of it -------------------------------------------------------------------------------- */
+
+enum status store_prefetch(struct store *store, const struct store_names *names,
+                           struct error *error)
+{
+    ASSERT(names->account_count <= 2 * ENTRY_EVENTS_MAX);
+    ASSERT(names->transfer_count <= ENTRY_EVENTS_MAX);
+    ASSERT(names->pending_count <= ENTRY_EVENTS_MAX);
     delta_prefetch_begin(store->delta);
-    TRY(prefetch_accounts(store, account_ids, account_count, error));
-    return prefetch_transfers(store, transfer_ids, transfer_count, error);
+    TRY(bring_transfers(store, names, error));
+    gets_begin(&store->ids);
+    TRY(bring_holds(store, names, error));
+    for (size_t i = 0; i < names->account_count; i++) {
+        if (i + AHEAD < names->account_count) {
+            delta_prefetch_hint_account(store->delta, names->account_ids[i + AHEAD]);
+        }
+        store_want_account(store, names->account_ids[i]);
+    }
+    TRY(store_bring_accounts(store, error));
+    TRY(ask_taken(store, DELTA_TAKEN_CHANGE, names->account_timestamps,
+                  names->account_timestamp_count, error));
+    return ask_taken(store, DELTA_TAKEN_ACCOUNT, names->transfer_timestamps,
+                     names->transfer_timestamp_count, error);
 }

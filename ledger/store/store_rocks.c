@@ -1,10 +1,11 @@
 /* store_rocks.c — the key-value seam on RocksDB. Only this and store_rocks_verify.c know it.
  *
- * Durability   There is no write-ahead log. kv_commit puts its batch into an empty memtable and
- *              flushes that: one file, made known by one record of RocksDB's manifest, which is
- *              synced; so is the record that makes ingested tables known. A crash leaves the state
- *              before or after such a record. (A WAL with sync writes the same bytes twice and adds
- *              its own rules of what a torn tail may mean.)
+ * Durability   There is no write-ahead log, and but for one commit at creation no memtable: an
+ *              ingest links synced tables into the folder and makes all of them known with one
+ *              record of RocksDB's manifest, which is synced. kv_commit puts its batch into an
+ *              empty memtable and flushes that: one file, made known the same way. A crash leaves
+ *              the state before or after such a record. (A WAL with sync writes the same bytes
+ *              twice and adds its own rules of what a torn tail may mean.)
  * Integrity    Checksums on every block, verified at every read; paranoid checks; a background
  *              error stops writes, so that the next commit or ingest reports it. Range deletions
  *              are never written and scans ignore them: in 7.8 the code that looks for them hides a
@@ -27,35 +28,19 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
     GET_PIECE = 1024, /* keys of one call: bounds the blocks that it pins */
-    BLOCK_SIZE = 16 * 1024,
-    FILTER_BITS = 10,
-    MEMTABLE_BYTES = 64 * 1024 * 1024,
-    TABLE_BYTES = 64 * 1024 * 1024,
-    LEVEL_0_FILES = 8, /* tables of random ids that gather before one compaction */
-    LEVEL_BASE_BYTES = 256 * 1024 * 1024,
-    SYNC_BYTES = 1024 * 1024, /* written back at once, so that a sync has little left */
     OPEN_FREE_BYTES = 4 * 1024 * 1024,
-    INFO_LOG_BYTES = 1024 * 1024,
-    INFO_LOG_HEADER = 5,
 };
 
 struct kv_rocks {
     struct kv kv;
     char folder[DISK_PATH_MAX];
     char tables[DISK_PATH_MAX];
-    rocksdb_options_t *options;
-    rocksdb_block_based_table_options_t *table_options;
-    rocksdb_cache_t *cache;
-    rocksdb_envoptions_t *file_options;
-    rocksdb_readoptions_t *read;
-    rocksdb_readoptions_t *scan;
-    rocksdb_writeoptions_t *write;
-    rocksdb_flushoptions_t *flush;
-    rocksdb_ingestexternalfileoptions_t *ingest;
+    struct rocks_options with;
     rocksdb_column_family_handle_t *family;
     rocksdb_t *database;
     struct rocks_walk walk;
@@ -70,6 +55,7 @@ struct kv_table {
 struct kv_iterator {
     rocksdb_iterator_t *iterator;
     struct kv_rocks *rocks;
+    bool backwards;
     bool begun;
 };
 
@@ -191,12 +177,26 @@ static enum status rocks_multi_get(struct kv *kv, struct kv_get *gets, size_t co
     if (count == 0) {
         return STATUS_OK;
     }
-    return count <= GET_PIECE ? get_piece(rocks, rocks->read, gets, count, error)
+    return count <= GET_PIECE ? get_piece(rocks, rocks->with.read, gets, count, error)
                               : get_in_pieces(rocks, gets, count, error);
 }
 
-static enum status rocks_iterate(struct kv *kv, struct bytes from, struct kv_iterator **iterator,
-                                 struct error *error)
+/* A failure shows in next. */
+static enum status rocks_seek(struct kv_iterator *iterator, struct bytes to, struct error *error)
+{
+    (void)error;
+    const char *key = (const char *)to.data;
+    if (iterator->backwards) {
+        rocksdb_iter_seek_for_prev(iterator->iterator, key, to.size);
+    } else {
+        rocksdb_iter_seek(iterator->iterator, key, to.size);
+    }
+    iterator->begun = false;
+    return STATUS_OK;
+}
+
+static enum status rocks_iterate(struct kv *kv, struct bytes from, bool backwards,
+                                 struct kv_iterator **iterator, struct error *error)
 {
     struct kv_rocks *rocks = rocks_of(kv);
     struct kv_iterator *opened = calloc(1, sizeof *opened);
@@ -204,16 +204,19 @@ static enum status rocks_iterate(struct kv *kv, struct bytes from, struct kv_ite
         return error_set(error, STATUS_MEMORY, "no memory for an iterator");
     }
     opened->rocks = rocks;
-    opened->iterator = rocksdb_create_iterator(rocks->database, rocks->scan);
-    rocksdb_iter_seek(opened->iterator, (const char *)from.data, from.size);
+    opened->backwards = backwards;
+    opened->iterator = rocksdb_create_iterator(rocks->database, rocks->with.scan);
     *iterator = opened;
-    return STATUS_OK;
+    return rocks_seek(opened, from, error);
 }
 
 static enum status rocks_next(struct kv_iterator *iterator, struct bytes *key, struct bytes *value,
                               struct error *error)
 {
-    if (iterator->begun && rocksdb_iter_valid(iterator->iterator)) {
+    bool step = iterator->begun && rocksdb_iter_valid(iterator->iterator);
+    if (step && iterator->backwards) {
+        rocksdb_iter_prev(iterator->iterator);
+    } else if (step) {
         rocksdb_iter_next(iterator->iterator);
     }
     iterator->begun = true;
@@ -270,7 +273,7 @@ static enum status rocks_table_open(struct kv *kv, const char *name, struct kv_t
     }
     char *text = NULL;
     opened->rocks = rocks;
-    opened->writer = rocksdb_sstfilewriter_create(rocks->file_options, rocks->options);
+    opened->writer = rocksdb_sstfilewriter_create(rocks->with.file_options, rocks->with.options);
     rocksdb_sstfilewriter_open(opened->writer, opened->path, &text);
     if (text != NULL) {
         rocksdb_sstfilewriter_destroy(opened->writer);
@@ -286,8 +289,12 @@ static enum status rocks_table_add(struct kv_table *table, struct bytes key, str
                                    struct error *error)
 {
     char *text = NULL;
-    rocksdb_sstfilewriter_put(table->writer, (const char *)key.data, key.size,
-                              (const char *)value.data, value.size, &text);
+    if (value.data == NULL) {
+        rocksdb_sstfilewriter_delete(table->writer, (const char *)key.data, key.size, &text);
+    } else {
+        rocksdb_sstfilewriter_put(table->writer, (const char *)key.data, key.size,
+                                  (const char *)value.data, value.size, &text);
+    }
     return text == NULL ? STATUS_OK : rocks_fail(error, text, "write a table", table->path);
 }
 
@@ -321,21 +328,56 @@ static enum status rocks_table_close(struct kv_table *table, uint64_t *size, str
 
 /* --- what makes data durable ------------------------------------------------------------------ */
 
+static uint64_t property(const struct kv_rocks *rocks, const char *name)
+{
+    uint64_t value = 0;
+    int result = rocksdb_property_int_cf(rocks->database, rocks->family, name, &value);
+    ASSERT(result == 0);
+    return value;
+}
+
+struct rocks_load rocks_load(struct kv *kv)
+{
+    const struct kv_rocks *rocks = rocks_of(kv);
+    char name[] = "rocksdb.num-files-at-level0";
+    char *text = rocksdb_property_value_cf(rocks->database, rocks->family, name);
+    ASSERT(text != NULL);
+    struct rocks_load load = {
+        .level_0_files = (uint32_t)strtoul(text, NULL, 10),
+        .merging = property(rocks, "rocksdb.num-running-compactions") > 0 ||
+                   property(rocks, "rocksdb.compaction-pending") > 0,
+        .failed = property(rocks, "rocksdb.background-errors") > 0,
+    };
+    rocksdb_free(text);
+    return load;
+}
+
+/* RocksDB slows down writes to its memtable when compaction falls behind, but no ingest. */
+static void wait_for_compaction(struct kv *kv)
+{
+    struct timespec pause = { .tv_nsec = 2000000 };
+    struct rocks_load load = rocks_load(kv);
+    while (load.level_0_files >= ROCKS_LEVEL_0_WAIT && load.merging && !load.failed) {
+        (void)nanosleep(&pause, NULL);
+        load = rocks_load(kv);
+    }
+}
+
 /* RocksDB takes files that overlap in one call too: the later one gets the higher number. */
 static enum status rocks_ingest(struct kv *kv, const char *const *names, size_t count,
                                 struct error *error)
 {
-    enum { TABLES_MAX = 16 };
     struct kv_rocks *rocks = rocks_of(kv);
-    char paths[TABLES_MAX][DISK_PATH_MAX];
-    const char *list[TABLES_MAX];
-    ASSERT(count > 0 && count <= TABLES_MAX);
+    char paths[ROCKS_INGEST_MAX][DISK_PATH_MAX];
+    const char *list[ROCKS_INGEST_MAX];
+    ASSERT(count > 0 && count <= ROCKS_INGEST_MAX);
     for (size_t i = 0; i < count; i++) {
         TRY(table_path(rocks, names[i], paths[i], error));
         list[i] = paths[i];
     }
+    wait_for_compaction(kv);
     char *text = NULL;
-    rocksdb_ingest_external_file(rocks->database, list, count, rocks->ingest, &text);
+    rocksdb_ingest_external_file(rocks->database, list, count, rocks->with.ingest, &text);
     return text == NULL ? STATUS_OK : rocks_fail(error, text, "ingest tables", rocks->folder);
 }
 
@@ -354,10 +396,10 @@ static enum status rocks_commit(struct kv *kv, const struct kv_put *puts, size_t
         }
     }
     char *text = NULL;
-    rocksdb_write(rocks->database, rocks->write, batch, &text);
+    rocksdb_write(rocks->database, rocks->with.write, batch, &text);
     rocksdb_writebatch_destroy(batch);
     if (text == NULL) {
-        rocksdb_flush(rocks->database, rocks->flush, &text);
+        rocksdb_flush(rocks->database, rocks->with.flush, &text);
     }
     return text == NULL ? STATUS_OK : rocks_fail(error, text, "commit", rocks->folder);
 }
@@ -402,21 +444,14 @@ static void rocks_close(struct kv *kv)
     if (rocks->database != NULL) {
         rocksdb_close(rocks->database);
     }
-    rocksdb_ingestexternalfileoptions_destroy(rocks->ingest);
-    rocksdb_flushoptions_destroy(rocks->flush);
-    rocksdb_writeoptions_destroy(rocks->write);
-    rocksdb_readoptions_destroy(rocks->scan);
-    rocksdb_readoptions_destroy(rocks->read);
-    rocksdb_envoptions_destroy(rocks->file_options);
-    rocksdb_options_destroy(rocks->options);
-    rocksdb_block_based_options_destroy(rocks->table_options);
-    rocksdb_cache_destroy(rocks->cache);
+    rocks_options_close(&rocks->with);
     free(rocks);
 }
 
 static const struct kv_ops rocks_ops = {
     .multi_get = rocks_multi_get,
     .iterate = rocks_iterate,
+    .seek = rocks_seek,
     .next = rocks_next,
     .iterate_end = rocks_iterate_end,
     .table_open = rocks_table_open,
@@ -429,56 +464,6 @@ static const struct kv_ops rocks_ops = {
     .verify = rocks_verify,
     .close = rocks_close,
 };
-
-static void set_table_options(struct kv_rocks *rocks, const struct kv_rocks_options *options)
-{
-    rocks->cache = rocksdb_cache_create_lru(options->cache_bytes);
-    rocks->table_options = rocksdb_block_based_options_create();
-    rocksdb_block_based_table_options_t *table = rocks->table_options;
-    rocksdb_block_based_options_set_block_cache(table, rocks->cache);
-    rocksdb_block_based_options_set_cache_index_and_filter_blocks(table, 1);
-    rocksdb_block_based_options_set_cache_index_and_filter_blocks_with_high_priority(table, 1);
-    rocksdb_block_based_options_set_pin_l0_filter_and_index_blocks_in_cache(table, 1);
-    rocksdb_block_based_options_set_block_size(table, BLOCK_SIZE);
-    rocksdb_block_based_options_set_format_version(table, 5);
-    rocksdb_block_based_options_set_filter_policy(
-        table, rocksdb_filterpolicy_create_bloom_full(FILTER_BITS));
-}
-
-static void set_options(struct kv_rocks *rocks, const struct kv_rocks_options *options)
-{
-    rocksdb_options_t *set = rocks->options = rocksdb_options_create();
-    set_table_options(rocks, options);
-    rocksdb_options_set_block_based_table_factory(set, rocks->table_options);
-    rocksdb_options_set_create_if_missing(set, 1);
-    rocksdb_options_set_paranoid_checks(set, 1);
-    rocksdb_options_set_compression(set, rocksdb_lz4_compression);
-    rocksdb_options_set_max_background_jobs(set, (int)options->background_jobs);
-    rocksdb_options_set_max_open_files(set, STORE_OPEN_FILES_MAX);
-    rocksdb_options_set_write_buffer_size(set, MEMTABLE_BYTES);
-    rocksdb_options_set_max_write_buffer_number(set, 2);
-    rocksdb_options_set_level_compaction_dynamic_level_bytes(set, 1);
-    rocksdb_options_set_max_bytes_for_level_base(set, LEVEL_BASE_BYTES);
-    rocksdb_options_set_target_file_size_base(set, TABLE_BYTES);
-    rocksdb_options_set_level0_file_num_compaction_trigger(set, LEVEL_0_FILES);
-    rocksdb_options_set_bytes_per_sync(set, SYNC_BYTES);
-    rocksdb_options_set_info_log_level(set, INFO_LOG_HEADER);
-    rocksdb_options_set_max_log_file_size(set, INFO_LOG_BYTES);
-    rocksdb_options_set_keep_log_file_num(set, 2);
-    rocksdb_options_set_stats_dump_period_sec(set, 0);
-
-    rocks->file_options = rocksdb_envoptions_create();
-    rocks->read = rocksdb_readoptions_create();
-    rocks->scan = rocksdb_readoptions_create();
-    rocksdb_readoptions_set_fill_cache(rocks->scan, 0);
-    rocksdb_readoptions_set_ignore_range_deletions(rocks->scan, 1);
-    rocks->write = rocksdb_writeoptions_create();
-    rocksdb_writeoptions_disable_WAL(rocks->write, 1);
-    rocks->flush = rocksdb_flushoptions_create();
-    rocksdb_flushoptions_set_wait(rocks->flush, 1);
-    rocks->ingest = rocksdb_ingestexternalfileoptions_create();
-    rocksdb_ingestexternalfileoptions_set_move_files(rocks->ingest, 1);
-}
 
 static enum status make_folder(const char *path, struct error *error)
 {
@@ -538,8 +523,8 @@ static enum status open_database(struct kv_rocks *rocks, const char *folder, str
     TRY(rocks_check_free(rocks->folder, error));
     char *text = NULL;
     static const char *const families[1] = { "default" };
-    const rocksdb_options_t *const family_options[1] = { rocks->options };
-    rocks->database = rocksdb_open_column_families(rocks->options, folder, 1, families,
+    const rocksdb_options_t *const family_options[1] = { rocks->with.options };
+    rocks->database = rocksdb_open_column_families(rocks->with.options, folder, 1, families,
                                                    family_options, &rocks->family, &text);
     if (text != NULL) { /* in use by another process, among other reasons */
         return rocks_fail(error, text, "open", folder);
@@ -556,7 +541,7 @@ enum status kv_rocks_open(const struct kv_rocks_options *options, struct kv **kv
         return error_set(error, STATUS_MEMORY, "no memory for the store in %s", options->folder);
     }
     rocks->kv.ops = &rocks_ops;
-    set_options(rocks, options);
+    rocks_options_open(&rocks->with, options);
     enum status status = open_database(rocks, options->folder, error);
     if (status != STATUS_OK) {
         rocks_close(&rocks->kv);

@@ -1,5 +1,5 @@
-/* store_rocks.h — between the files that know RocksDB: reading all of a database from its files
- * while another handle in this process has it open.
+/* store_rocks.h — between the files that know RocksDB: its options, and reading all of a database
+ * from its files while another handle in this process has it open.
  *
  * That handle's block cache would hide what became of the bytes on the medium, and RocksDB has no
  * read that goes past it. So the verifier is a second, reading instance of the same folder
@@ -24,8 +24,41 @@
 struct rocks_verifier;
 struct rocksdb_t;
 
+/* --- store_rocks_options.c -------------------------------------------------------------------- */
+
+struct rocks_options {
+    struct rocksdb_options_t *options;
+    struct rocksdb_block_based_table_options_t *table;
+    struct rocksdb_cache_t *cache;
+    struct rocksdb_envoptions_t *file_options;
+    struct rocksdb_readoptions_t *read;
+    struct rocksdb_readoptions_t *scan;
+    struct rocksdb_writeoptions_t *write;
+    struct rocksdb_flushoptions_t *flush;
+    struct rocksdb_ingestexternalfileoptions_t *ingest;
+};
+void rocks_options_open(struct rocks_options *with, const struct kv_rocks_options *options);
+void rocks_options_close(struct rocks_options *with);
+
+/* --- store_rocks.c ---------------------------------------------------------------------------- */
+
+enum {
+    ROCKS_INGEST_MAX = 16,   /* tables of one call */
+    ROCKS_LEVEL_0_WAIT = 24, /* tables in level 0 at which an ingest waits for compaction */
+    ROCKS_LEVEL_0_MAX = ROCKS_LEVEL_0_WAIT + ROCKS_INGEST_MAX,
+};
+
+/* How RocksDB's own work stands; of a kv of RocksDB. Any thread. */
+struct rocks_load {
+    uint32_t level_0_files; /* tables that lie over each other: each look-up may ask all of them */
+    bool merging;           /* a compaction runs, or is due */
+    bool failed;            /* one has failed: RocksDB takes no more writes */
+};
+struct rocks_load rocks_load(struct kv *kv);
 /* NO_SPACE when the disk has too little left to open a database: store_rocks.c. */
 STATUS_MUST_USE enum status rocks_check_free(const char *folder, struct error *error);
+
+/* --- store_rocks_verify.c --------------------------------------------------------------------- */
 
 /* Zeros: none has begun. */
 struct rocks_walk {

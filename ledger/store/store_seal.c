@@ -1,53 +1,35 @@
-/* store_seal.c — the sealer: a frozen generation becomes tables, accounts and a checkpoint.
+/* store_seal.c — the sealer: a frozen generation becomes tables that one ingest makes count.
  *
- * The phases, each a function that does one bounded piece: transfers are gathered, sorted by
- * timestamp and written; ids the same, sorted by id; both tables are ingested; the changed accounts
- * are encoded; one commit takes them and the checkpoint record. Only that last step makes the seal
- * count. A seal that met a full disk starts over: it writes the same again.
+ * The phases, each a function that does one bounded piece: what is in order already is written as
+ * it is, everything else gathered, sorted and written, a table a kind (store_seal_tables.c); the
+ * last record of the accounts' table is the checkpoint. Then all tables are ingested in one call,
+ * and only that makes the seal count. A seal that met a full disk starts over: it writes the same
+ * again.
  */
 #include "base/assert.h"
 #include "base/mutation.h"
 #include "ledger/store/store_internal.h"
 
-#include <stdio.h>
 #include <stdlib.h>
-
-enum {
-    PIECE = 4096, /* records of one call */
-    ACCOUNT_ROOM = KEY_SIZE_MAX + VALUE_ROOM,
-};
 
 bool seal_open(struct store *store)
 {
     struct seal *seal = &store->seal;
     const struct delta_options *options = &store->options.delta;
     size_t events = delta_generation_events_max(options);
-    size_t dirty = delta_dirty_max(options);
-    seal->items = malloc(events * sizeof *seal->items);
-    seal->other = malloc(events * sizeof *seal->other);
-    seal->puts = malloc((dirty + 1) * sizeof *seal->puts);
-    seal->account_bytes = malloc(dirty * ACCOUNT_ROOM);
-    return seal->items != NULL && seal->other != NULL && seal->puts != NULL &&
-           seal->account_bytes != NULL;
-}
-
-static void table_abandon(struct store *store)
-{
-    if (store->seal.table != NULL) {
-        store->kv->ops->table_abandon(store->seal.table);
-        store->seal.table = NULL;
-    }
+    size_t changed = delta_dirty_max(options);
+    size_t items = events > changed ? events : changed;
+    seal->items = malloc(items * sizeof *seal->items);
+    seal->other = malloc(items * sizeof *seal->other);
+    return seal->items != NULL && seal->other != NULL;
 }
 
 void seal_close(struct store *store)
 {
     struct seal *seal = &store->seal;
-    table_abandon(store);
+    seal_table_abandon(store);
     free(seal->items);
     free(seal->other);
-    free(seal->puts);
-    free(seal->account_bytes);
-    free(seal->checkpoint_bytes);
     free(seal->extra);
 }
 
@@ -57,41 +39,47 @@ static enum status begin(struct store *store, bool *done, struct error *error)
 {
     (void)error;
     struct seal *seal = &store->seal;
+    const struct delta *delta = store->delta;
+    const struct delta_generation *frozen = &delta->frozen;
     seal->name_count = 0;
-    seal->account_bytes_used = 0;
     seal->gaps = (struct id_gaps){ 0 };
+    seal->first_due = (struct delta_due){ UINT64_MAX, UINT64_MAX };
+    seal->past.holds = store->past.holds;
+    seal->past.dues = store->past.dues;
+    seal->records = 0;
+    seal->records_all = (uint64_t)frozen->change_count + frozen->transfer_count +
+                        frozen->failed_count + frozen->account_count +
+                        2 * (uint64_t)delta->frozen_hold_count + delta->frozen_account_count + 1 +
+                        index_seal_work(delta);
+    seal_count(seal, 0);
     *done = true;
     return STATUS_OK;
 }
 
-static uint32_t piece_end(uint32_t position, uint32_t count)
+static uint32_t piece_end(const struct seal *seal, uint32_t count)
 {
-    return count - position < PIECE ? count : position + PIECE;
+    return count - seal->position < SEAL_PIECE ? count : seal->position + SEAL_PIECE;
 }
 
-static enum status gather_transfers(struct store *store, bool *done, struct error *error)
+static void add_item(struct seal *seal, u128 key, uint64_t payload, uint32_t position)
 {
-    (void)error;
-    struct seal *seal = &store->seal;
-    const struct delta_generation *frozen = &store->delta->frozen;
-    uint32_t end = piece_end(seal->position, frozen->transfer_count);
-    for (uint32_t i = seal->position; i < end; i++) {
-        uint64_t log_index = delta_transfer_index(frozen, &seal->run, i);
-        seal->items[i] = (struct id_item){
-            .key = frozen->transfers[i].timestamp,
-            .payload = log_index,
-            .position = i,
-        };
-    }
+    seal->items[seal->item_count] =
+        (struct id_item){ .key = key, .payload = payload, .position = position };
+    seal->item_count++;
+}
+
+/* What every gathering ends with. */
+static enum status gathered(struct seal *seal, uint32_t end, uint32_t count, bool *done)
+{
     seal->position = end;
-    *done = end == frozen->transfer_count;
+    *done = end == count;
     if (*done) {
-        id_sort_init(&seal->sort, seal->items, seal->other, end);
+        id_sort_init(&seal->sort, seal->items, seal->other, seal->item_count);
     }
     return STATUS_OK;
 }
 
-/* Transfers first, then failed ids; the tag is the run's number, which has the log index. */
+/* Transfers first, then failed ids; the payload is the transfer's timestamp. */
 static enum status gather_ids(struct store *store, bool *done, struct error *error)
 {
     (void)error;
@@ -99,30 +87,75 @@ static enum status gather_ids(struct store *store, bool *done, struct error *err
     const struct delta_generation *frozen = &store->delta->frozen;
     uint32_t transfers = frozen->transfer_count;
     uint32_t count = transfers + (MUTATION(store_failed_ids_not_sealed) ? 0 : frozen->failed_count);
-    uint32_t end = piece_end(seal->position, count);
+    uint32_t end = piece_end(seal, count);
     for (uint32_t i = seal->position; i < end; i++) {
-        if (i == transfers) {
-            seal->run = 0;
-        }
-        struct id_item *item = &seal->items[i];
-        item->position = i;
         if (i < transfers) {
-            (void)delta_transfer_index(frozen, &seal->run, i);
-            item->key = frozen->transfers[i].id;
-            item->payload = frozen->transfers[i].timestamp;
+            add_item(seal, frozen->transfers[i].id, frozen->transfers[i].timestamp, i);
         } else {
-            (void)delta_failed_index(frozen, &seal->run, i - transfers);
-            item->key = frozen->failed[i - transfers];
-            item->payload = 0;
+            add_item(seal, frozen->failed[i - transfers], 0, i);
         }
-        item->tag = seal->run;
     }
-    seal->position = end;
-    *done = end == count;
-    if (*done) {
-        id_sort_init(&seal->sort, seal->items, seal->other, end);
+    return gathered(seal, end, count, done);
+}
+
+static enum status gather_accounts(struct store *store, bool *done, struct error *error)
+{
+    (void)error;
+    struct seal *seal = &store->seal;
+    uint32_t count = store->delta->frozen_account_count;
+    uint32_t end = piece_end(seal, count);
+    for (uint32_t i = seal->position; i < end; i++) {
+        add_item(seal, store->delta->frozen_accounts[i].id, 0, i);
     }
-    return STATUS_OK;
+    return gathered(seal, end, count, done);
+}
+
+/* Created in the generation that is being sealed. Every hold that it changed has a change of it. */
+static bool is_new(const struct delta *delta, const struct hold *hold)
+{
+    return hold->timestamp >= delta->frozen.changes[0].timestamp;
+}
+
+static enum status gather_holds(struct store *store, bool *done, struct error *error)
+{
+    (void)error;
+    struct seal *seal = &store->seal;
+    uint32_t count = store->delta->frozen_hold_count;
+    uint32_t end = piece_end(seal, count);
+    for (uint32_t i = seal->position; i < end; i++) {
+        const struct hold *hold = &store->delta->frozen_holds[i];
+        add_item(seal, hold->timestamp, 0, i);
+        seal->past.holds += is_new(store->delta, hold);
+    }
+    return gathered(seal, end, count, done);
+}
+
+static void gather_due(struct seal *seal, const struct delta *delta, uint32_t position)
+{
+    const struct hold *hold = &delta->frozen_holds[position];
+    bool pending = hold->state == HOLD_PENDING;
+    bool sealed_before = !is_new(delta, hold);
+    if (hold->expires_at == 0 || pending == sealed_before) {
+        return; /* never due; or there is a record already, or never was one and need not be */
+    }
+    struct delta_due due = { hold->expires_at, hold->timestamp };
+    add_item(seal, u128_make(due.expires_at, due.timestamp), pending, position);
+    seal->past.dues += pending ? 1 : UINT64_MAX; /* one more, or one less */
+    if (pending && delta_due_before(due, seal->first_due)) {
+        seal->first_due = due;
+    }
+}
+
+static enum status gather_dues(struct store *store, bool *done, struct error *error)
+{
+    (void)error;
+    struct seal *seal = &store->seal;
+    uint32_t count = store->delta->frozen_hold_count;
+    uint32_t end = piece_end(seal, count);
+    for (uint32_t i = seal->position; i < end; i++) {
+        gather_due(seal, store->delta, i);
+    }
+    return gathered(seal, end, count, done);
 }
 
 static enum status sort(struct store *store, bool *done, struct error *error)
@@ -132,162 +165,69 @@ static enum status sort(struct store *store, bool *done, struct error *error)
     return STATUS_OK;
 }
 
-/* --- tables ----------------------------------------------------------------------------------- */
-
-static enum status table_begin(struct store *store, char letter, struct error *error)
-{
-    struct seal *seal = &store->seal;
-    ASSERT(seal->name_count < SEAL_TABLES_MAX);
-    char *name = seal->names[seal->name_count];
-    (void)snprintf(name, SEAL_NAME_MAX, "seal-%020llu-%c", (unsigned long long)seal->past.log_index,
-                   letter);
-    TRY(store->kv->ops->table_open(store->kv, name, &seal->table, error));
-    seal->name_count++;
-    return STATUS_OK;
-}
-
-static enum status table_end(struct store *store, struct error *error)
-{
-    struct kv_table *table = store->seal.table;
-    uint64_t size;
-    store->seal.table = NULL; /* closed, however that ends */
-    return store->kv->ops->table_close(table, &size, error);
-}
-
-typedef size_t (*make_record)(struct store *store, const struct id_item *item, uint8_t *key,
-                              uint8_t *value, size_t *value_size);
-
-static size_t make_transfer(struct store *store, const struct id_item *item, uint8_t *key,
-                            uint8_t *value, size_t *value_size)
-{
-    const struct transfer *transfer = &store->delta->frozen.transfers[item->position];
-    *value_size = value_of_transfer(value, transfer, item->payload);
-    return key_of_transfer(key, (uint64_t)item->key);
-}
-
-static size_t make_id(struct store *store, const struct id_item *item, uint8_t *key, uint8_t *value,
-                      size_t *value_size)
-{
-    struct id_record record = { .timestamp = item->payload,
-                                .log_index = store->delta->frozen.runs[item->tag].log_index };
-    *value_size = value_of_id(value, &record);
-    id_gaps_see(&store->seal.gaps, item->key);
-    return key_of_id(key, item->key);
-}
-
-static enum status write_table(struct store *store, char letter, make_record make, bool *done,
-                               struct error *error)
-{
-    struct seal *seal = &store->seal;
-    uint32_t count = seal->sort.count;
-    *done = count == 0;
-    if (count == 0) {
-        return STATUS_OK; /* an empty table is none */
-    }
-    if (seal->position == 0) {
-        TRY(table_begin(store, letter, error));
-    }
-    uint32_t end = piece_end(seal->position, count);
-    for (uint32_t i = seal->position; i < end; i++) {
-        uint8_t key[KEY_SIZE_MAX];
-        uint8_t value[VALUE_ROOM];
-        size_t value_size;
-        size_t key_size = make(store, &seal->sort.items[i], key, value, &value_size);
-        TRY(store->kv->ops->table_add(seal->table, (struct bytes){ key, key_size },
-                                      (struct bytes){ value, value_size }, error));
-    }
-    seal->position = end;
-    *done = end == count;
-    return *done ? table_end(store, error) : STATUS_OK;
-}
-
-static enum status write_transfers(struct store *store, bool *done, struct error *error)
-{
-    return write_table(store, 't', make_transfer, done, error);
-}
-
-static enum status write_ids(struct store *store, bool *done, struct error *error)
-{
-    return write_table(store, 'i', make_id, done, error);
-}
+/* --- the end ---------------------------------------------------------------------------------- */
 
 static enum status ingest(struct store *store, bool *done, struct error *error)
 {
     struct seal *seal = &store->seal;
+    const struct kv_ops *ops = store->kv->ops;
     const char *names[SEAL_TABLES_MAX];
-    for (uint32_t i = 0; i < seal->name_count; i++) {
+    uint32_t count = seal->name_count;
+    for (uint32_t i = 0; i < count; i++) {
         names[i] = seal->names[i];
     }
     *done = true;
-    return seal->name_count == 0
-               ? STATUS_OK
-               : store->kv->ops->ingest(store->kv, names, seal->name_count, error);
-}
-
-/* --- accounts and checkpoint ------------------------------------------------------------------ */
-
-static enum status encode_accounts(struct store *store, bool *done, struct error *error)
-{
-    (void)error;
-    struct seal *seal = &store->seal;
-    uint32_t count = store->delta->frozen_account_count;
-    uint32_t end = piece_end(seal->position, count);
-    for (uint32_t i = seal->position; i < end; i++) {
-        const struct account *account = &store->delta->frozen_accounts[i];
-        uint8_t *key = seal->account_bytes + seal->account_bytes_used;
-        size_t key_size = key_of_account(key, account->id);
-        uint8_t *value = key + key_size;
-        size_t value_size = value_of_account(value, account);
-        seal->account_bytes_used += key_size + value_size;
-        seal->puts[i] = (struct kv_put){ .key = { key, key_size }, .value = { value, value_size } };
+    if (count > 1 && MUTATION(store_ingest_in_two)) {
+        TRY(ops->ingest(store->kv, names, count - 1, error));
+        return ops->ingest(store->kv, names + count - 1, 1, error);
     }
-    seal->position = end;
-    *done = end == count;
-    return STATUS_OK;
-}
-
-static enum status commit(struct store *store, bool *done, struct error *error)
-{
-    struct seal *seal = &store->seal;
-    static const uint8_t key[1] = { KEY_CHECKPOINT };
-    uint32_t count = store->delta->frozen_account_count;
-    seal->past.ranges = store->past.ranges;
-    if (!MUTATION(store_id_ranges_stale)) {
-        id_gaps_into(&seal->gaps, &seal->past.ranges);
-    }
-    size_t size = checkpoint_size(&seal->past, seal->extra_size);
-    free(seal->checkpoint_bytes);
-    seal->checkpoint_bytes = malloc(size);
-    if (seal->checkpoint_bytes == NULL) {
-        return error_set(error, STATUS_MEMORY, "no memory for %zu bytes of checkpoint", size);
-    }
-    checkpoint_write(seal->checkpoint_bytes, &seal->past,
-                     (struct bytes){ seal->extra, seal->extra_size });
-    seal->puts[count] =
-        (struct kv_put){ .key = { key, sizeof key }, .value = { seal->checkpoint_bytes, size } };
-    *done = true;
-    if (MUTATION(store_commit_in_two)) {
-        TRY(store->kv->ops->commit(store->kv, seal->puts, count, error));
-    }
-    return store->kv->ops->commit(store->kv, seal->puts, count + 1, error);
+    return ops->ingest(store->kv, names, count, error);
 }
 
 /* --- the phases ------------------------------------------------------------------------------- */
 
-typedef enum status (*seal_phase)(struct store *store, bool *done, struct error *error);
-
 static const seal_phase phases[] = {
-    begin, gather_transfers, sort,   write_transfers, gather_ids,
-    sort,  write_ids,        ingest, encode_accounts, commit,
+    begin,
+    seal_write_events,
+    seal_write_created,
+    gather_ids,
+    sort,
+    seal_write_ids,
+    gather_holds,
+    sort,
+    seal_write_holds,
+    gather_dues,
+    sort,
+    seal_write_dues,
+    seal_write_postings,
+    gather_accounts,
+    sort,
+    seal_write_accounts,
+    ingest,
 };
 
 enum { PHASE_COUNT = sizeof phases / sizeof phases[0] };
 
+/* A gathering begins with no items; a writing goes on with those of the gathering. */
 static void start_phase(struct seal *seal, uint32_t phase)
 {
     seal->phase = phase;
     seal->position = 0;
-    seal->run = 0;
+    seal->cursor = 0;
+    seal->item_count = 0;
+}
+
+static void publish_progress(struct seal *seal, uint32_t progress)
+{
+    __atomic_store_n(&seal->progress, progress, __ATOMIC_RELAXED);
+}
+
+void seal_count(struct seal *seal, uint32_t records)
+{
+    seal->records += records;
+    uint64_t progress = seal->records * SEAL_WHOLE / seal->records_all;
+    bool whole = seal->failed || progress > SEAL_WHOLE;
+    publish_progress(seal, whole ? SEAL_WHOLE : (uint32_t)progress);
 }
 
 enum status store_seal_step(struct store *store, bool *more, struct error *error)
@@ -300,8 +240,10 @@ enum status store_seal_step(struct store *store, bool *more, struct error *error
     bool done = false;
     enum status status = phases[seal->phase](store, &done, error);
     if (status != STATUS_OK) {
-        table_abandon(store);
+        seal_table_abandon(store);
         start_phase(seal, 0);
+        seal->failed = true;
+        publish_progress(seal, SEAL_WHOLE);
         return status;
     }
     if (done && seal->phase + 1 == PHASE_COUNT) {

@@ -1,7 +1,7 @@
 /* The command decoder, on bytes that claim to be an entry body or a request; what it takes for
  * sound is applied to empty books, which may answer anything but must not break. */
 #include "base/assert.h"
-#include "ledger/core/command.h"
+#include "ledger/core/filter.h"
 #include "ledger/core/ledger.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -85,6 +85,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         const uint32_t event_size = operation_event_size(command.header.operation);
         const size_t events_size = (size_t)command.header.count * event_size;
         ASSERT(events_size > 0 && command.events + events_size == data);
+        if (operation_is_query(command.header.operation)) {
+            struct query_filter filter;
+            (void)filter_question(&command, &filter);
+            ASSERT((filter.flags & ~filter_flags(command.header.operation)) == 0);
+        }
     }
     return 0;
 }

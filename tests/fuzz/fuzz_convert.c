@@ -1,6 +1,7 @@
 /* Requests of strangers into commands (api/service/convert.h). The first byte chooses the
  * operation. What is taken for sound must survive the way back and forth: written as a reply and
  * read again as a request, it is the same records. */
+#include "api/service/client_codec.h"
 #include "api/service/convert.h"
 #include "base/assert.h"
 #include "tests/fuzz/fuzz.h"
@@ -8,9 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const enum operation OPERATIONS[] = { OPERATION_CREATE_TRANSFERS, OPERATION_CREATE_ACCOUNTS,
-                                             OPERATION_LOOK_UP_TRANSFERS,
-                                             OPERATION_LOOK_UP_ACCOUNTS };
+static const enum operation OPERATIONS[] = {
+    OPERATION_CREATE_TRANSFERS, OPERATION_CREATE_ACCOUNTS,       OPERATION_LOOK_UP_TRANSFERS,
+    OPERATION_LOOK_UP_ACCOUNTS, OPERATION_GET_ACCOUNT_TRANSFERS, OPERATION_GET_ACCOUNT_BALANCES,
+    OPERATION_QUERY_ACCOUNTS,   OPERATION_QUERY_TRANSFERS
+};
 
 static void round_trip(enum operation operation, const struct converted *first)
 {
@@ -28,6 +31,27 @@ static void round_trip(enum operation operation, const struct converted *first)
     ASSERT(memcmp(second.command + COMMAND_HEADER_SIZE, records.data, records.size) == 0);
     free(second.command);
     grpc_buffer_free(reply);
+}
+
+/* What the edge takes, the server takes; and a filter survives the way to a server and back. */
+static void check_filter(enum operation operation, const struct converted *first)
+{
+    struct filter filter;
+    ASSERT(first->count == 1);
+    ASSERT(filter_is_sound(operation, first->command + COMMAND_HEADER_SIZE));
+    memcpy(&filter, first->command + COMMAND_HEADER_SIZE, sizeof filter);
+    if (operation == OPERATION_QUERY_ACCOUNTS || operation == OPERATION_QUERY_TRANSFERS) {
+        return;
+    }
+    struct grpc_buffer *message = client_encode_account_filter(&filter);
+    struct converted second;
+    struct refusal refusal;
+    enum status status = convert_request(operation, (struct bytes){ message->data, message->size },
+                                         &second, &refusal);
+    ASSERT(status == STATUS_OK);
+    ASSERT(memcmp(second.command + COMMAND_HEADER_SIZE, &filter, sizeof filter) == 0);
+    free(second.command);
+    grpc_buffer_free(message);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -48,6 +72,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     if (converted.count > 0 && operation_is_write(operation)) {
         round_trip(operation, &converted);
+    } else if (operation_is_query(operation)) {
+        check_filter(operation, &converted);
     }
     free(converted.command);
     return 0;

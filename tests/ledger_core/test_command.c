@@ -138,7 +138,7 @@ static void refuse(struct command_header header, bool reads)
 static void refuses_what_is_not_sound(void **state)
 {
     (void)state;
-    static const unsigned operations[] = { 0, 3, 63, 66, 65535 };
+    static const unsigned operations[] = { 0, 4, 63, 70, 65535 };
     for (unsigned reads = 0; reads < 2; reads++) {
         struct command_header header = sound;
         for (size_t i = 0; i < sizeof operations / sizeof operations[0]; i++) {
@@ -188,6 +188,47 @@ static void reads_are_never_in_a_log(void **state)
     assert_int_equal(command_next(&data, &size, true, &command), STATUS_OK);
 }
 
+/* The leader's own: in a log alone in its entry, without events or anyone to answer. */
+static void a_pulse_is_alone_and_in_a_log(void **state)
+{
+    (void)state;
+    const struct command_header pulse = { .operation = OPERATION_PULSE,
+                                          .version = COMMAND_VERSION,
+                                          .count = BATCH_EVENTS_MAX };
+    refuse(pulse, true);
+    size_t size = one(&pulse);
+    assert_int_equal(size, COMMAND_HEADER_SIZE);
+    uint32_t commands = 0;
+    uint32_t events = 0;
+    assert_int_equal(command_check_body(body, size, &commands, &events), STATUS_OK);
+    assert_int_equal(commands, 1);
+    assert_int_equal(events, BATCH_EVENTS_MAX); /* timestamps that it takes */
+    for (unsigned order = 0; order < 3; order++) {
+        struct writer writer = writer_init(body, sizeof body);
+        struct command_header one_event = sound;
+        one_event.count = 1;
+        struct command_header few = pulse;
+        few.count = 3;
+        put(&writer, order == 0 ? &one_event : &few);
+        put(&writer, order == 1 ? &one_event : &few);
+        size = writer_size(&writer);
+        assert_int_equal(command_check_body(body, size, &commands, &events), STATUS_INVALID);
+    }
+    struct command_header wrong = pulse;
+    wrong.client = 1;
+    refuse(wrong, false);
+    wrong = pulse;
+    wrong.sequence = 1;
+    refuse(wrong, false);
+    wrong = pulse;
+    wrong.count = 0;
+    refuse(wrong, false);
+    wrong.count = BATCH_EVENTS_MAX + 1;
+    refuse(wrong, false);
+    assert_false(operation_is_write(OPERATION_PULSE));
+    assert_int_equal(operation_event_size(OPERATION_PULSE), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -196,6 +237,7 @@ int main(void)
         cmocka_unit_test(bounds_the_commands_and_events_of_a_body),
         cmocka_unit_test(refuses_what_is_not_sound),
         cmocka_unit_test(reads_are_never_in_a_log),
+        cmocka_unit_test(a_pulse_is_alone_and_in_a_log),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

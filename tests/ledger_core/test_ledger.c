@@ -212,6 +212,125 @@ static void what_is_saved_is_loaded(void **state)
     books_close(&other);
 }
 
+static unsigned pending(u128 id, u128 amount, uint32_t timeout)
+{
+    const struct transfer event = { .id = id,
+                                    .debit_account_id = 1,
+                                    .credit_account_id = 2,
+                                    .amount = amount,
+                                    .timeout = timeout,
+                                    .ledger = 1,
+                                    .code = 1,
+                                    .flags = TRANSFER_PENDING };
+    books_transfers(&books, &event, 1, results);
+    return results[0].status;
+}
+
+static uint32_t pulse(uint64_t now_ns, uint32_t most)
+{
+    delta_prefetch_due(books.delta, now_ns, most);
+    delta_batch_begin(books.delta);
+    const uint32_t count = ledger_pulse(books.ledger, now_ns + 1);
+    delta_batch_end(books.delta);
+    books.timestamp = now_ns + count;
+    return count;
+}
+
+static void assert_pending(u128 amount)
+{
+    struct ledger_sums sums;
+    ledger_sums_at(books.ledger, 0, &sums);
+    assert_true(sums.debits_pending == amount && sums.credits_pending == amount);
+    assert_true(delta_account(books.delta, 1)->debits_pending == amount);
+    assert_true(delta_account(books.delta, 2)->credits_pending == amount);
+}
+
+/* What is pending is in the sums until it is resolved, also beyond 128 bits; a pulse takes no more
+ * than it may, and what is not due it leaves alone. */
+static void pulses_release_what_is_due(void **state)
+{
+    (void)state;
+    const uint64_t second = 1000000000;
+    for (u128 id = 1; id <= 4; id++) {
+        assert_int_equal(account(id, 1, 0), ACCOUNT_STATUS_CREATED);
+    }
+    for (u128 id = 1; id <= 5; id++) {
+        assert_int_equal(pending(id, (u128)1 << id, id == 3 ? 2 : 1), TRANSFER_STATUS_CREATED);
+    }
+    assert_pending(2 + 4 + 8 + 16 + 32);
+    assert_int_equal(delta_next_due(books.delta), 5 + second);
+    assert_int_equal(pulse(4 + second, 10), 0);
+    assert_int_equal(pulse(6 + second, 10), 2);
+    assert_pending(8 + 16 + 32);
+    assert_int_equal(pulse(2 * second, 1), 1);
+    assert_pending(8 + 32);
+    assert_int_equal(pulse(books.timestamp, 10), 1);
+    assert_pending(8);
+    assert_int_equal(delta_next_due(books.delta), 7 + 2 * second);
+    assert_int_equal(pulse(3 * second, 10), 1);
+    assert_pending(0);
+    assert_int_equal(ledger_totals(books.ledger).transfers, 5); /* an expiry is none */
+    assert_int_equal(pulse(9 * second, 10), 0);
+    const struct transfer other = { .id = 6,
+                                    .debit_account_id = 3,
+                                    .credit_account_id = 4,
+                                    .amount = U128_MAX,
+                                    .ledger = 1,
+                                    .code = 1,
+                                    .flags = TRANSFER_PENDING };
+    books_transfers(&books, &other, 1, results);
+    assert_int_equal(pending(7, 3, 0), TRANSFER_STATUS_CREATED);
+    struct ledger_sums sums;
+    ledger_sums_at(books.ledger, 0, &sums);
+    assert_true(sums.debits_pending == 2 && sums.debits_pending_high == 1);
+}
+
+/* The order of imported events goes on where it was. */
+static void the_order_of_time_is_loaded(void **state)
+{
+    (void)state;
+    books.timestamp = 1000;
+    struct account accounts[] = {
+        { .id = 1, .ledger = 1, .code = 1, .flags = ACCOUNT_IMPORTED, .timestamp = 10 },
+        { .id = 2, .ledger = 1, .code = 1, .flags = ACCOUNT_IMPORTED, .timestamp = 20 },
+    };
+    books_accounts(&books, accounts, 2, results);
+    struct transfer event = { .id = 1,
+                              .debit_account_id = 1,
+                              .credit_account_id = 2,
+                              .ledger = 1,
+                              .code = 1,
+                              .flags = TRANSFER_IMPORTED,
+                              .timestamp = 30 };
+    books_transfers(&books, &event, 1, results);
+    assert_int_equal(results[0].status, TRANSFER_STATUS_CREATED);
+    struct writer writer = writer_init(saved, sizeof saved);
+    ledger_save(books.ledger, &writer);
+    struct books other = books_open(10);
+    struct reader reader = reader_init(saved, writer_size(&writer));
+    assert_int_equal(ledger_load(other.ledger, &reader), STATUS_OK);
+    other.timestamp = books.timestamp;
+    delta_batch_begin(other.delta); /* as a prefetch would bring them */
+    delta_account_insert(other.delta, &accounts[0]);
+    delta_account_insert(other.delta, &accounts[1]);
+    delta_batch_end(other.delta);
+    struct account third = accounts[1];
+    third.id = 3;
+    books_accounts(&other, &third, 1, results);
+    assert_int_equal(results[0].status, ACCOUNT_STATUS_IMPORTED_EVENT_TIMESTAMP_MUST_NOT_REGRESS);
+    third.timestamp = 21;
+    books_accounts(&other, &third, 1, results);
+    assert_int_equal(results[0].status, ACCOUNT_STATUS_CREATED);
+    event.id = 2;
+    books_transfers(&other, &event, 1, results);
+    assert_int_equal(results[0].status, TRANSFER_STATUS_IMPORTED_EVENT_TIMESTAMP_MUST_NOT_REGRESS);
+    event.timestamp = 31;
+    books_transfers(&other, &event, 1, results);
+    assert_int_equal(results[0].status, TRANSFER_STATUS_CREATED);
+    assert_int_equal(results[0].timestamp, 31);
+    books_close(&other);
+}
+
 static void a_full_ledger_fits_in_its_promise(void **state)
 {
     (void)state;
@@ -298,6 +417,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(sums_go_beyond_128_bits, set_up, tear_down),
         cmocka_unit_test_setup_teardown(setting_balances_moves_both_sums, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_saved_is_loaded, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(pulses_release_what_is_due, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_order_of_time_is_loaded, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_full_ledger_fits_in_its_promise, set_up, tear_down),
         cmocka_unit_test_setup_teardown(nothing_else_is_loaded, set_up, tear_down),
         cmocka_unit_test(statuses_have_texts),

@@ -1,26 +1,31 @@
-/* bench_store.c — plain transfers through the store with a sealing thread; not a test.
+/* bench_store.c — plain transfers applied by the ledger core on the store, without network or Raft;
+ * sealing and compaction included. Not a test: bench_store --help.
  *
- *   bench_store FOLDER [transfers] [accounts] [order: time|random] [seal_events]
- *
- * The apply loop does what a ledger does for a plain transfer (one id, two accounts) without its
- * rules. Prints transfers/s, CPU per transfer, bytes on disk per transfer after compaction of what
- * RocksDB compacts by itself, and the longest time between two batches.
+ * Ids are time-ordered (48 bits of time, 80 of randomness) or random, accounts drawn uniformly; a
+ * batch is prefetched, applied and, when it is due, the delta frozen, as the state machine does it.
+ * What a batch takes counts the waiting for the sealer too. Flushes (fsync, fdatasync) of the
+ * process are timed beside it, because a batch that waits for the disk is the disk's time.
  */
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/random.h"
 #include "base/thread.h"
+#include "ledger/core/ledger.h"
 #include "ledger/store/store.h"
+#include "ledger/store/store_rocks.h"
 #include "tests/ledger_store/folder.h"
 
+#include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
-enum { BATCH = 8189 };
+enum { BATCH = 8189, SLICE = 10000000 };
 
 struct bench {
     const char *folder;
@@ -28,12 +33,21 @@ struct bench {
     uint32_t accounts;
     bool random_ids;
     uint32_t seal_events;
+    uint32_t accounts_cached;
+    uint64_t cache_mib;
+
     struct store *store;
-    struct clock clock;
+    struct ledger *ledger;
+    struct kv *kv;
     struct random random;
     uint64_t log_index;
+    uint64_t timestamp;
     struct worker sealer;
+
+    uint64_t *batch_ns;
+    uint64_t batches;
     uint64_t waits_ns;
+    uint64_t making_ns;
     uint64_t parts_ns[2]; /* CPU: prefetch, apply */
 };
 
@@ -43,16 +57,50 @@ static void die(const struct error *error)
     exit(1);
 }
 
-static bool seal_step(void *context)
+static void must(enum status status, const struct error *error)
 {
-    struct bench *bench = context;
-    bool more;
-    struct error error;
-    if (store_seal_step(bench->store, &more, &error) != STATUS_OK) {
-        die(&error);
+    if (status != STATUS_OK) {
+        die(error);
     }
-    return more;
 }
+
+static uint64_t ns_of(clockid_t clock)
+{
+    struct timespec now;
+    (void)clock_gettime(clock, &now);
+    return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
+}
+
+/* --- flushes: these take the place of the C library's for every library of the process ---------
+ */
+
+static uint64_t longest_flush_ns;
+static uint64_t flushes;
+
+static int timed_flush(long call, int file)
+{
+    uint64_t begun = ns_of(CLOCK_MONOTONIC);
+    int result = (int)syscall(call, file);
+    uint64_t took = ns_of(CLOCK_MONOTONIC) - begun;
+    __atomic_fetch_add(&flushes, 1, __ATOMIC_RELAXED);
+    uint64_t longest = __atomic_load_n(&longest_flush_ns, __ATOMIC_RELAXED);
+    while (took > longest && !__atomic_compare_exchange_n(&longest_flush_ns, &longest, took, false,
+                                                          __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
+    }
+    return result;
+}
+
+int fsync(int file)
+{
+    return timed_flush(SYS_fsync, file);
+}
+
+int fdatasync(int file)
+{
+    return timed_flush(SYS_fdatasync, file);
+}
+
+/* --- events ----------------------------------------------------------------------------------- */
 
 static u128 account_id(uint32_t number)
 {
@@ -61,27 +109,103 @@ static u128 account_id(uint32_t number)
 
 static void make_batch(struct bench *bench, struct transfer *batch, uint32_t count)
 {
-    uint64_t now = bench->log_index * BATCH + 1;
     for (uint32_t i = 0; i < count; i++) {
         uint32_t debit = (uint32_t)random_below(&bench->random, bench->accounts);
         uint32_t credit =
             (debit + 1 + (uint32_t)random_below(&bench->random, bench->accounts - 1)) %
             bench->accounts;
-        u128 random = random_u128(&bench->random);
-        u128 id = random;
-        if (!bench->random_ids) { /* 48 bits of time, 80 of randomness, growing */
-            id =
-                (u128)(0x019000000000ULL + bench->log_index) << 80 | (u128)i << 60 | (random >> 80);
+        u128 id = random_u128(&bench->random);
+        if (!bench->random_ids) {
+            id = (u128)(0x019000000000ULL + bench->log_index) << 80 | (u128)i << 60 | id >> 80;
         }
         batch[i] = (struct transfer){
             .id = id,
             .debit_account_id = account_id(debit),
             .credit_account_id = account_id(credit),
-            .amount = random_below(&bench->random, 20000),
+            .amount = 1 + random_below(&bench->random, 20000),
             .ledger = 2,
             .code = 1 + (uint16_t)random_below(&bench->random, 65535),
-            .timestamp = 1700000000000000000ULL + now + i,
         };
+    }
+}
+
+/* --- the state machine ------------------------------------------------------------------------ */
+
+static bool seal_step(void *context)
+{
+    struct bench *bench = context;
+    bool more;
+    struct error error;
+    must(store_seal_step(bench->store, &more, &error), &error);
+    return more;
+}
+
+/* As the state machine does: waits when the sealer is behind. */
+static void freeze_when_due(struct bench *bench)
+{
+    struct timespec pause = { .tv_nsec = 100000 };
+    uint64_t begun = ns_of(CLOCK_MONOTONIC);
+    while (store_seal_behind(bench->store)) {
+        (void)nanosleep(&pause, NULL);
+    }
+    bool due = store_seal_due(bench->store);
+    while (due && store_seal_busy(bench->store)) {
+        (void)nanosleep(&pause, NULL);
+    }
+    bench->waits_ns += ns_of(CLOCK_MONOTONIC) - begun;
+    if (!due) {
+        return;
+    }
+    static uint8_t extra[LEDGER_SAVE_SIZE];
+    struct writer writer = writer_init(extra, sizeof extra);
+    ledger_save(bench->ledger, &writer);
+    struct store_checkpoint checkpoint = { .log_index = bench->log_index,
+                                           .log_term = 1,
+                                           .timestamp = bench->timestamp,
+                                           .digest = delta_digest(store_delta(bench->store)),
+                                           .extra = { extra, writer_size(&writer) } };
+    store_freeze(bench->store, &checkpoint);
+    worker_ring(&bench->sealer);
+}
+
+static void batch_begin(struct bench *bench)
+{
+    bench->log_index++;
+    store_batch_index(bench->store, bench->log_index);
+    delta_batch_begin(store_delta(bench->store));
+}
+
+static void batch_end(struct bench *bench, const struct result *results, uint32_t count)
+{
+    delta_batch_end(store_delta(bench->store));
+    bench->timestamp += count;
+    for (uint32_t i = 0; i < count; i++) {
+        if (results[i].status != TRANSFER_STATUS_CREATED) { /* the same number for accounts */
+            (void)fprintf(stderr, "bench_store: an event got status %u\n", results[i].status);
+            exit(1);
+        }
+    }
+}
+
+static void create_accounts(struct bench *bench)
+{
+    static struct account batch[BATCH];
+    static struct result results[BATCH];
+    struct error error;
+    for (uint32_t at = 0; at < bench->accounts;) {
+        u128 ids[BATCH];
+        uint32_t count = bench->accounts - at < BATCH ? bench->accounts - at : BATCH;
+        freeze_when_due(bench);
+        for (uint32_t i = 0; i < count; i++) {
+            ids[i] = account_id(at + i);
+            batch[i] = (struct account){ .id = ids[i], .ledger = 2, .code = 1 };
+        }
+        struct store_names names = { .account_ids = ids, .account_count = count };
+        must(store_prefetch(bench->store, &names, &error), &error);
+        batch_begin(bench);
+        ledger_create_accounts(bench->ledger, batch, count, bench->timestamp + 1, results);
+        batch_end(bench, results, count);
+        at += count;
     }
 }
 
@@ -89,199 +213,250 @@ static void prefetch(struct bench *bench, const struct transfer *batch, uint32_t
 {
     static u128 ids[BATCH];
     static u128 accounts[2 * BATCH];
+    struct error error;
     for (uint32_t i = 0; i < count; i++) {
         ids[i] = batch[i].id;
         accounts[2 * i] = batch[i].debit_account_id;
         accounts[2 * i + 1] = batch[i].credit_account_id;
     }
-    struct error error;
-    if (store_prefetch(bench->store, accounts, 2 * (size_t)count, ids, count, &error) !=
-        STATUS_OK) {
-        die(&error);
-    }
+    struct store_names names = { .account_ids = accounts,
+                                 .account_count = 2 * (size_t)count,
+                                 .transfer_ids = ids,
+                                 .transfer_count = count };
+    must(store_prefetch(bench->store, &names, &error), &error);
 }
 
-static void apply(struct bench *bench, const struct transfer *batch, uint32_t count)
+static void run_batch(struct bench *bench, uint32_t count)
 {
-    enum { FAR = 24, NEAR = 12 };
-    struct delta *delta = store_delta(bench->store);
-    delta_batch_begin(delta);
-    for (uint32_t i = 0; i < count; i++) {
-        if (i + FAR < count) {
-            delta_hint_ids(delta, &batch[i + FAR]);
-        }
-        if (i + NEAR < count) {
-            delta_hint_accounts(delta, &batch[i + NEAR]);
-        }
-        const struct transfer *transfer = &batch[i];
-        if (delta_transfer(delta, transfer->id) != NULL || delta_id_failed(delta, transfer->id)) {
-            abort();
-        }
-        struct account *debit = delta_account(delta, transfer->debit_account_id);
-        struct account *credit = delta_account(delta, transfer->credit_account_id);
-        delta_account_change(delta, debit);
-        delta_account_change(delta, credit);
-        debit->debits_posted += transfer->amount;
-        credit->credits_posted += transfer->amount;
-        (void)delta_transfer_insert(delta, transfer);
-    }
-    delta_batch_end(delta);
+    static struct transfer batch[BATCH];
+    static struct result results[BATCH];
+    uint64_t t0 = ns_of(CLOCK_MONOTONIC);
+    make_batch(bench, batch, count);
+    uint64_t t1 = ns_of(CLOCK_MONOTONIC);
+    freeze_when_due(bench);
+    uint64_t cpu0 = ns_of(CLOCK_THREAD_CPUTIME_ID);
+    prefetch(bench, batch, count);
+    uint64_t cpu1 = ns_of(CLOCK_THREAD_CPUTIME_ID);
+    batch_begin(bench);
+    ledger_create_transfers(bench->ledger, batch, count, bench->timestamp + 1, results);
+    batch_end(bench, results, count);
+    bench->parts_ns[0] += cpu1 - cpu0;
+    bench->parts_ns[1] += ns_of(CLOCK_THREAD_CPUTIME_ID) - cpu1;
+    bench->making_ns += t1 - t0;
+    bench->batch_ns[bench->batches++] = ns_of(CLOCK_MONOTONIC) - t1;
 }
 
-static void freeze_when_due(struct bench *bench)
-{
-    if (!store_seal_due(bench->store)) {
-        return;
-    }
-    uint64_t begun = clock_mono_ns(&bench->clock);
-    while (store_seal_busy(bench->store)) {
-        struct timespec pause = { .tv_nsec = 100000 };
-        (void)nanosleep(&pause, NULL);
-    }
-    bench->waits_ns += clock_mono_ns(&bench->clock) - begun;
-    struct store_checkpoint checkpoint = { .log_index = bench->log_index,
-                                           .log_term = 1,
-                                           .timestamp = bench->log_index,
-                                           .digest = delta_digest(store_delta(bench->store)) };
-    store_freeze(bench->store, &checkpoint);
-    worker_ring(&bench->sealer);
-}
-
-static void create_accounts(struct bench *bench)
-{
-    struct delta *delta = store_delta(bench->store);
-    uint32_t at = 0;
-    while (at < bench->accounts) {
-        u128 ids[BATCH];
-        struct error error;
-        freeze_when_due(bench);
-        uint32_t count = bench->accounts - at < BATCH ? bench->accounts - at : BATCH;
-        for (uint32_t i = 0; i < count; i++) {
-            ids[i] = account_id(at + i);
-        }
-        if (store_prefetch(bench->store, ids, count, NULL, 0, &error) != STATUS_OK) {
-            die(&error);
-        }
-        bench->log_index++;
-        store_batch_index(bench->store, bench->log_index);
-        delta_batch_begin(delta);
-        for (uint32_t i = 0; i < count; i++) {
-            struct account account = { .id = ids[i], .ledger = 1, .code = 1, .timestamp = at + i };
-            (void)delta_account_insert(delta, &account);
-        }
-        delta_batch_end(delta);
-        at += count;
-    }
-}
-
-/* CPU of this thread, which others on the machine do not change much. */
-static uint64_t thread_ns(void)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-    return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
-}
+/* --- the report ------------------------------------------------------------------------------- */
 
 static double cpu_seconds(void)
 {
-    struct rusage usage;
-    (void)getrusage(RUSAGE_SELF, &usage);
-    return (double)usage.ru_utime.tv_sec + (double)usage.ru_utime.tv_usec / 1e6 +
-           (double)usage.ru_stime.tv_sec + (double)usage.ru_stime.tv_usec / 1e6;
+    return (double)ns_of(CLOCK_PROCESS_CPUTIME_ID) / 1e9;
+}
+
+static int compare_u64(const void *a, const void *b)
+{
+    const uint64_t *left = a;
+    const uint64_t *right = b;
+    return (*left > *right) - (*left < *right);
+}
+
+static double batch_ms(const struct bench *bench, double part)
+{
+    uint64_t at = (uint64_t)((double)bench->batches * part);
+    at = at < bench->batches ? at : bench->batches - 1;
+    return (double)bench->batch_ns[at] / 1e6;
+}
+
+static void report_run(struct bench *bench, double wall, double cpu)
+{
+    double count = (double)bench->transfers;
+    double making = (double)bench->making_ns / 1e9;
+    (void)printf("%.0f transfers/s (making them left out); CPU %.2f us a transfer, all threads; of "
+                 "the applying one: prefetch %.0f ns, apply %.0f ns; waited for seals %.0f ns\n",
+                 count / (wall - making), (cpu - making) * 1e6 / count,
+                 (double)bench->parts_ns[0] / count, (double)bench->parts_ns[1] / count,
+                 (double)bench->waits_ns / count);
+    qsort(bench->batch_ns, bench->batches, sizeof bench->batch_ns[0], compare_u64);
+    (void)printf("batches of %u: p50 %.1f ms, p99 %.1f, p99.9 %.1f, p100 %.1f; longest of %" PRIu64
+                 " flushes %.1f ms\n",
+                 BATCH, batch_ms(bench, 0.5), batch_ms(bench, 0.99), batch_ms(bench, 0.999),
+                 batch_ms(bench, 1.0), flushes, (double)longest_flush_ns / 1e6);
 }
 
 static void run(struct bench *bench)
 {
-    static struct transfer batch[BATCH];
-    uint64_t begun = clock_mono_ns(&bench->clock);
-    uint64_t making_ns = 0;
-    uint64_t longest_ns = 0;
+    bench->batch_ns = calloc(bench->transfers / BATCH + 1, sizeof *bench->batch_ns);
     double cpu = cpu_seconds();
+    double begun = (double)ns_of(CLOCK_MONOTONIC) / 1e9;
+    double slice_begun = begun;
+    bench->waits_ns = 0;
+    longest_flush_ns = 0;
+    flushes = 0;
+    uint64_t slice = 0;
     for (uint64_t done = 0; done < bench->transfers;) {
         uint64_t left = bench->transfers - done;
         uint32_t count = left < BATCH ? (uint32_t)left : BATCH;
-        uint64_t t0 = clock_mono_ns(&bench->clock);
-        make_batch(bench, batch, count);
-        uint64_t t1 = clock_mono_ns(&bench->clock);
-        freeze_when_due(bench);
-        uint64_t t2 = thread_ns();
-        prefetch(bench, batch, count);
-        uint64_t t3 = thread_ns();
-        bench->log_index++;
-        store_batch_index(bench->store, bench->log_index);
-        apply(bench, batch, count);
-        bench->parts_ns[0] += t3 - t2;
-        bench->parts_ns[1] += thread_ns() - t3;
-        uint64_t t4 = clock_mono_ns(&bench->clock);
-        making_ns += t1 - t0;
-        longest_ns = t4 - t1 > longest_ns ? t4 - t1 : longest_ns;
+        run_batch(bench, count);
         done += count;
+        slice += count;
+        if (slice >= SLICE) {
+            double now = (double)ns_of(CLOCK_MONOTONIC) / 1e9;
+            (void)printf("  up to %" PRIu64 ": %.0f transfers/s\n", done,
+                         (double)slice / (now - slice_begun));
+            (void)fflush(stdout);
+            slice_begun = now;
+            slice = 0;
+        }
     }
-    uint64_t applied_ns = clock_mono_ns(&bench->clock) - begun;
+    report_run(bench, (double)ns_of(CLOCK_MONOTONIC) / 1e9 - begun, cpu_seconds() - cpu);
+    free(bench->batch_ns);
+}
+
+/* --- opening and closing ---------------------------------------------------------------------- */
+
+static void open_store(struct bench *bench)
+{
+    struct kv_rocks_options rocks = { .folder = bench->folder,
+                                      .cache_bytes = bench->cache_mib << 20,
+                                      .background_jobs = 2 };
+    struct error error;
+    must(kv_rocks_open(&rocks, &bench->kv, &error), &error);
+    struct store_options options = {
+        .delta = { .seal_events = bench->seal_events, .accounts_cached = bench->accounts_cached },
+        .kv = bench->kv,
+    };
+    struct store_checkpoint recovered;
+    must(store_open(&options, &bench->store, &recovered, &error), &error);
+    if (bench->ledger == NULL) {
+        bench->ledger = ledger_init(aligned_alloc(64, (ledger_footprint() + 63) / 64 * 64),
+                                    store_delta(bench->store));
+    }
+    bench->log_index = recovered.log_index;
+}
+
+static void wait_for_seal(struct bench *bench)
+{
+    struct timespec pause = { .tv_nsec = 1000000 };
     while (store_seal_busy(bench->store)) {
-        struct timespec pause = { .tv_nsec = 100000 };
         (void)nanosleep(&pause, NULL);
     }
-    double count = (double)bench->transfers;
-    (void)printf("%.0f transfers/s, %.0f without making the batches; CPU %.2f us per transfer "
-                 "(making them %.2f)\n",
-                 count * 1e9 / (double)applied_ns, count * 1e9 / (double)(applied_ns - making_ns),
-                 (cpu_seconds() - cpu) * 1e6 / count, (double)making_ns / 1e3 / count);
-    (void)printf("the applying thread's CPU per transfer: prefetch %.0f ns, apply %.0f ns; waited "
-                 "for seals %.0f ns; longest batch %.1f ms\n",
-                 (double)bench->parts_ns[0] / count, (double)bench->parts_ns[1] / count,
-                 (double)bench->waits_ns / count, (double)longest_ns / 1e6);
+}
+
+/* Until RocksDB has merged what it wants to merge. */
+static double settle(struct bench *bench)
+{
+    struct timespec pause = { .tv_nsec = 20000000 };
+    double begun = (double)ns_of(CLOCK_MONOTONIC) / 1e9;
+    int quiet = 0;
+    while (quiet < 10) {
+        quiet = rocks_load(bench->kv).merging ? 0 : quiet + 1;
+        (void)nanosleep(&pause, NULL);
+    }
+    return (double)ns_of(CLOCK_MONOTONIC) / 1e9 - begun;
+}
+
+static void finish(struct bench *bench)
+{
+    struct error error;
+    wait_for_seal(bench);
+    double settled = settle(bench);
+    worker_stop(&bench->sealer);
+    double bytes = (double)folder_bytes(bench->folder, ".sst");
+    struct rusage usage;
+    (void)getrusage(RUSAGE_SELF, &usage);
+    (void)printf("compaction went on for %.1f s; %.1f bytes on disk a transfer; CPU %.2f us a "
+                 "transfer with it; at most %ld MiB resident\n",
+                 settled, bytes / (double)bench->transfers,
+                 (cpu_seconds() - (double)bench->making_ns / 1e9) * 1e6 / (double)bench->transfers,
+                 usage.ru_maxrss / 1024);
+    u128 digest;
+    double begun = (double)ns_of(CLOCK_MONOTONIC) / 1e9;
+    must(store_recompute_digest(bench->store, &digest, &error), &error);
+    double audited = (double)ns_of(CLOCK_MONOTONIC) / 1e9;
+    store_close(bench->store);
+    open_store(bench);
+    (void)printf("audit of the sealed past %.1f s; opened again in %.3f s\n", audited - begun,
+                 (double)ns_of(CLOCK_MONOTONIC) / 1e9 - audited);
+    store_close(bench->store);
+}
+
+static const char usage[] =
+    "usage: bench_store [--transfers N] [--accounts N] [--ids time|random] [--seal-events N]\n"
+    "                   [--accounts-cached N] [--cache-mib N] [--folder PATH]\n"
+    "4000000 transfers between 10000 accounts, ids time; the folder is a temporary one\n";
+
+static bool read_arguments(struct bench *bench, int argc, char **argv)
+{
+    static const struct option options[] = {
+        { "transfers", required_argument, NULL, 't' },
+        { "accounts", required_argument, NULL, 'a' },
+        { "ids", required_argument, NULL, 'i' },
+        { "seal-events", required_argument, NULL, 's' },
+        { "accounts-cached", required_argument, NULL, 'c' },
+        { "cache-mib", required_argument, NULL, 'm' },
+        { "folder", required_argument, NULL, 'f' },
+        { 0 },
+    };
+    int option;
+    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+        uint64_t number = optarg == NULL ? 0 : strtoull(optarg, NULL, 10);
+        switch (option) {
+        case 't':
+            bench->transfers = number;
+            break;
+        case 'a':
+            bench->accounts = (uint32_t)number;
+            break;
+        case 'i':
+            bench->random_ids = strcmp(optarg, "random") == 0;
+            break;
+        case 's':
+            bench->seal_events = (uint32_t)number;
+            break;
+        case 'c':
+            bench->accounts_cached = (uint32_t)number;
+            break;
+        case 'm':
+            bench->cache_mib = number;
+            break;
+        case 'f':
+            bench->folder = optarg;
+            break;
+        default:
+            return false;
+        }
+    }
+    return optind == argc && bench->accounts >= 2 && bench->transfers > 0;
 }
 
 int main(int argc, char **argv)
 {
-    if (argc < 2) {
-        (void)fprintf(stderr, "usage: bench_store FOLDER [transfers] [accounts] [time|random] "
-                              "[seal_events]\n");
+    char folder[DISK_PATH_MAX];
+    struct error error;
+    struct bench bench = { .transfers = 4000000,
+                           .accounts = 10000,
+                           .seal_events = 256 * 1024,
+                           .accounts_cached = 256 * 1024,
+                           .cache_mib = 256,
+                           .timestamp = 1700000000000000000U };
+    if (!read_arguments(&bench, argc, argv)) {
+        (void)fputs(usage, stderr);
         return 2;
     }
-    struct bench bench = {
-        .folder = argv[1],
-        .transfers = argc > 2 ? strtoull(argv[2], NULL, 10) : 4000000,
-        .accounts = argc > 3 ? (uint32_t)strtoul(argv[3], NULL, 10) : 10000,
-        .random_ids = argc > 4 && strcmp(argv[4], "random") == 0,
-        .seal_events = argc > 5 ? (uint32_t)strtoul(argv[5], NULL, 10) : 250000,
-        .clock = clock_os(),
-    };
+    bool temporary = bench.folder == NULL;
+    if (temporary) {
+        folder_make(folder);
+        bench.folder = folder;
+    }
     random_init(&bench.random, 1);
-    struct kv_rocks_options rocks = { .folder = bench.folder,
-                                      .cache_bytes = 256 * 1024 * 1024,
-                                      .background_jobs = 2 };
-    struct kv *kv;
-    struct error error;
-    if (kv_rocks_open(&rocks, &kv, &error) != STATUS_OK) {
-        die(&error);
-    }
-    struct store_options options = {
-        .delta = { .seal_events = bench.seal_events, .accounts_cached = 100000 },
-        .kv = kv,
-    };
-    struct store_checkpoint recovered;
-    if (store_open(&options, &bench.store, &recovered, &error) != STATUS_OK ||
-        worker_start(&bench.sealer, "sealer", seal_step, &bench, &error) != STATUS_OK) {
-        die(&error);
-    }
-    bench.log_index = recovered.log_index;
+    open_store(&bench);
+    must(worker_start(&bench.sealer, "sealer", seal_step, &bench, &error), &error);
     create_accounts(&bench);
     run(&bench);
-    uint64_t begun = clock_mono_ns(&bench.clock);
-    u128 digest;
-    if (store_recompute_digest(bench.store, &digest, &error) != STATUS_OK) {
-        die(&error);
+    finish(&bench);
+    free(bench.ledger);
+    if (temporary) {
+        folder_remove(folder);
     }
-    (void)printf("audit of the sealed past: %.2f s\n",
-                 (double)(clock_mono_ns(&bench.clock) - begun) / 1e9);
-    worker_stop(&bench.sealer);
-    store_close(bench.store);
-    struct rusage usage;
-    (void)getrusage(RUSAGE_SELF, &usage);
-    (void)printf("%.1f bytes on disk per transfer; %ld MiB resident at most\n",
-                 (double)folder_bytes(bench.folder, ".sst") / (double)bench.transfers,
-                 usage.ru_maxrss / 1024);
     return 0;
 }

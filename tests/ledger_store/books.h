@@ -1,13 +1,14 @@
 /* books.h — a workload for tests of the store: what entry n of a log holds follows from a seed, and
- * applying it is a small ledger without business rules. Running it in any store, sealed anywhere
- * and replayed from anywhere, must give the same digest after the same entry.
+ * the ledger core applies it. Running it in any store, sealed anywhere and replayed from anywhere,
+ * must give the same digest after the same entry.
  *
- * It has new ids in time order and random ones, repeated ids, ids named as pending ids, ids that
- * fail for an unknown account, chains that are undone, and "imported" timestamps that lie before
- * those of earlier entries.
+ * It has new ids in time order and random ones, repeated ids, ids that fail, chains that are
+ * undone, holds that are posted, voided or expire by pulses that take a few at a time, and imported
+ * events, some with timestamps that are taken.
  */
 #pragma once
 
+#include "ledger/core/ledger.h"
 #include "ledger/store/store.h"
 
 enum {
@@ -20,15 +21,25 @@ enum {
 struct books {
     uint64_t seed;
     struct store *store;
-    uint64_t entry; /* the last one applied */
+    struct ledger *ledger;
+    uint64_t entry;       /* the last one applied */
+    uint64_t next_due_ns; /* as the store says after it */
+    uint64_t expired;     /* holds, since it was opened */
 };
 
 /* Opens a store on the kv; books->entry is the recovered checkpoint. Fails the test on an error. */
 void books_open(struct books *books, uint64_t seed, uint32_t seal_events, struct kv *kv);
+STATUS_MUST_USE enum status books_try_open(struct books *books, uint64_t seed, uint32_t seal_events,
+                                           struct kv *kv, struct error *error);
 /* Applies the next entry and freezes when a seal is due; false when that must wait for the sealer
  * first, and nothing was done. */
 bool books_apply(struct books *books);
 u128 books_digest(const struct books *books);
+/* A checkpoint of the books as they are, but for the chain, to freeze with; its extra is good until
+ * the next call. */
+struct store_checkpoint books_checkpoint(const struct books *books);
+/* The store was opened: goes on from there. */
+void books_take(struct books *books, uint64_t seed, const struct store_checkpoint *recovered);
 
 /* Runs the sealer until it has nothing to do; gives the first status that is not OK. */
 STATUS_MUST_USE enum status books_seal(struct books *books, struct error *error);

@@ -4,7 +4,7 @@
 
 #include "tests/ledger_store/books.h"
 
-enum { CRASH_ENTRIES = 14, CRASH_SEAL_EVENTS = 50 };
+enum { CRASH_ENTRIES = 16, CRASH_SEAL_EVENTS = 16 };
 
 /* crash_digests[n] is that of the books after entry n; filled by crash_reference. */
 extern u128 crash_digests[CRASH_ENTRIES + 1];

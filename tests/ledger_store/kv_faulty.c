@@ -32,11 +32,16 @@ static enum status faulty_multi_get(struct kv *kv, struct kv_get *gets, size_t c
     return inner->ops->multi_get(inner, gets, count, error);
 }
 
-static enum status faulty_iterate(struct kv *kv, struct bytes from, struct kv_iterator **iterator,
-                                  struct error *error)
+static enum status faulty_iterate(struct kv *kv, struct bytes from, bool backwards,
+                                  struct kv_iterator **iterator, struct error *error)
 {
     struct kv *inner = faulty_of(kv)->inner;
-    return inner->ops->iterate(inner, from, iterator, error);
+    return inner->ops->iterate(inner, from, backwards, iterator, error);
+}
+
+static enum status faulty_seek(struct kv_iterator *iterator, struct bytes to, struct error *error)
+{
+    return the_faulty->inner->ops->seek(iterator, to, error);
 }
 
 static enum status faulty_next(struct kv_iterator *iterator, struct bytes *key, struct bytes *value,
@@ -121,6 +126,7 @@ static void faulty_close(struct kv *kv)
 static const struct kv_ops faulty_ops = {
     .multi_get = faulty_multi_get,
     .iterate = faulty_iterate,
+    .seek = faulty_seek,
     .next = faulty_next,
     .iterate_end = faulty_iterate_end,
     .table_open = faulty_table_open,

@@ -25,11 +25,19 @@ static void golden_bytes_of_a_plain_transfer(void **state)
         .code = 10,
         .timestamp = 0x1122334455667788,
     };
+    struct change change = {
+        .debit = { .debits_posted = 0x5000 },
+        .credit = { .credits_pending = 3, .credits_posted = 0x456789 },
+        .amount = 1000,
+        .timestamp = 0x1122334455667788,
+        .kind = CHANGE_SINGLE_PHASE,
+        .credit_flags = ACCOUNT_CLOSED,
+    };
     static const uint8_t expected_key[] = { 'T', 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77, 0x88 };
     static const uint8_t expected[] = {
-        1,                                              /* version */
-        0xF2, 0x21, 0x02, 0x00, 0x00, 0x11, 0x00,       /* lengths */
-        0x2A, 0x01,                                     /* log index */
+        3,                                              /* version */
+        0x1F, 0x22, 0x00, 0x00, 0x10, 0x01,             /* lengths of the transfer's */
+        0x00, 0x00, 0x01, 0x02, 0x00, 0x10, 0x03,       /* lengths of the change's */
         0x10, 0x0F, 0x0E, 0x0D, 0x0C, 0x0B, 0x0A, 0x09, /* id */
         0x08, 0x07, 0x06, 0x05, 0x04, 0x03, 0x02, 0x01, /* */
         7,                                              /* debit */
@@ -37,21 +45,30 @@ static void golden_bytes_of_a_plain_transfer(void **state)
         0xE8, 0x03,                                     /* amount */
         2,                                              /* ledger */
         10,                                             /* code */
+        0x20,                                           /* flags of the credit account */
+        0x00, 0x50,                                     /* debits posted of the debit account */
+        3,                                              /* credits pending of the credit account */
+        0x89, 0x67, 0x45,                               /* its credits posted */
     };
     uint8_t key[KEY_SIZE_MAX];
     uint8_t value[VALUE_ROOM];
-    assert_int_equal(key_of_transfer(key, transfer.timestamp), sizeof expected_key);
+    assert_int_equal(key_of_timestamp(key, KEY_EVENT, transfer.timestamp), sizeof expected_key);
     assert_memory_equal(key, expected_key, sizeof expected_key);
-    assert_int_equal(value_of_transfer(value, &transfer, 298), sizeof expected);
+    assert_int_equal(value_of_event(value, &transfer, &change), sizeof expected);
     assert_memory_equal(value, expected, sizeof expected);
 
     static const uint8_t id_key[] = { 'I', 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 };
-    assert_int_equal(key_of_id(key, transfer.id), sizeof id_key);
+    assert_int_equal(key_of_id(key, KEY_ID, transfer.id), sizeof id_key);
     assert_memory_equal(key, id_key, sizeof id_key);
-    static const uint8_t failed[] = { 2, 0x20, 0x2A, 0x01 };
-    struct id_record record = { .timestamp = 0, .log_index = 298 };
-    assert_int_equal(value_of_id(value, &record), sizeof failed);
-    assert_memory_equal(value, failed, sizeof failed);
+    static const uint8_t created[] = { 3, 0x88, 0x77, 0x66, 0x55, 0x44, 0x33, 0x22, 0x11 };
+    assert_int_equal(value_of_id(value, transfer.timestamp), sizeof created);
+    assert_memory_equal(value, created, sizeof created);
+    assert_int_equal(value_of_id(value, 0), 1);
+    assert_int_equal(value[0], 4);
+
+    static const uint8_t due_key[] = { 'X', 0, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 1, 2 };
+    assert_int_equal(key_of_due(key, 9, 0x102), sizeof due_key);
+    assert_memory_equal(key, due_key, sizeof due_key);
 }
 
 static u128 any_u128(struct random *random)
@@ -97,6 +114,66 @@ static struct account any_account(struct random *random)
     };
 }
 
+static struct balances any_balances(struct random *random)
+{
+    return (struct balances){ any_u128(random), any_u128(random), any_u128(random),
+                              any_u128(random) };
+}
+
+static struct change any_change(struct random *random, const struct transfer *transfer)
+{
+    return (struct change){ .debit = any_balances(random),
+                            .credit = any_balances(random),
+                            .amount =
+                                random_chance(random, 1, 2) ? transfer->amount : any_u128(random),
+                            .timestamp = transfer->timestamp,
+                            .pending_timestamp = (uint64_t)any_u128(random),
+                            .kind = (uint16_t)random_between(random, 1, 65535),
+                            .debit_flags = (uint16_t)any_u128(random),
+                            .credit_flags = (uint16_t)any_u128(random) };
+}
+
+static void events_and_holds_come_back(void **state)
+{
+    (void)state;
+    struct random random;
+    random_init(&random, 7);
+    uint8_t value[VALUE_ROOM];
+    for (int i = 0; i < 20000; i++) {
+        struct transfer transfer = any_transfer(&random);
+        struct change change = any_change(&random, &transfer);
+        struct transfer back;
+        struct change change_back;
+        bool expiry = i % 7 == 0;
+        transfer.id |= 1;
+        transfer = expiry ? (struct transfer){ .timestamp = transfer.timestamp } : transfer;
+        change.kind = expiry ? CHANGE_EXPIRED : change.kind;
+        size_t size = value_of_event(value, expiry ? NULL : &transfer, &change);
+        assert_true(size <= VALUE_EVENT_MAX);
+        assert_true(
+            value_read_event((struct bytes){ value, size }, change.timestamp, &back, &change_back));
+        back.timestamp = transfer.timestamp;
+        assert_memory_equal(&back, &transfer, sizeof back);
+        assert_memory_equal(&change_back, &change, sizeof change);
+        assert_false(value_read_event((struct bytes){ value, size - 1 }, 1, &back, &change_back));
+
+        struct hold hold = { .captured = any_u128(&random),
+                             .timestamp = transfer.timestamp,
+                             .expires_at = (uint64_t)any_u128(&random),
+                             .resolved_at = (uint64_t)any_u128(&random),
+                             .state = (uint32_t)random_between(&random, 1, 4) };
+        struct hold hold_back;
+        size = value_of_hold(value, &hold);
+        assert_true(value_read_hold((struct bytes){ value, size }, hold.timestamp, &hold_back));
+        assert_memory_equal(&hold_back, &hold, sizeof hold);
+        u128 id;
+        size = value_of_created(value, transfer.id);
+        assert_true(value_read_created((struct bytes){ value, size }, &id));
+        assert_true(id == transfer.id);
+        assert_false(value_read_created((struct bytes){ value, size - 1 }, &id));
+    }
+}
+
 static void any_record_comes_back(void **state)
 {
     (void)state;
@@ -104,29 +181,18 @@ static void any_record_comes_back(void **state)
     random_init(&random, 1);
     uint8_t value[VALUE_ROOM];
     for (int i = 0; i < 20000; i++) {
-        struct transfer transfer = any_transfer(&random);
-        uint64_t log_index = 1 + (uint64_t)(any_u128(&random) >> 1);
-        size_t size = value_of_transfer(value, &transfer, log_index);
-        assert_true(size <= VALUE_ROW_MAX);
-        struct transfer back;
-        uint64_t index_back;
-        assert_true(value_read_transfer((struct bytes){ value, size }, transfer.timestamp, &back,
-                                        &index_back));
-        assert_memory_equal(&back, &transfer, sizeof back);
-        assert_true(index_back == log_index);
-        assert_false(value_read_transfer((struct bytes){ value, size - 1 }, 1, &back, &index_back));
-
         struct account account = any_account(&random);
         struct account account_back;
-        size = value_of_account(value, &account);
+        size_t size = value_of_account(value, &account);
+        assert_true(size <= VALUE_ACCOUNT_MAX);
         assert_true(value_read_account((struct bytes){ value, size }, account.id, &account_back));
         assert_memory_equal(&account_back, &account, sizeof account);
 
-        struct id_record record = { random_u64(&random) >> random_below(&random, 64), log_index };
-        struct id_record record_back;
-        size = value_of_id(value, &record);
-        assert_true(value_read_id((struct bytes){ value, size }, &record_back));
-        assert_memory_equal(&record_back, &record, sizeof record);
+        uint64_t timestamp = i % 10 == 0 ? 0 : random_u64(&random);
+        uint64_t timestamp_back;
+        size = value_of_id(value, timestamp);
+        assert_true(value_read_id((struct bytes){ value, size }, &timestamp_back));
+        assert_true(timestamp_back == timestamp);
     }
 }
 
@@ -140,15 +206,16 @@ static void bytes_that_decode_are_the_one_form(void **state)
     for (int i = 0; i < 40000; i++) {
         uint8_t value[VALUE_ROOM];
         struct transfer transfer = any_transfer(&random);
-        size_t size = value_of_transfer(value, &transfer, 1 + random_below(&random, 1000));
+        struct change change = any_change(&random, &transfer);
+        size_t size = value_of_event(value, &transfer, &change);
         value[random_below(&random, size)] ^= (uint8_t)(1U << random_below(&random, 8));
         size -= random_chance(&random, 1, 8);
         struct transfer back;
-        uint64_t log_index;
         uint8_t again[VALUE_ROOM];
-        if (value_read_transfer((struct bytes){ value, size }, 5, &back, &log_index)) {
+        uint64_t timestamp = transfer.timestamp;
+        if (value_read_event((struct bytes){ value, size }, timestamp, &back, &change)) {
             decoded++;
-            assert_int_equal(value_of_transfer(again, &back, log_index), size);
+            assert_int_equal(value_of_event(again, &back, &change), size);
             assert_memory_equal(again, value, size);
         }
     }
@@ -158,23 +225,21 @@ static void bytes_that_decode_are_the_one_form(void **state)
 static void refused_forms(void **state)
 {
     (void)state;
-    struct id_record record;
-    static const uint8_t right[] = { 1, 0x11, 5, 6 };
-    assert_true(value_read_id((struct bytes){ right, sizeof right }, &record));
-    static const uint8_t wrong[][5] = {
-        { 3, 0x11, 5, 6 },    /* version */
-        { 2, 0x11, 5, 6 },    /* failed, with a timestamp */
-        { 1, 0x10, 6 },       /* created, without one */
-        { 1, 0x01, 5 },       /* log index 0 */
-        { 1, 0x12, 5, 0, 6 }, /* a leading zero */
-        { 1, 0x11, 5, 0 },    /* a zero that has a byte */
-        { 1, 0x11, 5, 6, 7 }, /* a byte too many */
+    uint64_t timestamp;
+    static const uint8_t right[] = { 3, 5, 0, 0, 0, 0, 0, 0, 1 };
+    assert_true(value_read_id((struct bytes){ right, sizeof right }, &timestamp));
+    static const uint8_t wrong[][10] = {
+        { 2, 5 },                         /* version */
+        { 3, 0, 0, 0, 0, 0, 0, 0, 0 },    /* created, without a timestamp */
+        { 3, 5, 0, 0, 0, 0, 0, 0 },       /* a byte too few */
+        { 3, 5, 0, 0, 0, 0, 0, 0, 1, 0 }, /* a byte too many */
+        { 4, 0 },                         /* the same, failed */
     };
-    static const size_t sizes[] = { 4, 4, 3, 3, 5, 4, 5 };
+    static const size_t sizes[] = { 2, 9, 8, 10, 2 };
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
-        assert_false(value_read_id((struct bytes){ wrong[i], sizes[i] }, &record));
+        assert_false(value_read_id((struct bytes){ wrong[i], sizes[i] }, &timestamp));
     }
-    assert_false(value_read_id((struct bytes){ right, 0 }, &record));
+    assert_false(value_read_id((struct bytes){ right, 0 }, &timestamp));
 }
 
 static void keys_sort_as_numbers_do(void **state)
@@ -185,8 +250,8 @@ static void keys_sort_as_numbers_do(void **state)
     for (int i = 0; i < 10000; i++) {
         u128 ids[2] = { any_u128(&random), any_u128(&random) };
         uint8_t keys[2][KEY_SIZE_MAX];
-        size_t size = key_of_account(keys[0], ids[0]);
-        (void)key_of_account(keys[1], ids[1]);
+        size_t size = key_of_id(keys[0], KEY_ACCOUNT, ids[0]);
+        (void)key_of_id(keys[1], KEY_ACCOUNT, ids[1]);
         int order = memcmp(keys[0], keys[1], size);
         assert_int_equal((order > 0) - (order < 0), (ids[0] > ids[1]) - (ids[0] < ids[1]));
         u128 back;
@@ -287,6 +352,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(golden_bytes_of_a_plain_transfer),
+        cmocka_unit_test(events_and_holds_come_back),
         cmocka_unit_test(any_record_comes_back),
         cmocka_unit_test(bytes_that_decode_are_the_one_form),
         cmocka_unit_test(refused_forms),

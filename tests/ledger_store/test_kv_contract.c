@@ -2,6 +2,7 @@
  * on the kernel's files. */
 #include "base/random.h"
 #include "ledger/store/kv.h"
+#include "ledger/store/store_rocks.h"
 #include "tests/ledger_store/folder.h"
 #include "tests/ledger_store/kv_fixture.h"
 
@@ -29,15 +30,15 @@ static void assert_value(struct kv *kv, const char *key, const char *expected)
     }
 }
 
-/* pairs: key, value, key, value, NULL */
+/* pairs: key, value (NULL: deleted), key, value, NULL */
 static void write_table(struct kv *kv, const char *name, const char *const *pairs)
 {
     struct kv_table *table;
     uint64_t size;
     assert_int_equal(kv->ops->table_open(kv, name, &table, &error), STATUS_OK);
     for (; *pairs != NULL; pairs += 2) {
-        assert_int_equal(kv->ops->table_add(table, text(pairs[0]), text(pairs[1]), &error),
-                         STATUS_OK);
+        struct bytes value = pairs[1] == NULL ? (struct bytes){ 0 } : text(pairs[1]);
+        assert_int_equal(kv->ops->table_add(table, text(pairs[0]), value, &error), STATUS_OK);
     }
     assert_int_equal(kv->ops->table_close(table, &size, &error), STATUS_OK);
     assert_true(size > 0);
@@ -139,7 +140,7 @@ static void an_iterator_sees_one_state_in_order(void **state)
     commit(kv, "d", "1");
     commit(kv, "f", "1");
     struct kv_iterator *iterator;
-    assert_int_equal(kv->ops->iterate(kv, text("c"), &iterator, &error), STATUS_OK);
+    assert_int_equal(kv->ops->iterate(kv, text("c"), false, &iterator, &error), STATUS_OK);
     commit(kv, "e", "late");
     commit(kv, "f", NULL);
     struct bytes key, value;
@@ -152,6 +153,50 @@ static void an_iterator_sees_one_state_in_order(void **state)
     assert_null(key.data);
     assert_int_equal(kv->ops->next(iterator, &key, &value, &error), STATUS_OK);
     assert_null(key.data);
+    kv->ops->iterate_end(iterator);
+}
+
+static void assert_next(struct kv *kv, struct kv_iterator *iterator, const char *expected)
+{
+    struct bytes key, value;
+    assert_int_equal(kv->ops->next(iterator, &key, &value, &error), STATUS_OK);
+    assert_int_equal(key.data != NULL, expected != NULL);
+    if (expected != NULL) {
+        assert_int_equal(key.size, strlen(expected));
+        assert_memory_equal(key.data, expected, key.size);
+    }
+}
+
+static void iterators_go_both_ways_and_seek(void **state)
+{
+    struct kv *kv = ((struct fixture *)*state)->kv;
+    static const char *const one[] = { "b", "1", "bb", "1", "d", "1", "f", "1", NULL };
+    static const char *const two[] = { "bb", NULL, "h", "2", NULL };
+    static const char *const names[] = { "one", "two" };
+    write_table(kv, "one", one);
+    write_table(kv, "two", two);
+    assert_int_equal(kv->ops->ingest(kv, names, 2, &error), STATUS_OK);
+    struct kv_iterator *iterator;
+    assert_int_equal(kv->ops->iterate(kv, text("e"), true, &iterator, &error), STATUS_OK);
+    assert_next(kv, iterator, "d");
+    assert_next(kv, iterator, "b");
+    assert_next(kv, iterator, NULL);
+    assert_next(kv, iterator, NULL);
+    assert_int_equal(kv->ops->seek(iterator, text("f"), &error), STATUS_OK);
+    assert_next(kv, iterator, "f");
+    assert_int_equal(kv->ops->seek(iterator, text("zz"), &error), STATUS_OK);
+    assert_next(kv, iterator, "h");
+    assert_int_equal(kv->ops->seek(iterator, text("a"), &error), STATUS_OK);
+    assert_next(kv, iterator, NULL);
+    kv->ops->iterate_end(iterator);
+    assert_int_equal(kv->ops->iterate(kv, text("c"), false, &iterator, &error), STATUS_OK);
+    assert_next(kv, iterator, "d");
+    assert_int_equal(kv->ops->seek(iterator, text("g"), &error), STATUS_OK);
+    assert_next(kv, iterator, "h");
+    assert_next(kv, iterator, NULL);
+    assert_int_equal(kv->ops->seek(iterator, text("b"), &error), STATUS_OK);
+    assert_next(kv, iterator, "b");
+    assert_next(kv, iterator, "d");
     kv->ops->iterate_end(iterator);
 }
 
@@ -211,7 +256,7 @@ static void a_random_run_equals_an_array(void **state)
         bool table = random_chance(&random, 1, 2);
         for (unsigned i = 0; i < KEYS; i++) {
             if (random_chance(&random, 1, 5)) {
-                bool deleted = !table && random_chance(&random, 1, 3);
+                bool deleted = random_chance(&random, 1, 3);
                 (void)snprintf(model[i], sizeof model[i], "%u", round);
                 model[i][0] = deleted ? 0 : model[i][0];
                 pairs[count++] = keys[i];
@@ -299,6 +344,30 @@ static void one_process_at_a_time(void **state)
     assert_non_null(strstr(error.text, "/proc/no-such-folder"));
 }
 
+/* However fast tables come, level 0 does not grow: an ingest waits for compaction. */
+static void level_0_is_bounded(void **state)
+{
+    enum { TABLES = 80, KEYS = 300 };
+    struct kv *kv = ((struct fixture *)*state)->kv;
+    for (uint32_t round = 0; round < TABLES; round++) {
+        struct kv_table *table;
+        uint64_t size;
+        static const char *const names[] = { "t" };
+        assert_int_equal(kv->ops->table_open(kv, "t", &table, &error), STATUS_OK);
+        for (uint32_t i = 0; i < KEYS; i++) {
+            char key[16];
+            (void)snprintf(key, sizeof key, "%06u", i * 7 + round % 5);
+            struct bytes value = { (const uint8_t *)&round, sizeof round };
+            assert_int_equal(kv->ops->table_add(table, text(key), value, &error), STATUS_OK);
+        }
+        assert_int_equal(kv->ops->table_close(table, &size, &error), STATUS_OK);
+        assert_int_equal(kv->ops->ingest(kv, names, 1, &error), STATUS_OK);
+        struct rocks_load load = rocks_load(kv);
+        assert_true(load.level_0_files <= ROCKS_LEVEL_0_MAX);
+        assert_false(load.failed);
+    }
+}
+
 #define ON_ALL(test)                                                                               \
     { "simulated: " #test, test, set_up_simulated, tear_down, NULL },                              \
         { "files: " #test, test, set_up_files, tear_down, NULL },                                  \
@@ -315,10 +384,12 @@ int main(void)
         ON_ALL(a_missing_table_ingests_nothing),
         ON_ALL(abandoned_and_forgotten_tables_leave_nothing),
         ON_ALL(an_iterator_sees_one_state_in_order),
+        ON_ALL(iterators_go_both_ways_and_seek),
         ON_ALL(large_batches_of_look_ups),
         ON_ALL(a_random_run_equals_an_array),
         ON_ALL(a_checkpoint_is_a_store_of_its_own),
         ON_ALL(a_copy_of_nothing_is_empty),
+        cmocka_unit_test_setup_teardown(level_0_is_bounded, set_up_rocks, tear_down),
         cmocka_unit_test_setup_teardown(one_process_at_a_time, set_up_rocks, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,11 +1,11 @@
 /* test_store_crash.c — the store dies at every write, and what is left replays to the same books.
  *
- * Files: the kv stops at write i, for every i, one record of a table at a time (and at every
- * operation of the disk below: test_store_disk.c). RocksDB: a
- * child process is killed with SIGKILL before write i, for every i (the records of a table after
- * its first are one), and at random moments, which may lie within a write; another child opens what
- * is left. Processes that open RocksDB are always fresh children: its threads do not survive a
- * fork. Damaged table files: a flipped byte is an error or has no effect, and is never served.
+ * A write is: a table is opened, gets its records, is closed; the tables are ingested. Files: the
+ * kv stops at write i, for every i (and at every operation of the disk below: test_store_disk.c).
+ * RocksDB: a child process is killed with SIGKILL before write i, for every i, and at random
+ * moments, which may lie within a write; another child opens what is left. Processes that open
+ * RocksDB are always fresh children: its threads do not survive a fork. Damaged table files: a
+ * flipped byte is an error or has no effect, and is never served.
  */
 #include "base/random.h"
 #include "tests/ledger_store/books.h"
@@ -14,6 +14,7 @@
 #include "tests/ledger_store/kv_kinds.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -44,14 +45,16 @@ static void a_crash_before_any_write_of_files(void **state)
         struct kv_faulty faulty;
         at++;
         uint64_t durable = 0;
-        status = crash_run(kv_faulty_init(&faulty, memory, at), &durable);
+        (void)kv_faulty_init(&faulty, memory, at);
+        faulty.count_first_add_only = true; /* what a table holds is in memory until it is closed */
+        status = crash_run(&faulty.kv, &durable);
         uint64_t recovered = crash_recover(kv_faulty_init(&faulty, memory, 0), &reference);
         assert_true(recovered >= durable);
         assert_true(recovered >= last_recovered); /* a later crash never loses more */
         last_recovered = recovered;
         memory->ops->close(memory);
     }
-    assert_true(at > 200);
+    assert_true(at > 60);
     assert_true(last_recovered > CRASH_ENTRIES / 2);
     store_close(reference.store);
 }
@@ -211,15 +214,20 @@ static bool is_table(const char *name)
     return size > 4 && strcmp(name + size - 4, ".sst") == 0;
 }
 
-static void flip(const char *path, off_t offset)
+/* False: the file is gone; RocksDB may merge files whenever it is open. */
+static bool flip(const char *path, off_t offset)
 {
     uint8_t byte;
     int file = open(path, O_RDWR);
-    assert_true(file >= 0);
+    if (file < 0) {
+        assert_int_equal(errno, ENOENT);
+        return false;
+    }
     assert_int_equal(pread(file, &byte, 1, offset), 1);
     byte ^= 0x10;
     assert_int_equal(pwrite(file, &byte, 1, offset), 1);
     (void)close(file);
+    return true;
 }
 
 static enum status scan_all(struct kv *kv, struct error *error)
@@ -227,7 +235,7 @@ static enum status scan_all(struct kv *kv, struct error *error)
     static const uint8_t lowest[1] = { 0 };
     struct kv_iterator *iterator;
     struct bytes key, value;
-    TRY(kv->ops->iterate(kv, (struct bytes){ lowest, 1 }, &iterator, error));
+    TRY(kv->ops->iterate(kv, (struct bytes){ lowest, 1 }, false, &iterator, error));
     enum status status = kv->ops->next(iterator, &key, &value, error);
     while (status == STATUS_OK && key.data != NULL) {
         status = kv->ops->next(iterator, &key, &value, error);
@@ -324,7 +332,7 @@ static void flipped_bytes_of_table_files_are_never_served(void **state)
     }
     assert_int_equal(wait_for(child), 0);
     assert_int_equal(read_in_child(folder, shared), READ_RIGHT);
-    assert_true(shared->found > 100);
+    assert_true(shared->found > 20);
     DIR *listing = opendir(folder);
     assert_non_null(listing);
     unsigned flips = 0;
@@ -339,17 +347,17 @@ static void flipped_bytes_of_table_files_are_never_served(void **state)
             continue;
         }
         assert_int_equal(disk_join(path, folder, entry->d_name, &error), STATUS_OK);
-        assert_int_equal(stat(path, &stat_buffer), 0);
-        for (int i = 0; i < 6; i++) {
+        bool there = stat(path, &stat_buffer) == 0;
+        for (int i = 0; i < 6 && there; i++) {
             off_t offset = (off_t)random_below(&random, (uint64_t)stat_buffer.st_size);
             offset = i == 0 ? 10 : offset; /* surely in the first data block */
-            flip(path, offset);
-            int outcome = read_in_child(folder, shared);
+            there = flip(path, offset);
+            int outcome = there ? read_in_child(folder, shared) : (int)READ_RIGHT;
             assert_true(outcome == READ_RIGHT || outcome == READ_DAMAGED);
-            assert_true(i != 0 || outcome == READ_DAMAGED);
+            there = there && flip(path, offset);
+            assert_true(i != 0 || outcome == READ_DAMAGED || !there);
             seen += outcome == READ_DAMAGED;
-            flips++;
-            flip(path, offset);
+            flips += there;
         }
     }
     (void)closedir(listing);

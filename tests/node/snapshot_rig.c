@@ -96,8 +96,7 @@ static void open_books(struct books *books, uint64_t seed, struct sim_disk *disk
     struct error error;
     rig_ok(kv_file_open(&disk->disk, folder, &options.kv, &error), &error);
     rig_ok(store_open(&options, &books->store, &recovered, &error), &error);
-    books->seed = seed;
-    books->entry = recovered.log_index;
+    books_take(books, seed, &recovered);
 }
 
 static void advance(struct books *books, uint64_t index)
@@ -106,15 +105,8 @@ static void advance(struct books *books, uint64_t index)
     while (books->entry < index) {
         assert_true(books_apply(books));
     }
-    uint64_t extra = index * 31;
-    struct store_checkpoint checkpoint = {
-        .log_index = index,
-        .log_term = 1 + index / 10,
-        .timestamp = index * 1000,
-        .log_chain = rig_chain(index),
-        .digest = books_digest(books),
-        .extra = { (const uint8_t *)&extra, sizeof extra },
-    };
+    struct store_checkpoint checkpoint = books_checkpoint(books);
+    checkpoint.log_chain = rig_chain(index);
     store_freeze(books->store, &checkpoint);
     rig_ok(books_seal(books, &error), &error);
     (void)store_checkpoint_index(books->store);

@@ -1,8 +1,6 @@
 /* test_machine.c — the state machine alone: entries in, results out, seals, checkpoints, replay. */
-#include "ledger/node/machine.h"
 #include "raft/core/members.h"
-#include "tests/ledger_store/kv_kinds.h"
-#include "tests/node/commands.h"
+#include "tests/node/machine_rig.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,138 +10,6 @@
 #include <string.h>
 
 #include <cmocka.h>
-
-enum { NEVER = 100000, PAYER = 1, PAYEE = 2 };
-
-struct rig {
-    struct kv_home home;
-    struct store *store;
-    struct machine *machine;
-    struct store_checkpoint checkpoint;
-    uint64_t index;
-    uint64_t timestamp;
-    struct machine_outcomes outcomes;
-    struct error error;
-};
-
-static void rig_reopen(struct rig *rig, uint32_t seal_events)
-{
-    struct store_options options = { .delta = { .seal_events = seal_events, .accounts_cached = 4 },
-                                     .kv = kv_home_open(&rig->home) };
-    assert_int_equal(store_open(&options, &rig->store, &rig->checkpoint, &rig->error), STATUS_OK);
-    assert_int_equal(machine_open(rig->store, &rig->checkpoint, &rig->machine, &rig->error),
-                     STATUS_OK);
-    rig->index = rig->checkpoint.log_index;
-    rig->timestamp = rig->checkpoint.timestamp;
-}
-
-static struct rig *rig_new(uint32_t seal_events)
-{
-    struct rig *rig = calloc(1, sizeof *rig);
-    assert_non_null(rig);
-    rig->outcomes.results = calloc(ENTRY_EVENTS_MAX, sizeof(struct result));
-    kv_home_begin(&rig->home, KV_SIMULATED);
-    rig_reopen(rig, seal_events);
-    return rig;
-}
-
-static void rig_close(struct rig *rig)
-{
-    machine_close(rig->machine);
-    store_close(rig->store);
-}
-
-static void rig_free(struct rig *rig)
-{
-    rig_close(rig);
-    kv_home_end(&rig->home);
-    free(rig->outcomes.results);
-    free(rig);
-}
-
-/* An entry that follows the last applied one, without a body. */
-static struct entry *next_entry(const struct rig *rig, enum entry_kind kind)
-{
-    struct entry *entry = entry_new(RAFT_ENTRY_BODY_MAX);
-    memset(&entry->header, 0, sizeof entry->header);
-    entry->header.kind = (uint16_t)kind;
-    entry->header.index = rig->index + 1;
-    entry->header.term = 1;
-    entry->header.timestamp = rig->timestamp + 10;
-    entry->header.chain = (rig->index + 1) * 1009;
-    return entry;
-}
-
-/* Applies and releases it; what is not OK leaves index and time as they were. */
-static enum status apply_entry(struct rig *rig, struct entry *entry)
-{
-    enum status status = machine_apply(rig->machine, entry, &rig->outcomes, &rig->error);
-    if (status == STATUS_OK) {
-        rig->index++;
-        rig->timestamp = entry->header.timestamp;
-    }
-    entry_release(entry);
-    return status;
-}
-
-/* One entry with these commands. */
-static enum status apply(struct rig *rig, const struct test_command *commands, uint32_t count)
-{
-    struct entry *entry = next_entry(rig, count > 0 ? ENTRY_COMMANDS : ENTRY_NOOP);
-    for (uint32_t i = 0; i < count; i++) {
-        size_t size = test_command_size(&commands[i]);
-        memcpy(entry->body + entry->header.body_size, &commands[i], size);
-        entry->header.body_size += (uint32_t)size;
-        entry->header.timestamp += commands[i].header.count;
-    }
-    return apply_entry(rig, entry);
-}
-
-static void apply_ok(struct rig *rig, const struct test_command *commands, uint32_t count)
-{
-    assert_int_equal(apply(rig, commands, count), STATUS_OK);
-    assert_int_equal(rig->outcomes.count, count);
-}
-
-static void seal_all(struct rig *rig)
-{
-    bool more = true;
-    while (more) {
-        assert_int_equal(store_seal_step(rig->store, &more, &rig->error), STATUS_OK);
-    }
-}
-
-static u128 digest(struct rig *rig)
-{
-    struct machine_view view;
-    machine_view(rig->machine, &view);
-    assert_int_equal(view.applied_index, rig->index);
-    assert_int_equal(view.timestamp, rig->timestamp);
-    assert_int_equal(view.chain, rig->index * 1009);
-    return view.digest;
-}
-
-static struct test_command accounts(void)
-{
-    struct test_command command = test_command_new(OPERATION_CREATE_ACCOUNTS, 0, 0);
-    test_add_account(&command, PAYER);
-    test_add_account(&command, PAYEE);
-    return command;
-}
-
-static struct test_command payments(u128 client, uint64_t sequence, u128 first_id, uint32_t count)
-{
-    struct test_command command = test_command_new(OPERATION_CREATE_TRANSFERS, client, sequence);
-    for (uint32_t i = 0; i < count; i++) {
-        test_add_transfer(&command, first_id + i, PAYER, PAYEE);
-    }
-    return command;
-}
-
-static const struct result *result_at(const struct rig *rig, uint32_t command, uint32_t i)
-{
-    return &rig->outcomes.results[rig->outcomes.commands[command].first_result + i];
-}
 
 static void test_results_are_those_of_their_command(void **state)
 {
@@ -280,8 +146,7 @@ static void test_reopen_and_replay(void **state)
             assert_true(digest(rig) == digests[rig->index]);
             assert_memory_equal(result_at(rig, 0, 0), &first[rig->index - 1], sizeof first[0]);
         }
-        bool more;
-        assert_int_equal(store_seal_step(rig->store, &more, &rig->error), STATUS_OK);
+        seal_some(rig, round);
         if (round % 13 == 12) {
             rig_close(rig);
             rig_reopen(rig, 6);
@@ -316,14 +181,14 @@ static void test_damaged_checkpoint_is_refused(void **state)
 {
     (void)state;
     struct rig *rig = rig_new(NEVER);
-    uint8_t extra[64] = { 2 };
+    uint8_t extra[64] = { 3 };
     struct store_checkpoint checkpoint = { .log_index = 5, .extra = { extra, sizeof extra } };
     struct machine *machine = NULL;
     extra[4] = 0xFF;
     assert_int_equal(machine_open(rig->store, &checkpoint, &machine, &rig->error), STATUS_CORRUPT);
     checkpoint.extra.size = 3;
     assert_int_not_equal(machine_open(rig->store, &checkpoint, &machine, &rig->error), STATUS_OK);
-    extra[0] = 3; /* of another release */
+    extra[0] = 4; /* of another release */
     checkpoint.extra.size = sizeof extra;
     assert_int_equal(machine_open(rig->store, &checkpoint, &machine, &rig->error), STATUS_VERSION);
     assert_null(machine);

@@ -1,5 +1,5 @@
 /* Calls of fenlu.v1.Ledger and fenlu.v1.Cluster, from the client's bytes to its answer. */
-#include "ledger/store/records.h"
+#include "ledger/store/query.h"
 #include "tests/service/fixture.h"
 
 #include <fenlu/v1/cluster.pb.h>
@@ -134,6 +134,35 @@ static void test_a_look_up_that_finds_nothing(void **state)
     assert_int_equal(call.messages_count, 1);
     assert_int_equal(call.messages[0]->size, 0);
     call_free(&call);
+}
+
+/* One filter, as many rows as there are; a filter that is empty is asked all the same. */
+static void test_a_query(void **state)
+{
+    (void)state;
+    static const struct query_balance ROWS[] = {
+        { .balances = { .debits_posted = 7 }, .timestamp = 3 },
+        { .balances = { .credits_posted = 9 }, .timestamp = 4 },
+    };
+    static const uint8_t EXPECTED[] = { 0x0A, 4, 0x18, 7, 0x48, 3, 0x0A, 4, 0x38, 9, 0x48, 4 };
+    fixture_lead(1);
+    for (uint32_t rows = 1; rows <= 2; rows++) {
+        call_start(&call, "/fenlu.v1.Ledger/GetAccountBalances", NULL, 0, NULL, 1000);
+        struct fake_sent *sent = fake_command(0);
+        assert_int_equal(sent->request.operation, OPERATION_GET_ACCOUNT_BALANCES);
+        assert_int_equal(sent->command.count, 1);
+        sent->answered = true;
+        struct reply reply = { .id = sent->request.id, .leader = 1, .term = 5, .count = 2 };
+        fake_reply(0, &reply, ROWS, rows * sizeof ROWS[0]); /* one row is missing at first */
+        fixture_pump();
+        assert_true(call.ended);
+        assert_int_equal(call.code, rows == 2 ? GRPC_OK : GRPC_INTERNAL);
+        if (rows == 2) {
+            assert_int_equal(call.messages[0]->size, sizeof EXPECTED);
+            assert_memory_equal(call.messages[0]->data, EXPECTED, sizeof EXPECTED);
+        }
+        call_free(&call);
+    }
 }
 
 static void test_an_empty_request_needs_nobody(void **state)
@@ -344,6 +373,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(test_a_transfer),
         CASE(test_a_look_up_that_finds_nothing),
+        CASE(test_a_query),
         CASE(test_an_empty_request_needs_nobody),
         CASE(test_a_refused_request),
         CASE(test_no_leader),

@@ -2,6 +2,7 @@
  * Most of it is checked by the compiler. */
 #include "api/service/descriptors.h"
 #include "ledger/core/result.h"
+#include "ledger/store/query.h"
 #include "ledger/store/records.h"
 
 #include <fenlu/v1/ledger.pb.h>
@@ -40,6 +41,10 @@ SAME_FLAG(Transfer, TRANSFER_FLAGS_BALANCING_CREDIT, TRANSFER_BALANCING_CREDIT)
 SAME_FLAG(Transfer, TRANSFER_FLAGS_CLOSING_DEBIT, TRANSFER_CLOSING_DEBIT)
 SAME_FLAG(Transfer, TRANSFER_FLAGS_CLOSING_CREDIT, TRANSFER_CLOSING_CREDIT)
 SAME_FLAG(Transfer, TRANSFER_FLAGS_IMPORTED, TRANSFER_IMPORTED)
+SAME_FLAG(AccountFilter, ACCOUNT_FILTER_FLAGS_DEBITS, QUERY_ACCOUNT_DEBITS)
+SAME_FLAG(AccountFilter, ACCOUNT_FILTER_FLAGS_CREDITS, QUERY_ACCOUNT_CREDITS)
+SAME_FLAG(AccountFilter, ACCOUNT_FILTER_FLAGS_REVERSED, QUERY_ACCOUNT_REVERSED)
+SAME_FLAG(QueryFilter, QUERY_FILTER_FLAGS_REVERSED, QUERY_REVERSED)
 
 static uint32_t symbols_with(const char *prefix)
 {
