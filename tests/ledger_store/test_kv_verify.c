@@ -49,17 +49,21 @@ static void fill(struct kv *kv)
     }
 }
 
-/* A whole walk; gives the number of calls and the first status that is not OK. */
+/* A whole walk; gives the first status that is not OK, and the number of calls that got on: one
+ * that meets files which a compaction removes is tried again. */
 static enum status walk(struct kv *kv, uint64_t bytes_budget, unsigned *calls)
 {
     struct kv_place place = { .size = 0 };
     bool done = false;
     *calls = 0;
-    while (!done) {
+    for (unsigned i = 0; !done; i++) {
+        const struct kv_place before = place;
+        assert_true(i < 10000);
         TRY(kv->ops->verify(kv, &place, bytes_budget, &done, &error));
-        *calls += 1;
-        assert_true(*calls < 10000);
-        assert_int_equal(place.size == 0, done);
+        assert_true(place.size == 0 || !done);
+        bool on =
+            done || place.size != before.size || memcmp(place.bytes, before.bytes, place.size) != 0;
+        *calls += on ? 1 : 0;
     }
     return STATUS_OK;
 }
