@@ -64,6 +64,10 @@ void sim_faults_spare(struct sim_faults *faults, uint32_t core);
 void sim_faults_end(struct sim_faults *faults);
 bool sim_faults_frail(const struct sim_faults *faults, uint32_t at);
 
+/* The log's next segment stands in its folder with nothing allocated, as a crash in the middle of
+ * making it leaves it; gives its number. 0: the disk has no log, or no room for the name. */
+uint64_t sim_begin_segment(struct sim_disk *disk);
+
 /* sim_faults_*.c, sim_operator.c: one function for each line of SIM_FAULT_MAP. */
 #define SIM_FAULT_FUNCTION(name, text) void sim_fault_##name(struct sim_faults *faults);
 SIM_FAULT_MAP(SIM_FAULT_FUNCTION)

@@ -147,27 +147,36 @@ static void note_segment(void *context, const char *name)
     }
 }
 
-/* The machine stops while the log makes its next segment, before any of it is allocated. Chance
- * would not get there: it takes a moment, and seldom happens. */
-static void stop_in_allocation(struct sim_faults *faults, uint32_t at)
+uint64_t sim_begin_segment(struct sim_disk *disk)
 {
-    struct disk *disk = &faults->cluster->nodes[at]->disk->disk;
     struct last_segment last = { .sequence = 0 };
     struct disk_file file;
     struct error error;
     char name[DISK_NAME_MAX];
     char path[DISK_PATH_MAX];
-    sim_cluster_crash(faults->cluster, at, SIM_CRASH_KEPT);
-    if (disk_list(disk, "d/log", note_segment, &last, &error) != STATUS_OK || last.sequence == 0) {
-        return;
+    if (disk_list(&disk->disk, "d/log", note_segment, &last, &error) != STATUS_OK ||
+        last.sequence == 0) {
+        return 0;
     }
     segment_name(name, last.sequence + 1);
     (void)snprintf(path, sizeof path, "d/log/%s", name);
-    if (disk_open(disk, path, DISK_CREATE, &file, &error) == STATUS_OK) {
-        disk_close(disk, file);
-        sim_disk_settle(faults->cluster->nodes[at]->disk);
+    if (disk_open(&disk->disk, path, DISK_CREATE, &file, &error) != STATUS_OK) {
+        return 0;
+    }
+    disk_close(&disk->disk, file);
+    sim_disk_settle(disk);
+    return last.sequence + 1;
+}
+
+/* The machine stops while the log makes its next segment, before any of it is allocated. Chance
+ * would not get there: it takes a moment, and seldom happens. */
+static void stop_in_allocation(struct sim_faults *faults, uint32_t at)
+{
+    sim_cluster_crash(faults->cluster, at, SIM_CRASH_KEPT);
+    uint64_t sequence = sim_begin_segment(faults->cluster->nodes[at]->disk);
+    if (sequence != 0) {
         sim_faults_say(faults, "node %u has not finished segment %llu", at + 1,
-                       (unsigned long long)last.sequence + 1);
+                       (unsigned long long)sequence);
     }
 }
 

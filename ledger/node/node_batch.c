@@ -82,16 +82,9 @@ static struct entry *stamp(struct node *node, struct batch *batch)
 static bool propose(struct node *node, struct batch *batch)
 {
     struct entry *entry = stamp(node, batch);
-    struct raft_entry_info info = { .size = entry_size(&entry->header) };
-    struct raft_event event = { .kind = RAFT_EVENT_PROPOSE,
-                                .now_ns = clock_mono_ns(&node->options.clock),
-                                .entries = &info,
-                                .entry_count = 1 };
     struct batch *before = node->flying.tail;
     batch_push(&node->flying, batch);
-    enum status status;
-    node_step(node, &event, &entry, &status);
-    if (status == STATUS_OK) {
+    if (node_propose(node, entry, NULL) == STATUS_OK) {
         return true;
     }
     /* Refused, and nothing changed: it is the first of the ready ones again. */

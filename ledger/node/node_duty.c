@@ -151,13 +151,7 @@ enum status node_propose_members(struct node *node, const struct members *member
     entry->header.timestamp = wall_ns > node->last_timestamp ? wall_ns : node->last_timestamp;
     struct raft_config config;
     members_config(members, &config);
-    struct raft_entry_info info = { .size = entry_size(&entry->header), .config = &config };
-    struct raft_event event = { .kind = RAFT_EVENT_PROPOSE,
-                                .now_ns = clock_mono_ns(&node->options.clock),
-                                .entries = &info,
-                                .entry_count = 1 };
-    enum status status;
-    node_step(node, &event, &entry, &status);
+    enum status status = node_propose(node, entry, &config);
     entry_release(entry);
     return status;
 }

@@ -354,6 +354,10 @@ enum status node_chain_at(struct node *node, uint64_t index, uint64_t *chain, st
 /* node_step.c */
 void node_step(struct node *node, const struct raft_event *event, struct entry *const *entries,
                enum status *status);
+/* One entry, stamped already; `config` is what an ENTRY_MEMBERS entry holds, else NULL. The entry
+ * stays the caller's. */
+STATUS_MUST_USE enum status node_propose(struct node *node, struct entry *entry,
+                                         const struct raft_config *config);
 void node_fatal(struct node *node, const struct error *error);
 /* node_space.c */
 /* A stage waits for room on the disk. */

@@ -46,14 +46,8 @@ void node_pulse_duty(struct node *node)
         return;
     }
     struct entry *entry = pulse_entry(timestamp);
-    struct raft_entry_info info = { .size = entry_size(&entry->header) };
-    struct raft_event event = { .kind = RAFT_EVENT_PROPOSE,
-                                .now_ns = clock_mono_ns(&node->options.clock),
-                                .entries = &info,
-                                .entry_count = 1 };
-    enum status status;
-    node_step(node, &event, &entry, &status);
-    if (status == STATUS_OK) { /* else a limit is reached: at the next turn */
+    if (node_propose(node, entry, NULL) ==
+        STATUS_OK) { /* else a limit is reached: at the next turn */
         SITUATION(node_pulse_proposed);
         node->pulse.index = entry->header.index;
         node->pulse.term = entry->header.term;

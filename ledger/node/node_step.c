@@ -64,6 +64,18 @@ void node_step(struct node *node, const struct raft_event *event, struct entry *
     node_feed(node);
 }
 
+enum status node_propose(struct node *node, struct entry *entry, const struct raft_config *config)
+{
+    struct raft_entry_info info = { .size = entry_size(&entry->header), .config = config };
+    struct raft_event event = { .kind = RAFT_EVENT_PROPOSE,
+                                .now_ns = clock_mono_ns(&node->options.clock),
+                                .entries = &info,
+                                .entry_count = 1 };
+    enum status status;
+    node_step(node, &event, &entry, &status);
+    return status;
+}
+
 static uint64_t earlier(uint64_t a, uint64_t b)
 {
     return a < b ? a : b;

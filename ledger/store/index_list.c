@@ -99,17 +99,24 @@ static enum status go(struct index_list *list, struct kv_iterator **iterator, bo
     return list->kv->ops->seek(*iterator, key, error);
 }
 
-/* Backwards, the last chunk that begins at or before the timestamp has what is sought, or none. */
-static enum status jump_backwards(struct index_list *list, uint64_t timestamp, struct error *error)
+/* Where the steps go on: there is what is sought, or the list has ended. */
+static enum status land(struct index_list *list, bool backwards, uint64_t timestamp,
+                        struct error *error)
 {
     bool found;
-    TRY(go(list, &list->steps, true, timestamp, error));
+    TRY(go(list, &list->steps, backwards, timestamp, error));
     TRY(take_chunk(list, list->steps, &found, error));
     list->in_step = found;
     list->ended = !found;
     bool here = found && find_here(list, timestamp);
     ASSERT(here == found);
     return STATUS_OK;
+}
+
+/* Backwards, the last chunk that begins at or before the timestamp has what is sought, or none. */
+static enum status jump_backwards(struct index_list *list, uint64_t timestamp, struct error *error)
+{
+    return land(list, true, timestamp, error);
 }
 
 /* Forwards, that chunk has it or it is the first of the chunk after. */
@@ -122,13 +129,7 @@ static enum status jump_forwards(struct index_list *list, uint64_t timestamp, st
     if (found && find_here(list, timestamp) && !MUTATION(index_jump_misses_its_chunk)) {
         return STATUS_OK;
     }
-    TRY(go(list, &list->steps, false, timestamp, error));
-    TRY(take_chunk(list, list->steps, &found, error));
-    list->in_step = found;
-    list->ended = !found;
-    bool here = found && find_here(list, timestamp);
-    ASSERT(here == found);
-    return STATUS_OK;
+    return land(list, false, timestamp, error);
 }
 
 enum status index_list_seek(struct index_list *list, uint64_t timestamp, struct error *error)

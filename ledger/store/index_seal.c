@@ -3,10 +3,7 @@
 #include "base/assert.h"
 #include "base/hash.h"
 
-enum {
-    PIECE = 4096,      /* records of one step */
-    PASSES_DIRECT = 8, /* more of them make it worth to sort by hash first */
-};
+enum { PASSES_DIRECT = 8 }; /* more of them make it worth to sort by hash first */
 
 static void enter(struct index_seal *seal, enum index_seal_state state)
 {
@@ -41,11 +38,6 @@ uint64_t index_seal_work(const struct delta *delta)
 
 /* --- one field -------------------------------------------------------------------------------- */
 
-static uint32_t piece_end(const struct index_seal *seal, uint32_t count)
-{
-    return count - seal->position < PIECE ? count : seal->position + PIECE;
-}
-
 static void add_item(struct index_seal *seal, uint64_t timestamp, uint32_t position)
 {
     seal->items[seal->count] =
@@ -63,7 +55,7 @@ static void gather(struct index_seal *seal)
     uint32_t changed = created == 0 ? 0 : delta->frozen_account_count;
     uint64_t first_created = created == 0 ? 0 : delta->frozen.accounts[0].timestamp;
     uint32_t count = accounts ? changed : delta->frozen.transfer_count;
-    uint32_t end = piece_end(seal, count);
+    uint32_t end = seal_piece_end(seal->position, count);
     for (uint32_t i = seal->position; i < end; i++) {
         uint64_t timestamp =
             accounts ? delta->frozen_accounts[i].timestamp : delta->frozen.transfers[i].timestamp;
@@ -103,7 +95,7 @@ static void begin_sort(struct index_seal *seal)
 static uint32_t take_values(struct index_seal *seal)
 {
     struct id_item *items = seal->sort.items;
-    uint32_t end = piece_end(seal, seal->sort.count);
+    uint32_t end = seal_piece_end(seal->position, seal->sort.count);
     uint32_t kept = seal->count;
     for (uint32_t i = seal->position; i < end; i++) {
         u128 value = value_of(seal, items[i].position);
@@ -132,7 +124,7 @@ static void take_groups(struct index_seal *seal)
     const struct id_item *items = seal->hashed;
     struct id_item *groups = seal->sort.other;
     uint32_t most = seal->count / 2;
-    uint32_t end = piece_end(seal, seal->count);
+    uint32_t end = seal_piece_end(seal->position, seal->count);
     for (uint32_t i = seal->position; i < end; i++) {
         if (i == 0 || items[i].key != items[i - 1].key) {
             if (seal->group_count == most) {

@@ -18,6 +18,13 @@
 #include "ledger/store/id_sort.h"
 #include "ledger/store/index.h"
 
+enum { SEAL_PIECE = 4096 }; /* records of one step, of this and every phase of a seal */
+
+static inline uint32_t seal_piece_end(uint32_t position, uint32_t count)
+{
+    return count - position < SEAL_PIECE ? count : position + SEAL_PIECE;
+}
+
 enum index_seal_state {
     INDEX_SEAL_GATHER,
     INDEX_SEAL_SORT_TIMES,

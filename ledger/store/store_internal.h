@@ -58,7 +58,6 @@ enum seal_state { SEAL_IDLE, SEAL_RUNNING, SEAL_DONE };
 enum {
     SEAL_NAME_MAX = 48,
     SEAL_TABLES_MAX = 8,
-    SEAL_PIECE = 4096, /* records of one step */
     SEAL_WHOLE = 1024, /* seal.progress of one that is done */
 };
 

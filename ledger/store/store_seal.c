@@ -56,11 +56,6 @@ static enum status begin(struct store *store, bool *done, struct error *error)
     return STATUS_OK;
 }
 
-static uint32_t piece_end(const struct seal *seal, uint32_t count)
-{
-    return count - seal->position < SEAL_PIECE ? count : seal->position + SEAL_PIECE;
-}
-
 static void add_item(struct seal *seal, u128 key, uint64_t payload, uint32_t position)
 {
     seal->items[seal->item_count] =
@@ -87,7 +82,7 @@ static enum status gather_ids(struct store *store, bool *done, struct error *err
     const struct delta_generation *frozen = &store->delta->frozen;
     uint32_t transfers = frozen->transfer_count;
     uint32_t count = transfers + (MUTATION(store_failed_ids_not_sealed) ? 0 : frozen->failed_count);
-    uint32_t end = piece_end(seal, count);
+    uint32_t end = seal_piece_end(seal->position, count);
     for (uint32_t i = seal->position; i < end; i++) {
         if (i < transfers) {
             add_item(seal, frozen->transfers[i].id, frozen->transfers[i].timestamp, i);
@@ -103,7 +98,7 @@ static enum status gather_accounts(struct store *store, bool *done, struct error
     (void)error;
     struct seal *seal = &store->seal;
     uint32_t count = store->delta->frozen_account_count;
-    uint32_t end = piece_end(seal, count);
+    uint32_t end = seal_piece_end(seal->position, count);
     for (uint32_t i = seal->position; i < end; i++) {
         add_item(seal, store->delta->frozen_accounts[i].id, 0, i);
     }
@@ -121,7 +116,7 @@ static enum status gather_holds(struct store *store, bool *done, struct error *e
     (void)error;
     struct seal *seal = &store->seal;
     uint32_t count = store->delta->frozen_hold_count;
-    uint32_t end = piece_end(seal, count);
+    uint32_t end = seal_piece_end(seal->position, count);
     for (uint32_t i = seal->position; i < end; i++) {
         const struct hold *hold = &store->delta->frozen_holds[i];
         add_item(seal, hold->timestamp, 0, i);
@@ -151,7 +146,7 @@ static enum status gather_dues(struct store *store, bool *done, struct error *er
     (void)error;
     struct seal *seal = &store->seal;
     uint32_t count = store->delta->frozen_hold_count;
-    uint32_t end = piece_end(seal, count);
+    uint32_t end = seal_piece_end(seal->position, count);
     for (uint32_t i = seal->position; i < end; i++) {
         gather_due(seal, store->delta, i);
     }

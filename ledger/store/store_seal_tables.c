@@ -52,8 +52,7 @@ static enum status add_piece(struct store *store, uint32_t count, make_record ma
                              struct error *error)
 {
     struct seal *seal = &store->seal;
-    uint32_t left = count - seal->position;
-    uint32_t end = seal->position + (left < SEAL_PIECE ? left : SEAL_PIECE);
+    uint32_t end = seal_piece_end(seal->position, count);
     for (uint32_t i = seal->position; i < end; i++) {
         struct record record;
         record.deleted = false;

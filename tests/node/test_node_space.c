@@ -2,7 +2,7 @@
 #include "base/log_line.h"
 #include "base/situation.h"
 #include "ledger/node/wire_admin.h"
-#include "raft/log/segment.h"
+#include "sim/sim_faults.h"
 #include "tests/node/node_rig.h"
 
 #include <setjmp.h>
@@ -14,19 +14,6 @@
 #include <string.h>
 
 #include <cmocka.h>
-
-struct last_segment {
-    uint64_t sequence;
-};
-
-static void note_segment(void *context, const char *name)
-{
-    struct last_segment *last = context;
-    uint64_t sequence = 0;
-    if (segment_name_parse(name, &sequence) && sequence > last->sequence) {
-        last->sequence = sequence;
-    }
-}
 
 /* Small segments; nothing is sealed unless asked for. */
 static struct rig *rig_small(uint32_t count, uint32_t seal_events, uint64_t log_keep_bytes)
@@ -384,16 +371,7 @@ static void test_spare_cut_off(void **state)
     }
     uint64_t applied = node_at(rig, 0)->view.applied_index;
     sim_cluster_crash(rig->cluster, 0, SIM_CRASH_KEPT);
-    struct last_segment last = { 0 };
-    struct error error;
-    assert_int_equal(disk_list(&disk->disk, "d/log", note_segment, &last, &error), STATUS_OK);
-    char name[DISK_NAME_MAX];
-    char path[DISK_PATH_MAX];
-    segment_name(name, last.sequence + 1);
-    (void)snprintf(path, sizeof path, "d/log/%s", name);
-    struct disk_file file;
-    assert_int_equal(disk_open(&disk->disk, path, DISK_CREATE, &file, &error), STATUS_OK);
-    disk_close(&disk->disk, file);
+    assert_true(sim_begin_segment(disk) > 0);
     disk->space_bytes = 64 << 10;
     sim_cluster_restart(rig->cluster, 0);
     assert_true(rig->cluster->nodes[0]->alive);
