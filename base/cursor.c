@@ -85,7 +85,10 @@ void write_zeros(struct writer *writer, size_t size)
 #define DEFINE_WRITE(name, type)                                                                   \
     void name(struct writer *writer, type value)                                                   \
     {                                                                                              \
-        write_bytes(writer, &value, sizeof value);                                                 \
+        uint8_t *at = reserve(writer, sizeof value);                                               \
+        if (at != NULL) {                                                                          \
+            memcpy(at, &value, sizeof value);                                                      \
+        }                                                                                          \
     }
 DEFINE_WRITE(write_u8, uint8_t)
 DEFINE_WRITE(write_u16, uint16_t)

@@ -21,15 +21,23 @@ size_t map_footprint(uint32_t capacity)
     return (size_t)slot_count(capacity) * sizeof(struct map_slot);
 }
 
+static void take_slots(struct map *map, uint32_t wanted)
+{
+    uint32_t all = slot_count(map->capacity);
+    uint32_t taken = wanted <= MAP_SLOTS_GRADUAL && wanted < all ? wanted : all;
+    map->mask = taken - 1;
+    map->room = taken < all ? taken / 2 : map->capacity;
+}
+
 void map_init(struct map *map, void *memory, uint32_t capacity)
 {
     ASSERT((uintptr_t)memory % 8 == 0);
-    memset(memory, 0, map_footprint(capacity));
     map->slots = memory;
-    map->mask = slot_count(capacity) - 1;
     map->count = 0;
     map->capacity = capacity;
-    map->generation = 1;
+    map->generation = 1; /* of no slot in zeroed memory */
+    take_slots(map, MAP_SLOTS_FIRST);
+    ASSERT(map->slots[0].generation == 0);
 }
 
 void map_clear(struct map *map)
@@ -72,9 +80,53 @@ uint32_t *map_find(const struct map *map, u128 key)
     return used(map, at) ? &map->slots[at].value : NULL;
 }
 
+/* Leaves the generation at less than its largest, without changing what is in use. */
+static void renumber(struct map *map)
+{
+    for (uint32_t at = 0; at <= map->mask; at++) {
+        map->slots[at].generation = used(map, at) ? 1 : 0;
+    }
+    map->generation = 1;
+}
+
+/* What was in use before has the generation before, and gives way to what has its place already. */
+static void place_again(struct map *map, struct map_slot slot)
+{
+    const uint32_t before = map->generation - 1;
+    while (slot.generation == before) {
+        uint32_t at = probe(map, slot.key_low, slot.key_high);
+        struct map_slot displaced = map->slots[at];
+        slot.generation = map->generation;
+        map->slots[at] = slot;
+        slot = displaced;
+    }
+}
+
+/* In place: the new slots are behind the old ones. */
+static void grow(struct map *map)
+{
+    if (map->generation == UINT32_MAX) {
+        renumber(map);
+    }
+    const uint32_t old_mask = map->mask;
+    const uint32_t before = map->generation;
+    map->generation++;
+    take_slots(map, 2 * (old_mask + 1));
+    for (uint32_t at = 0; at <= old_mask; at++) {
+        struct map_slot slot = map->slots[at];
+        if (slot.generation == before) {
+            map->slots[at].generation = 0;
+            place_again(map, slot);
+        }
+    }
+}
+
 void map_insert(struct map *map, u128 key, uint32_t value)
 {
     ASSERT(map->count < map->capacity);
+    if (map->count == map->room) {
+        grow(map);
+    }
     uint32_t at = probe(map, u128_low(key), u128_high(key));
     ASSERT(!used(map, at));
     map->slots[at] = (struct map_slot){ .key_low = u128_low(key),

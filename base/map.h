@@ -1,12 +1,15 @@
 /* map.h — a fixed-capacity hash map from u128 to u32, open addressing, linear probing.
  *
  * Made for ids: the value is usually an index into an array of the caller's.
- * Invariants  count <= capacity; the slot array is a power of two and at most half full; the order
- *             of slots depends on the operations alone (no entropy, no pointers), so iteration is
- *             the same on every replica.
- * Memory      the caller gives map_footprint(capacity) bytes, aligned to 8; nothing is allocated.
+ * Invariants  count <= capacity; the slots in use of it are a power of two and at most half full;
+ *             their order depends on the operations alone (no entropy, no pointers), so iteration
+ *             is the same on every replica.
+ * Memory      the caller gives map_footprint(capacity) bytes, all zero and aligned to 8; nothing is
+ *             allocated. map_init writes none of them, and a map begins with few of its slots and
+ *             takes more as it fills: in fresh pages of the system, it costs what is used of it.
  * Errors      none: inserting beyond the capacity is a bug of the caller.
- * Cost        a look-up is one or two cache lines; map_clear is O(1) (a generation number).
+ * Cost        a look-up is one or two cache lines; map_clear is O(1) (a generation number) and
+ *             keeps the slots. Taking more places MAP_SLOTS_GRADUAL / 2 keys anew at the most.
  * Pure.
  */
 #pragma once
@@ -17,6 +20,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+enum {
+    MAP_SLOTS_FIRST = 128,         /* what a map begins with: a page */
+    MAP_SLOTS_GRADUAL = 32 * 1024, /* up to here they double; then a map takes all it has */
+};
+
 struct map_slot {
     uint64_t key_low;
     uint64_t key_high;
@@ -26,13 +34,15 @@ struct map_slot {
 
 struct map {
     struct map_slot *slots;
-    uint32_t mask;
+    uint32_t mask; /* of the slots that are taken */
     uint32_t count;
+    uint32_t room; /* keys that they have room for */
     uint32_t capacity;
     uint32_t generation;
 };
 
 size_t map_footprint(uint32_t capacity);
+/* Of zeroed memory; to begin anew later, map_clear. */
 void map_init(struct map *map, void *memory, uint32_t capacity);
 /* Forgets every key. */
 void map_clear(struct map *map);

@@ -10,7 +10,7 @@
 
 static void open_with(struct check_table *table, uint32_t capacity)
 {
-    table->memory = malloc(map_footprint(capacity));
+    table->memory = calloc(1, map_footprint(capacity));
     ASSERT(table->memory != NULL);
     map_init(&table->map, table->memory, capacity);
 }

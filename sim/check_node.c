@@ -140,11 +140,12 @@ static void follow_log(struct check *check, const struct sim_node *node, struct 
 
 static void note_new_leader(const struct check *check, const struct sim_node *node)
 {
-    bool cut = false;
-    for (uint32_t i = 0; i < SIM_NODES_MAX * SIM_NODES_MAX; i++) {
-        cut = cut || check->cluster->links[i / SIM_NODES_MAX][i % SIM_NODES_MAX].blocked;
+    const uint32_t nodes = (1U << SIM_NODES_MAX) - 1;
+    uint32_t cut = 0;
+    for (uint32_t from = 0; from < SIM_NODES_MAX; from++) {
+        cut |= check->cluster->blocked[from] & nodes;
     }
-    if (cut) {
+    if (cut != 0) {
         SITUATION(raft_leader_won_through_a_partition);
     }
     if (node->node->raft_now.joint) {

@@ -21,7 +21,7 @@ void *books_grow(void *items, uint32_t count, uint32_t *room, size_t size)
 
 static void table_init(struct id_table *table, uint32_t capacity)
 {
-    table->memory = malloc(map_footprint(capacity));
+    table->memory = calloc(1, map_footprint(capacity));
     ASSERT(table->memory != NULL);
     map_init(&table->map, table->memory, capacity);
 }

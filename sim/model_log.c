@@ -38,7 +38,7 @@ struct model_log *model_log_new(void)
     ASSERT(log != NULL);
     log->model = model_new();
     log->remembered = calloc(REPLIES_REMEMBERED_MAX, sizeof log->remembered[0]);
-    log->by_key_memory = malloc(map_footprint(REPLIES_REMEMBERED_MAX));
+    log->by_key_memory = calloc(1, map_footprint(REPLIES_REMEMBERED_MAX));
     ASSERT(log->remembered != NULL && log->by_key_memory != NULL);
     map_init(&log->by_key, log->by_key_memory, REPLIES_REMEMBERED_MAX);
     return log;

@@ -185,7 +185,7 @@ static enum status send_peer(struct bus *bus, uint32_t to_id, enum frame_kind ki
     if (!sim_bus_connected(cluster, node->at, to)) {
         return STATUS_CLOSED;
     }
-    bool lost = cluster->links[node->at][to].blocked || chance(cluster, cluster->weather.loss);
+    bool lost = sim_bus_blocked(cluster, node->at, to) || chance(cluster, cluster->weather.loss);
     if (lost && random_chance(&cluster->random, 1, 8)) {
         cluster->counts.lost++;
         return STATUS_BUSY;
@@ -229,7 +229,7 @@ static enum status send_client(struct bus *bus, uint64_t id, enum frame_kind kin
     packet->connection = id;
     packet->from = node->at;
     packet->to = SIM_NODES_MAX + client;
-    if (cluster->links[packet->from][packet->to].blocked) {
+    if (sim_bus_blocked(cluster, packet->from, packet->to)) {
         cluster->counts.lost++;
         free(packet);
         return STATUS_OK;
@@ -261,7 +261,7 @@ enum status sim_bus_send(struct sim_cluster *cluster, uint32_t client, uint32_t 
     packet->connection = sim_bus_connection(cluster, client, node);
     packet->from = SIM_NODES_MAX + client;
     packet->to = node;
-    if (cluster->links[packet->from][node].blocked) {
+    if (sim_bus_blocked(cluster, packet->from, node)) {
         cluster->counts.lost++;
         free(packet);
         return STATUS_OK;

@@ -35,6 +35,10 @@ void sim_bus_ping(struct sim_cluster *cluster, struct sim_node *node);
 void sim_bus_reset_link(struct sim_cluster *cluster, uint32_t from, uint32_t to);
 /* Both ways, or one: nothing gets through. */
 void sim_bus_block(struct sim_cluster *cluster, uint32_t from, uint32_t to, bool blocked);
+static inline bool sim_bus_blocked(const struct sim_cluster *cluster, uint32_t from, uint32_t to)
+{
+    return (cluster->blocked[from] >> to & 1) != 0;
+}
 /* The one has a connection to the other, though packets may be lost on it. */
 bool sim_bus_connected(const struct sim_cluster *cluster, uint32_t from, uint32_t to);
 

@@ -96,9 +96,9 @@ void sim_cluster_calm_network(struct sim_cluster *cluster)
         (struct sim_weather){ .delay_min_ns = 10 * NS_PER_US, .delay_max_ns = NS_PER_MS };
     for (uint32_t i = 0; i < SIM_ENDPOINTS_MAX; i++) {
         for (uint32_t j = 0; j < SIM_ENDPOINTS_MAX; j++) {
-            cluster->links[i][j].blocked = false;
             cluster->links[i][j].slow_ns = 0;
         }
+        cluster->blocked[i] = 0;
     }
 }
 

@@ -72,6 +72,7 @@ struct sim_node {
     bool restarting;            /* it asked for a restart */
     enum status fatal_expected; /* a fatal error of this kind aborts the process; OK: none */
     enum status fatal_status;   /* of the last process that ended itself */
+    bool spoiled;               /* a test altered its books: it may end as CORRUPT */
     uint64_t run;               /* processes so far */
     uint64_t features;          /* of its release */
     uint64_t incarnation;
@@ -101,10 +102,11 @@ struct sim_node {
     int64_t wall_offset_ns;
 };
 
+_Static_assert((int)SIM_ENDPOINTS_MAX <= 32, "sim_cluster.blocked has a bit for each");
+
 struct sim_link {
     bool accepted; /* between nodes: the receiver took the hello */
     bool dialling;
-    bool blocked;        /* packets are lost */
     uint64_t slow_ns;    /* added to each delay */
     uint64_t last_ns[2]; /* arrival of what was sent last: without, with payload */
 };
@@ -159,6 +161,7 @@ struct sim_cluster {
     bool install_crashes; /* a machine may stop while a snapshot is switched in */
     uint64_t stage_delay_max_ns[SIM_STAGE_COUNT];
     struct sim_link links[SIM_ENDPOINTS_MAX][SIM_ENDPOINTS_MAX]; /* [from][to] */
+    uint32_t blocked[SIM_ENDPOINTS_MAX]; /* packets from it to whose bit is set are lost */
     uint64_t connections[SIM_CALLERS_MAX][SIM_NODES_MAX];
     struct {
         /* A frame for it; NULL: options.on_reply gets it. */

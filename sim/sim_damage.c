@@ -15,9 +15,9 @@ static bool is_blank(const struct sim_file *file, uint64_t sector)
 {
     static const uint8_t ZEROS[SIM_DISK_SECTOR];
     uint64_t at = sector * SIM_DISK_SECTOR;
-    uint64_t size = file->durable.size - at;
-    size = size < SIM_DISK_SECTOR ? size : SIM_DISK_SECTOR;
-    return memcmp(file->durable.data + at, ZEROS, size) == 0;
+    uint64_t held = file->durable.held > at ? file->durable.held - at : 0;
+    held = held < SIM_DISK_SECTOR ? held : SIM_DISK_SECTOR;
+    return held == 0 || memcmp(file->durable.data + at, ZEROS, held) == 0;
 }
 
 /* A flushed sector that holds something, of a file that chance picks. */
@@ -53,6 +53,8 @@ bool sim_disk_rot(struct sim_disk *disk, struct random *random)
     uint64_t at = spot.sector * SIM_DISK_SECTOR + random_below(random, SIM_DISK_SECTOR);
     uint8_t flip = (uint8_t)(1U << random_below(random, 8));
     ASSERT(at < spot.file->durable.size);
+    sim_bytes_hold(&spot.file->durable, at + 1);
+    sim_bytes_hold(&spot.file->seen, at + 1);
     spot.file->durable.data[at] ^= flip;
     spot.file->seen.data[at] ^= flip;
     return true;
@@ -74,6 +76,8 @@ void sim_disk_flip(struct sim_disk *disk, const char *path, uint64_t at)
     ASSERT(name != NULL && name->seen >= 0);
     struct sim_file *file = &disk->files[name->seen];
     ASSERT(at < file->durable.size && at < file->seen.size);
+    sim_bytes_hold(&file->durable, at + 1);
+    sim_bytes_hold(&file->seen, at + 1);
     file->durable.data[at] ^= 1;
     file->seen.data[at] ^= 1;
     disk->damages++;

@@ -10,15 +10,46 @@ static struct sim_disk *of(struct disk *disk)
     return disk->context;
 }
 
+static uint64_t least(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
 void sim_bytes_resize(struct sim_bytes *bytes, uint64_t size)
 {
-    uint8_t *data = realloc(bytes->data, size == 0 ? 1 : size);
-    ASSERT(data != NULL);
-    if (size > bytes->size) {
-        memset(data + bytes->size, 0, size - bytes->size);
-    }
-    bytes->data = data;
+    bytes->held = least(bytes->held, least(bytes->size, size));
     bytes->size = size;
+}
+
+void sim_bytes_hold(struct sim_bytes *bytes, uint64_t count)
+{
+    if (least(count, bytes->size) <= bytes->held) {
+        return;
+    }
+    uint64_t held = least(count, bytes->size);
+    if (held > bytes->room) {
+        bytes->room = bytes->size;
+        bytes->data = realloc(bytes->data, bytes->room);
+        ASSERT(bytes->data != NULL);
+    }
+    memset(bytes->data + bytes->held, 0, held - bytes->held);
+    bytes->held = held;
+}
+
+void sim_bytes_carry(struct sim_bytes *target, const struct sim_bytes *source, uint64_t from,
+                     uint64_t end)
+{
+    end = least(end, least(target->size, source->size));
+    uint64_t some = least(end, source->held);
+    if (from < some) {
+        sim_bytes_hold(target, some);
+        memcpy(target->data + from, source->data + from, some - from);
+    }
+    uint64_t zero = from > some ? from : some;
+    uint64_t zero_end = least(end, target->held);
+    if (zero < zero_end) {
+        memset(target->data + zero, 0, zero_end - zero);
+    }
 }
 
 uint64_t sim_sectors(uint64_t size)
@@ -136,8 +167,12 @@ static enum status memory_read(struct disk *seam, struct disk_file file, uint64_
             return error_set(error, STATUS_IO, "sector %llu cannot be read", (unsigned long long)i);
         }
     }
-    if (size > 0) {
-        memcpy(data, source->seen.data + offset, size);
+    uint64_t held = source->seen.held > offset ? least(size, source->seen.held - offset) : 0;
+    if (held > 0) {
+        memcpy(data, source->seen.data + offset, held);
+    }
+    if (size > held) {
+        memset((uint8_t *)data + held, 0, size - held);
     }
     return STATUS_OK;
 }
@@ -148,6 +183,7 @@ static void put_bytes(struct sim_file *target, uint64_t offset, const void *data
         return;
     }
     grow_seen(target, offset + size);
+    sim_bytes_hold(&target->seen, offset + size);
     memcpy(target->seen.data + offset, data, size);
     soil(target, offset / SIM_DISK_SECTOR, sim_sectors(offset + size));
 }
@@ -231,25 +267,20 @@ static enum status memory_write(struct disk *seam, struct disk_file file, uint64
     return status;
 }
 
-static void copy_sector(struct sim_file *file, uint64_t i)
-{
-    uint64_t at = i * SIM_DISK_SECTOR;
-    uint64_t size = file->seen.size - at;
-    memcpy(file->durable.data + at, file->seen.data + at,
-           size < SIM_DISK_SECTOR ? size : SIM_DISK_SECTOR);
-}
-
 void sim_file_flush(struct sim_file *file)
 {
     file->flushes += file->dirty_low != file->dirty_high ? 1 : 0;
-    if (file->durable.size != file->seen.size) {
-        sim_bytes_resize(&file->durable, file->seen.size);
-    }
+    sim_bytes_resize(&file->durable, file->seen.size);
     for (uint64_t i = file->dirty_low; i < file->dirty_high; i++) {
-        if ((file->dirty[i] & SIM_SECTOR_DIRTY) != 0) {
-            copy_sector(file, i);
+        uint64_t first = i;
+        while (i < file->dirty_high && (file->dirty[i] & SIM_SECTOR_DIRTY) != 0) {
             file->dirty[i] = 0;
             file->flushed[i] = file->flushes;
+            i++;
+        }
+        if (i > first) {
+            sim_bytes_carry(&file->durable, &file->seen, first * SIM_DISK_SECTOR,
+                            i * SIM_DISK_SECTOR);
         }
     }
     file->dirty_low = file->dirty_high = 0;

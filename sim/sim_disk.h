@@ -44,6 +44,8 @@ enum sim_crash {
 struct sim_bytes {
     uint8_t *data;
     uint64_t size;
+    uint64_t held; /* of them, in `data`; from there to the size all are zero */
+    uint64_t room; /* of `data` */
 };
 
 struct sim_file {
@@ -96,7 +98,8 @@ struct sim_disk *sim_disk_new(void);
 void sim_disk_free(struct sim_disk *disk);
 void sim_disk_crash(struct sim_disk *disk, enum sim_crash crash, struct random *random);
 void sim_disk_kill(struct sim_disk *disk);
-/* The bytes of a file that programs see, to look at or damage; NULL when there is none. */
+/* The bytes of a file that programs see, to look at or damage, all of them held, and so are the
+ * durable ones; NULL when there is none. */
 struct sim_bytes *sim_disk_bytes(struct sim_disk *disk, const char *path);
 /* Makes everything durable. */
 void sim_disk_settle(struct sim_disk *disk);
@@ -106,5 +109,5 @@ bool sim_disk_rot(struct sim_disk *disk, struct random *random);
 bool sim_disk_lose_sector(struct sim_disk *disk, struct random *random);
 /* Flips a bit of a byte that was flushed, of a file that is there. */
 void sim_disk_flip(struct sim_disk *disk, const char *path, uint64_t at);
-/* A copy of the state, files closed. */
+/* A copy of the state, files closed and all bytes held. */
 struct sim_disk *sim_disk_copy(const struct sim_disk *disk);

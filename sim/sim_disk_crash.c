@@ -7,12 +7,8 @@
 
 static void copy_bytes(struct sim_bytes *target, const struct sim_bytes *source)
 {
-    target->data = realloc(target->data, source->size + 1);
-    ASSERT(target->data != NULL);
-    target->size = source->size;
-    if (source->size > 0) {
-        memcpy(target->data, source->data, source->size);
-    }
+    sim_bytes_resize(target, source->size);
+    sim_bytes_carry(target, source, 0, source->size);
 }
 
 static void tear(struct sim_file *file, struct random *random)
@@ -24,9 +20,7 @@ static void tear(struct sim_file *file, struct random *random)
         if (i < sim_sectors(file->durable.size) && (file->dirty[i] & SIM_SECTOR_DIRTY) != 0 &&
             random_chance(random, 1, 2)) {
             uint64_t at = i * SIM_DISK_SECTOR;
-            uint64_t size = file->durable.size - at;
-            memcpy(file->durable.data + at, file->seen.data + at,
-                   size < SIM_DISK_SECTOR ? size : SIM_DISK_SECTOR);
+            sim_bytes_carry(&file->durable, &file->seen, at, at + SIM_DISK_SECTOR);
         }
     }
 }
@@ -102,7 +96,13 @@ void sim_disk_settle(struct sim_disk *disk)
 struct sim_bytes *sim_disk_bytes(struct sim_disk *disk, const char *path)
 {
     struct sim_name *name = sim_disk_find(disk, path);
-    return name == NULL || name->seen < 0 ? NULL : &disk->files[name->seen].seen;
+    if (name == NULL || name->seen < 0) {
+        return NULL;
+    }
+    struct sim_file *file = &disk->files[name->seen];
+    sim_bytes_hold(&file->seen, file->seen.size);
+    sim_bytes_hold(&file->durable, file->durable.size);
+    return &file->seen;
 }
 
 struct sim_disk *sim_disk_copy(const struct sim_disk *disk)
@@ -124,6 +124,8 @@ struct sim_disk *sim_disk_copy(const struct sim_disk *disk)
         if (disk->files[i].used && !disk->files[i].folder) {
             copy_bytes(&file->seen, &disk->files[i].seen);
             copy_bytes(&file->durable, &disk->files[i].durable);
+            sim_bytes_hold(&file->seen, file->seen.size);
+            sim_bytes_hold(&file->durable, file->durable.size);
             file->dirty = malloc(sim_sectors(file->seen.size) + 1);
             file->flushed = calloc(sim_sectors(file->seen.size) + 1, sizeof *file->flushed);
             ASSERT(file->dirty != NULL && file->flushed != NULL);

@@ -5,6 +5,11 @@
 
 /* What is new is zeros. */
 void sim_bytes_resize(struct sim_bytes *bytes, uint64_t size);
+/* The first `count` bytes, but no more than there are, lie in `data`. */
+void sim_bytes_hold(struct sim_bytes *bytes, uint64_t count);
+/* Those of `source` from `from` on, as many as both have, up to `end`. */
+void sim_bytes_carry(struct sim_bytes *target, const struct sim_bytes *source, uint64_t from,
+                     uint64_t end);
 uint64_t sim_sectors(uint64_t size);
 /* What programs see becomes durable. */
 void sim_file_flush(struct sim_file *file);

@@ -47,14 +47,14 @@ static void begin_act(struct sim_faults *faults, enum figure_act act, uint32_t g
 static void set_links(struct sim_faults *faults)
 {
     const struct sim_figure *figure = &faults->figure;
+    const uint32_t nodes = (1U << SIM_NODES_MAX) - 1;
     for (uint32_t from = 0; from < SIM_NODES_MAX; from++) {
         const bool heard = (figure->group & ~figure->mute) >> from & 1;
-        for (uint32_t to = 0; to < SIM_NODES_MAX; to++) {
-            const bool told = figure->group >> to & 1;
-            const bool enough = from == figure->old && (figure->told >> to & 1) != 0 &&
-                                figure->act == FIGURE_OLD_AGAIN;
-            sim_bus_block(faults->cluster, from, to, !heard || !told || enough);
-        }
+        const bool again = from == figure->old && figure->act == FIGURE_OLD_AGAIN;
+        const uint32_t enough = again ? figure->told : 0;
+        const uint32_t told = heard ? figure->group & ~enough : 0;
+        uint32_t *blocked = &faults->cluster->blocked[from];
+        *blocked = (*blocked & ~nodes) | (nodes & ~told);
     }
 }
 

@@ -91,7 +91,8 @@ static void greet(void *context)
     free(context);
     link->dialling = false;
     bool same = from->alive && to->alive && from->run == dial.runs[0] && to->run == dial.runs[1];
-    bool through = !link->blocked && !cluster->links[dial.to][dial.from].blocked;
+    bool through = !sim_bus_blocked(cluster, dial.from, dial.to) &&
+                   !sim_bus_blocked(cluster, dial.to, dial.from);
     if (!same || !through || !welcomes(to, from) || !welcomes(from, to)) {
         return;
     }
@@ -220,8 +221,8 @@ void sim_bus_ping(struct sim_cluster *cluster, struct sim_node *node)
         const struct sim_node *peer = cluster->nodes[at];
         dial(cluster, node->at, at);
         bool through = peer != NULL && peer != node && sim_bus_connected(cluster, node->at, at) &&
-                       !cluster->links[node->at][at].blocked &&
-                       !cluster->links[at][node->at].blocked;
+                       !sim_bus_blocked(cluster, node->at, at) &&
+                       !sim_bus_blocked(cluster, at, node->at);
         if (!through) {
             continue;
         }
@@ -248,5 +249,6 @@ void sim_bus_reset_link(struct sim_cluster *cluster, uint32_t from, uint32_t to)
 
 void sim_bus_block(struct sim_cluster *cluster, uint32_t from, uint32_t to, bool blocked)
 {
-    cluster->links[from][to].blocked = blocked;
+    const uint32_t bit = 1U << to;
+    cluster->blocked[from] = blocked ? cluster->blocked[from] | bit : cluster->blocked[from] & ~bit;
 }

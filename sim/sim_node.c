@@ -1,6 +1,7 @@
 /* sim_node.c — the life of one simulated process: clocks, disk, opening, ends. */
 #include "base/assert.h"
 #include "ledger/node/data_folder.h"
+#include "raft/core/members.h"
 #include "sim/check.h"
 #include "sim/sim_bus.h"
 #include "sim/sim_open.h"
@@ -72,7 +73,8 @@ static bool ends_legally(const struct sim_node *node, const struct error *error)
     bool damaged =
         node->disk->damages > 0 && (error->status == STATUS_CORRUPT || error->status == STATUS_IO);
     bool release = error->status == STATUS_VERSION; /* it may not take part any more */
-    return off || flush || damaged || release;
+    bool spoiled = node->spoiled && error->status == STATUS_CORRUPT;
+    return off || flush || damaged || release || spoiled;
 }
 
 static void fatal(void *context, const struct error *error)
@@ -171,7 +173,7 @@ struct sim_node *sim_node_new(struct sim_cluster *cluster, uint32_t at)
     node->at = at;
     node->sim_base_ns = cluster->now_ns;
     node->mono_base_ns = cluster->now_ns;
-    node->features = cluster->options.features;
+    node->features = cluster->options.features != 0 ? cluster->options.features : FENLU_FEATURES;
     return node;
 }
 

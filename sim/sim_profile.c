@@ -84,6 +84,7 @@ const char *sim_fault_text(enum sim_fault fault)
 static const struct sim_profile PROFILES[] = {
     { .name = "calm",
       .text = "no faults but slow stages and transfers: what the others are compared with",
+      .undisturbed = true,
       .every_ms[SIM_FAULT_slow_stage] = { 2000, 10000 },
       .every_ms[SIM_FAULT_transfer] = { 2000, 10000 } },
     { .name = "network", .text = "partitions of every shape, loss, delay, disorder", CUTS, WEATHER,
@@ -202,12 +203,13 @@ static void draw_load(struct sim_plan *plan, struct random *random)
     static const uint32_t EVENTS[] = { 1, 2, 4, 16 };
     uint64_t pace = random_below(random, sizeof PACES / sizeof PACES[0]);
     plan->clients = (uint32_t)random_between(random, 3, 8);
-    plan->rest_max_ns = PACES[pace].rest_ms * NS_PER_MS;
+    const uint64_t ease = plan->profile->undisturbed ? 2 : 1;
+    plan->rest_max_ns = ease * PACES[pace].rest_ms * NS_PER_MS;
     plan->safety_ns = draw(random, PACES[pace].safety_s) * NS_PER_S;
     plan->events_max = EVENTS[random_below(random, 4)];
     uint64_t command_ns = plan->rest_max_ns / 2 + 10 * NS_PER_MS;
     uint64_t events = plan->clients * (plan->safety_ns / command_ns) * (plan->events_max + 1) / 2;
-    plan->seal_events = (uint32_t)(10 + events / random_between(random, 3, 20));
+    plan->seal_events = (uint32_t)(ease * (10 + events / random_between(random, 3, 20)));
     /* A segment holds several entries of any size. */
     uint32_t command = plan->events_max * EVENT_SIZE + COMMAND_HEADER_SIZE;
     plan->entry_body_max = command * (uint32_t)random_between(random, 2, 24);

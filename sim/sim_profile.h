@@ -65,7 +65,8 @@ struct sim_range {
 struct sim_profile {
     const char *name;
     const char *text;
-    bool short_log;             /* hardly any of it is kept for a member that lags */
+    bool short_log;   /* hardly any of it is kept for a member that lags */
+    bool undisturbed; /* clients get all they ask for: they rest longer, and seals are larger */
     struct sim_range loss;      /* per 10,000 packets, in a storm */
     struct sim_range delay_us;  /* the longest, in a storm */
     struct sim_range duplicate; /* per 10,000 Raft messages, in a storm */

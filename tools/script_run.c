@@ -11,6 +11,7 @@ static void *take(size_t size)
 {
     void *memory = aligned_alloc(64, (size + 63) / 64 * 64);
     ASSERT(memory != NULL);
+    memset(memory, 0, size);
     return memory;
 }
 
@@ -18,7 +19,6 @@ static struct machine *machine_open(const struct script *script,
                                     const struct script_watcher *watcher)
 {
     struct machine *machine = take(sizeof *machine);
-    memset(machine, 0, sizeof *machine);
     machine->script = script;
     machine->watcher = watcher;
     /* Each item makes one record at the most, and may expire one; nothing is ever sealed. */

@@ -13,7 +13,7 @@
  * created transfer and every expiry appends one change (records.h). What the rules are, and why:
  * docs/ledger.md.
  *
- * Memory   ledger_footprint() bytes of the caller's. Threads: the state machine's. Pure.
+ * Memory   ledger_footprint() bytes of the caller's, all zero. Threads: the state machine's. Pure.
  */
 #pragma once
 

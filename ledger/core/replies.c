@@ -29,6 +29,14 @@ struct replies *replies_init(void *memory)
     return replies;
 }
 
+void replies_forget(struct replies *replies)
+{
+    map_clear(&replies->newest_by_key);
+    *replies = (struct replies){ .list = replies->list,
+                                 .rows = replies->rows,
+                                 .newest_by_key = replies->newest_by_key };
+}
+
 struct reply *replies_at(const struct replies *replies, uint32_t i)
 {
     ASSERT(i < replies->count);

@@ -7,7 +7,7 @@
  * Results are stored sparsely: one base timestamp, and one row for each result that is not the
  * plain one, "created at base + i".
  *
- * Memory   replies_footprint() bytes of the caller's. Threads: the state machine's. Pure.
+ * Memory   replies_footprint() bytes of the caller's, all zero. Threads: the state machine's. Pure.
  */
 #pragma once
 
@@ -20,6 +20,8 @@ struct replies;
 
 size_t replies_footprint(void);
 struct replies *replies_init(void *memory);
+/* They are empty, as after replies_init. */
+void replies_forget(struct replies *replies);
 /* Remembers; a client of 0 is not remembered. (client, sequence) is not there yet. */
 void replies_put(struct replies *replies, u128 client, uint64_t sequence, uint64_t log_index,
                  const struct result *results, uint32_t count);

@@ -102,7 +102,7 @@ enum status replies_load(struct replies *replies, struct reader *reader)
     ASSERT(replies->count == 0);
     const enum status status = load_list(replies, reader);
     if (status != STATUS_OK) {
-        replies_init(replies);
+        replies_forget(replies);
     }
     return status;
 }

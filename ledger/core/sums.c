@@ -30,7 +30,6 @@ void sums_init(struct sums *sums, void *memory)
 {
     ASSERT((uintptr_t)memory % _Alignof(struct ledger_sums) == 0);
     uint8_t *bytes = memory;
-    memset(memory, 0, MAP_AT);
     *sums = (struct sums){ .rows = (void *)(bytes + ROWS_AT),
                            .undo = (void *)(bytes + UNDO_AT),
                            .sorted = (void *)(bytes + SORTED_AT),

@@ -2,6 +2,7 @@
 
 #include "base/assert.h"
 #include "base/mutation.h"
+#include "base/pages.h"
 #include "base/situation.h"
 #include "ledger/core/filter.h"
 #include "ledger/node/entry_names.h"
@@ -75,13 +76,13 @@ static enum status load_extra(struct machine *machine, struct bytes extra, struc
 enum status machine_open(struct store *store, const struct store_checkpoint *recovered,
                          struct machine **machine_out, struct error *error)
 {
-    struct machine *machine = calloc(1, sizeof *machine);
-    void *ledger_memory = malloc(ledger_footprint());
-    void *replies_memory = malloc(replies_footprint());
+    struct machine *machine = pages_new(sizeof *machine);
+    void *ledger_memory = pages_new(ledger_footprint());
+    void *replies_memory = pages_new(replies_footprint());
     if (machine == NULL || ledger_memory == NULL || replies_memory == NULL) {
-        free(machine);
-        free(ledger_memory);
-        free(replies_memory);
+        pages_free(machine);
+        pages_free(ledger_memory);
+        pages_free(replies_memory);
         return error_set(error, STATUS_MEMORY, "no memory for the state machine");
     }
     machine->store = store;
@@ -97,7 +98,7 @@ enum status machine_open(struct store *store, const struct store_checkpoint *rec
         status = store_next_due(store, &machine->next_due_ns, error);
     }
     if (MUTATION(ledger_replies_lost_at_start)) {
-        machine->replies = replies_init(replies_memory);
+        replies_forget(machine->replies);
     }
     if (status != STATUS_OK) {
         machine_close(machine);
@@ -109,9 +110,9 @@ enum status machine_open(struct store *store, const struct store_checkpoint *rec
 
 void machine_close(struct machine *machine)
 {
-    free(machine->ledger);
-    free(machine->replies);
-    free(machine);
+    pages_free(machine->ledger);
+    pages_free(machine->replies);
+    pages_free(machine);
 }
 
 static struct command take_command(const uint8_t **data, size_t *size)

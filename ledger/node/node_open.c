@@ -1,11 +1,11 @@
 /* node_open.c — a node's memory: taken at open, given back at close. */
 #include "base/assert.h"
 #include "base/log_line.h"
+#include "base/pages.h"
 #include "ledger/node/node_internal.h"
 
 #include <stddef.h>
 #include <stdlib.h>
-#include <string.h>
 
 static const struct {
     size_t offset;
@@ -170,17 +170,16 @@ static void free_memory(struct node *node)
     free(node->machine_stage.scratch.results);
     free(node->rings_memory);
     free(node->raft_memory);
-    free(node);
+    pages_free(node);
 }
 
 /* NULL: there is none. */
 static struct node *take_memory(void)
 {
-    struct node *node = aligned_alloc(64, (sizeof *node + 63) / 64 * 64);
+    struct node *node = pages_new(sizeof *node);
     if (node == NULL) {
         return NULL;
     }
-    memset(node, 0, sizeof *node);
     node->rings_memory = malloc(rings_footprint());
     node->raft_memory = aligned_alloc(64, (raft_footprint() + 63) / 64 * 64);
     node->machine_stage.scratch.results = malloc(ENTRY_EVENTS_MAX * sizeof(struct result));

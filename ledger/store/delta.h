@@ -18,10 +18,10 @@
  *                 generation has is earlier, and arrays are sorted by construction.
  * Chains      between chain_open and chain_close every change is remembered; close with
  *             keep = false undoes all of it but failed ids (an id's failure is for ever).
- * Memory      delta_footprint() bytes of the caller's; capacities are fixed, and exceeding one is a
- *             bug of the caller (the limits of an entry and of a seal prevent it).
- * Threads     the state machine's; the frozen generation is read-only and may be read by the sealer
- *             at the same time. Pure.
+ * Memory      delta_footprint() bytes of the caller's, all zero; capacities are fixed, and
+ * exceeding one is a bug of the caller (the limits of an entry and of a seal prevent it). Threads
+ * the state machine's; the frozen generation is read-only and may be read by the sealer at the same
+ * time. Pure.
  */
 #pragma once
 
@@ -40,7 +40,8 @@ struct delta_options {
 
 /* About 36 MB for what one entry can name and change, 2 KB for each of seal_events (two generations
  * of transfers, changes and ids, and two times as many accounts and holds as can change in one)
- * and 250 bytes for each cached account. `memory` is aligned to 64 bytes (16 will do, slower). */
+ * and 250 bytes for each cached account. `memory` is all zero and aligned to 64 bytes (16 will do,
+ * slower); of fresh pages, only those that are used are ever touched. */
 size_t delta_footprint(const struct delta_options *options);
 struct delta *delta_init(void *memory, const struct delta_options *options);
 

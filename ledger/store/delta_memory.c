@@ -3,8 +3,6 @@
 #include "ledger/store/delta_internal.h"
 #include "ledger/store/delta_place.h"
 
-#include <string.h>
-
 /* --- layout ----------------------------------------------------------------------------------- */
 
 static void place_generation(struct delta_generation *generation, uint8_t *memory, size_t *at,
@@ -67,7 +65,6 @@ struct delta *delta_init(void *memory, const struct delta_options *options)
 {
     ASSERT((uintptr_t)memory % 16 == 0);
     struct delta *delta = memory;
-    memset(delta, 0, sizeof *delta);
     delta->options = *options;
     size_t size = place_all(delta, memory);
     ASSERT(size == delta_footprint(options));

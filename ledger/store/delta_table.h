@@ -82,7 +82,8 @@ struct table {
     uint32_t chain_dirty;
 };
 
-/* Places the table's arrays in memory from *at on, or only counts their bytes (memory NULL). */
+/* Places the table's arrays in zeroed memory from *at on, or only counts their bytes (memory NULL).
+ */
 void table_layout(struct table *table, const struct table_kind *kind,
                   const struct table_limits *limits, uint8_t *memory, size_t *at);
 

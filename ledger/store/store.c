@@ -2,6 +2,7 @@
 #include "ledger/store/store.h"
 
 #include "base/assert.h"
+#include "base/pages.h"
 #include "ledger/store/store_internal.h"
 
 #include <stdlib.h>
@@ -14,15 +15,13 @@ static void store_free(struct store *store)
     gets_close(&store->records);
     dues_close(&store->dues);
     free(store->recovered_extra);
-    free(store->delta);
+    pages_free(store->delta);
     free(store);
 }
 
 static struct delta *delta_new(const struct delta_options *options)
 {
-    enum { LINE = 64 };
-    size_t size = (delta_footprint(options) + LINE - 1) / LINE * LINE;
-    void *memory = aligned_alloc(LINE, size);
+    void *memory = pages_new(delta_footprint(options));
     return memory == NULL ? NULL : delta_init(memory, options);
 }
 

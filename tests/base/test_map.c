@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -15,6 +16,12 @@ enum { CAPACITY = 64, KEYS = 160, SLOTS_MAX = 128 };
 
 _Alignas(8) static struct map_slot memory[SLOTS_MAX];
 _Alignas(8) static struct map_slot other_memory[SLOTS_MAX];
+
+static void begin(struct map *map, struct map_slot *slots)
+{
+    memset(slots, 0, SLOTS_MAX * sizeof *slots);
+    map_init(map, slots, CAPACITY);
+}
 
 /* Keys that differ in the low half, the high half or both. */
 static u128 key_of(uint64_t number)
@@ -86,7 +93,7 @@ static void behaves_like_an_array_of_flags(void **state)
     static struct model model;
     random_init(&random, 7);
     assert_true(map_footprint(CAPACITY) <= sizeof memory);
-    map_init(&map, memory, CAPACITY);
+    begin(&map, memory);
     for (unsigned i = 0; i < 60000; i++) {
         step(&map, &model, &random);
         if (i % 16 == 0) {
@@ -99,7 +106,7 @@ static void clearing_survives_the_wrap_of_the_generation(void **state)
 {
     (void)state;
     struct map map;
-    map_init(&map, memory, CAPACITY);
+    begin(&map, memory);
     map_insert(&map, 1, 10); /* a slot of generation 1, which comes again after the wrap */
     map.generation = UINT32_MAX - 1;
     map.count = 0;
@@ -124,7 +131,7 @@ static void removal_closes_holes_across_the_end_of_the_table(void **state)
     (void)state;
     enum { CLUSTER = 6 };
     struct map map;
-    map_init(&map, memory, CAPACITY);
+    begin(&map, memory);
     u128 keys[CLUSTER];
     uint64_t candidate = 0;
     for (unsigned i = 0; i < CLUSTER; i++) { /* homes: two in the last slot, then last but one... */
@@ -154,9 +161,8 @@ static void the_same_operations_give_the_same_slots(void **state)
     (void)state;
     struct map one;
     struct map two;
-    memset(other_memory, 0xEE, sizeof other_memory); /* what lay in the memory does not matter */
-    map_init(&one, memory, CAPACITY);
-    map_init(&two, other_memory, CAPACITY);
+    begin(&one, memory);
+    begin(&two, other_memory);
     struct random random_one;
     struct random random_two;
     random_init(&random_one, 9);
@@ -168,6 +174,93 @@ static void the_same_operations_give_the_same_slots(void **state)
         step(&two, &model_two, &random_two);
     }
     assert_memory_equal(memory, other_memory, map_footprint(CAPACITY));
+}
+
+enum { LARGE = 50000, LARGE_KEYS = 60000 };
+
+static u128 large_key(uint32_t number)
+{
+    return u128_make(number % 7, number * UINT64_C(0x9E3779B97F4A7C15));
+}
+
+/* What is there: `there[number]` is the value plus one, 0 for none. */
+static void compare_large(const struct map *map, const uint32_t *there)
+{
+    for (uint32_t number = 0; number < LARGE_KEYS; number++) {
+        const uint32_t *value = map_find(map, large_key(number));
+        assert_int_equal(value == NULL ? 0 : *value + 1, there[number]);
+    }
+}
+
+/* Fills it from nothing, with keys removed on the way, so that it takes more slots several times:
+ * by doubling, and at last all it has. */
+static void fill_large(struct map *map, uint32_t *there, struct random *random)
+{
+    uint32_t mask = map->mask;
+    for (uint32_t i = 0; i < 4 * LARGE; i++) {
+        uint32_t number = (uint32_t)random_below(random, LARGE_KEYS);
+        if (there[number] == 0 && map->count < LARGE) {
+            map_insert(map, large_key(number), i);
+            there[number] = i + 1;
+        } else if (there[number] != 0 && random_chance(random, 1, 4)) {
+            assert_true(map_remove(map, large_key(number)));
+            there[number] = 0;
+        }
+        if (map->mask != mask) {
+            mask = map->mask;
+            compare_large(map, there);
+        }
+    }
+    compare_large(map, there);
+}
+
+static void nothing_is_lost_when_it_takes_more_slots(void **state)
+{
+    (void)state;
+    struct random random;
+    struct map map;
+    uint32_t *there = calloc(LARGE_KEYS, sizeof *there);
+    void *slots = calloc(1, map_footprint(LARGE));
+    assert_non_null(there);
+    assert_non_null(slots);
+    random_init(&random, 11);
+    map_init(&map, slots, LARGE);
+    assert_int_equal(map.mask, MAP_SLOTS_FIRST - 1);
+    fill_large(&map, there, &random);
+    assert_int_equal((map.mask + 1) * sizeof(struct map_slot), map_footprint(LARGE));
+    map_clear(&map); /* keeps them */
+    memset(there, 0, LARGE_KEYS * sizeof *there);
+    fill_large(&map, there, &random);
+    free(slots);
+    free(there);
+}
+
+/* The generation at which it grows next is the last one there is: old slots stay forgotten. */
+static void growing_survives_the_wrap_of_the_generation(void **state)
+{
+    (void)state;
+    struct map map;
+    void *slots = calloc(1, map_footprint(LARGE));
+    assert_non_null(slots);
+    map_init(&map, slots, LARGE);
+    map_insert(&map, 1, 10); /* slots of the generations that the renumbered ones get */
+    map.generation = 2;
+    map.count = 0;
+    map_insert(&map, 2, 10);
+    map.generation = UINT32_MAX;
+    map.count = 0;
+    const uint32_t count = MAP_SLOTS_FIRST / 2 + 1;
+    for (uint32_t i = 0; i < count; i++) {
+        map_insert(&map, 100 + i, i);
+    }
+    assert_true(map.mask >= MAP_SLOTS_FIRST && map.generation == 2);
+    assert_null(map_find(&map, 1));
+    assert_null(map_find(&map, 2));
+    for (uint32_t i = 0; i < count; i++) {
+        const uint32_t *value = map_find(&map, 100 + i);
+        assert_true(value != NULL && *value == i);
+    }
+    free(slots);
 }
 
 static void insert_again(void *context)
@@ -184,7 +277,7 @@ static void misuse_panics(void **state)
 {
     (void)state;
     struct map map;
-    map_init(&map, memory, CAPACITY);
+    begin(&map, memory);
     map_insert(&map, 5, 1);
     assert_true(panics(insert_again, &map));
     for (uint32_t i = 1; i < CAPACITY; i++) {
@@ -214,6 +307,8 @@ int main(void)
         cmocka_unit_test(clearing_survives_the_wrap_of_the_generation),
         cmocka_unit_test(removal_closes_holes_across_the_end_of_the_table),
         cmocka_unit_test(the_same_operations_give_the_same_slots),
+        cmocka_unit_test(nothing_is_lost_when_it_takes_more_slots),
+        cmocka_unit_test(growing_survives_the_wrap_of_the_generation),
         cmocka_unit_test(misuse_panics),
         cmocka_unit_test(the_table_is_at_most_half_full),
     };

@@ -1,6 +1,7 @@
 /* The command decoder, on bytes that claim to be an entry body or a request; what it takes for
  * sound is applied to empty books, which may answer anything but must not break. */
 #include "base/assert.h"
+#include "base/pages.h"
 #include "ledger/core/filter.h"
 #include "ledger/core/ledger.h"
 #include "tests/fuzz/fuzz.h"
@@ -48,13 +49,10 @@ static void apply(struct fuzz_books *books, const struct command *command)
 
 static void apply_body(const uint8_t *data, size_t size, uint32_t commands)
 {
-    static void *delta_memory; /* the same for every input: only its contents begin anew */
-    static void *ledger_memory;
     const struct delta_options options = { .seal_events = EVENTS_APPLIED_MAX };
-    if (delta_memory == NULL) {
-        delta_memory = take(delta_footprint(&options));
-        ledger_memory = take(ledger_footprint());
-    }
+    void *delta_memory = pages_new(delta_footprint(&options)); /* fast: hardly any is touched */
+    void *ledger_memory = pages_new(ledger_footprint());
+    ASSERT(delta_memory != NULL && ledger_memory != NULL);
     struct fuzz_books books = { .delta = delta_init(delta_memory, &options), .timestamp = 1 };
     books.ledger = ledger_init(ledger_memory, books.delta);
     delta_batch_begin(books.delta);
@@ -66,6 +64,8 @@ static void apply_body(const uint8_t *data, size_t size, uint32_t commands)
     }
     ASSERT(size == 0);
     delta_batch_end(books.delta);
+    pages_free(ledger_memory);
+    pages_free(delta_memory);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -21,6 +21,7 @@ static struct replies *fresh(void)
 {
     void *memory = aligned_alloc(64, (replies_footprint() + 63) / 64 * 64);
     assert_non_null(memory);
+    memset(memory, 0, replies_footprint());
     return replies_init(memory);
 }
 

@@ -328,8 +328,9 @@ static void open_store(struct bench *bench)
     struct store_checkpoint recovered;
     must(store_open(&options, &bench->store, &recovered, &error), &error);
     if (bench->ledger == NULL) {
-        bench->ledger = ledger_init(aligned_alloc(64, (ledger_footprint() + 63) / 64 * 64),
-                                    store_delta(bench->store));
+        const size_t size = (ledger_footprint() + 63) / 64 * 64;
+        bench->ledger =
+            ledger_init(memset(aligned_alloc(64, size), 0, size), store_delta(bench->store));
     }
     bench->log_index = recovered.log_index;
 }

@@ -265,6 +265,7 @@ static struct ledger *ledger_of(const struct books *books)
         slots[at].memory = aligned_alloc(64, (ledger_footprint() + 63) / 64 * 64);
         assert_non_null(slots[at].memory);
     }
+    memset(slots[at].memory, 0, ledger_footprint());
     return ledger_init(slots[at].memory, store_delta(books->store));
 }
 

@@ -15,7 +15,7 @@ struct model *model_open(uint64_t seed, uint32_t seal_events)
     random_init(&model->random, seed);
     struct delta_options options = { .seal_events = seal_events, .accounts_cached = 8 };
     size_t size = (delta_footprint(&options) + 63) / 64 * 64;
-    model->delta = delta_init(aligned_alloc(64, size), &options);
+    model->delta = delta_init(memset(aligned_alloc(64, size), 0, size), &options);
     model->events = calloc(MODEL_EVENTS, sizeof *model->events);
     model->sealed_holds = calloc(MODEL_EVENTS, sizeof *model->sealed_holds);
     model->freezing_holds = calloc(MODEL_EVENTS, sizeof *model->freezing_holds);

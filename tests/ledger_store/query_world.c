@@ -35,6 +35,7 @@ static void *take(size_t size)
     enum { LINE = 64 };
     void *memory = aligned_alloc(LINE, (size + LINE - 1) / LINE * LINE);
     assert_non_null(memory);
+    memset(memory, 0, size);
     return memory;
 }
 

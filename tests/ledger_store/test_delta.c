@@ -287,8 +287,8 @@ static struct bench bench_open(uint64_t seed)
     struct bench bench = { .log_index = 1 };
     random_init(&bench.random, seed);
     struct delta_options options = { .seal_events = SEAL_EVENTS, .accounts_cached = CACHED };
-    bench.delta =
-        delta_init(aligned_alloc(64, (delta_footprint(&options) + 63) / 64 * 64), &options);
+    const size_t size = (delta_footprint(&options) + 63) / 64 * 64;
+    bench.delta = delta_init(memset(aligned_alloc(64, size), 0, size), &options);
     bench.now = calloc(1, sizeof *bench.now);
     bench.sealed = calloc(1, sizeof *bench.sealed);
     bench.freezing = calloc(1, sizeof *bench.freezing);

@@ -56,7 +56,8 @@ static struct model *model_open(uint64_t seed)
     random_init(&model->random, seed);
     size_t size = 0;
     table_layout(&model->table, &kind, &limits, NULL, &size);
-    model->memory = aligned_alloc(64, (size + 63) / 64 * 64);
+    const size_t rounded = (size + 63) / 64 * 64;
+    model->memory = memset(aligned_alloc(64, rounded), 0, rounded);
     size_t placed = 0;
     table_layout(&model->table, &kind, &limits, model->memory, &placed);
     assert_int_equal(placed, size);

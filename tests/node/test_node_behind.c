@@ -182,8 +182,8 @@ static void test_follower_reads(void **state)
     assert_int_equal(wait_for(rig, id)->status, STATUS_OK); /* a leader does what it always does */
     /* without a leader nobody can say what is new enough */
     for (uint32_t i = 0; i < 3; i++) {
-        rig->cluster->links[i][follower].blocked = i != follower;
-        rig->cluster->links[follower][i].blocked = i != follower;
+        sim_bus_block(rig->cluster, i, follower, i != follower);
+        sim_bus_block(rig->cluster, follower, i, i != follower);
     }
     id = send_bytes(rig, follower, OPERATION_LOOK_UP_ACCOUNTS, REQUEST_FOLLOWER_READ,
                     test_command_bytes(&command));

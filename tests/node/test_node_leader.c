@@ -15,8 +15,8 @@
 static void isolate(struct rig *rig, uint32_t at)
 {
     for (uint32_t i = 0; i < 3; i++) {
-        rig->cluster->links[at][i].blocked = i != at;
-        rig->cluster->links[i][at].blocked = i != at;
+        sim_bus_block(rig->cluster, at, i, i != at);
+        sim_bus_block(rig->cluster, i, at, i != at);
     }
 }
 

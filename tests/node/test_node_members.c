@@ -223,7 +223,7 @@ static void test_change_under_way(void **state)
     settle(rig, 3, 3);
     for (uint32_t i = 0; i < 3; i++) {
         if (i != leader) { /* nothing is committed any more */
-            rig->cluster->links[i][leader].blocked = true;
+            sim_bus_block(rig->cluster, i, leader, true);
         }
     }
     assert_int_equal(add(rig, leader, 4), STATUS_OK);

@@ -73,8 +73,8 @@ static void test_the_next_leader_goes_on(void **state)
     uint32_t leader;
     struct rig *rig = rig_with_holds(10, &leader);
     for (uint32_t i = 0; i < 3; i++) {
-        rig->cluster->links[leader][i].blocked = i != leader;
-        rig->cluster->links[i][leader].blocked = i != leader;
+        sim_bus_block(rig->cluster, leader, i, i != leader);
+        sim_bus_block(rig->cluster, i, leader, i != leader);
     }
     sim_cluster_run(rig->cluster, 5 * NS_PER_S);
     const uint32_t next = sim_cluster_leader(rig->cluster);

@@ -1,0 +1,16 @@
+/* pages.h — large memory from the system's own pages: all zero, and none of it touched.
+ *
+ * For what is large and mostly stays empty (maps, rings, tables of limits): it costs the pages that
+ * are written, where clearing memory of the heap would write all of it.
+ *
+ * Errors   NULL: there is no memory.
+ * Memory   aligned to 64 bytes; the caller's until pages_free.
+ * Threads  any.
+ */
+#pragma once
+
+#include <stddef.h>
+
+void *pages_new(size_t size);
+/* NULL is fine. */
+void pages_free(void *memory);
