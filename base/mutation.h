@@ -99,6 +99,7 @@
       "a deposed leader says that what it proposed is not applied")                                \
     X(node_late_write_says_not_applied,                                                            \
       "a write that waits past its deadline is said to be not applied")                            \
+    X(node_votes_not_counted, "a node does not compare its books with the others'")                \
     X(node_forgets_who_is_connected,                                                               \
       "a member that is removed and added again while it is connected is not known any more")      \
     X(ledger_members_lost_at_start, "the configuration is not taken from the checkpoint")          \

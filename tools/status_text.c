@@ -25,11 +25,13 @@ static void print_json_membership(FILE *file, const struct node_status *s)
         ",\"member\":\"%s\",\"priority\":%" PRIu32 ",\"incarnation\":\"%016" PRIx64
         "\",\"features\":%" PRIu64 ",\"features_on\":%" PRIu64 ",\"config_index\":%" PRIu64
         ",\"first_index\":%" PRIu64 ",\"damaged_entries\":%" PRIu32 ",\"disk_full\":%s"
-        ",\"snapshot_sending_bytes\":%" PRIu64 ",\"snapshot_sending_total_bytes\":%" PRIu64
-        ",\"snapshot_receiving_bytes\":%" PRIu64 ",\"snapshot_receiving_total_bytes\":%" PRIu64 "}",
+        ",\"books_differ\":%s,\"agreed_index\":%" PRIu64 ",\"snapshot_sending_bytes\":%" PRIu64
+        ",\"snapshot_sending_total_bytes\":%" PRIu64 ",\"snapshot_receiving_bytes\":%" PRIu64
+        ",\"snapshot_receiving_total_bytes\":%" PRIu64 "}",
         member_role_text(s->member_roles), s->priority, s->incarnation, s->features, s->features_on,
         s->config_index, s->first_index, s->damaged_entries, s->disk_full ? "true" : "false",
-        s->sending_bytes, s->sending_total_bytes, s->receiving_bytes, s->receiving_total_bytes);
+        s->books_differ ? "true" : "false", s->agreed_index, s->sending_bytes,
+        s->sending_total_bytes, s->receiving_bytes, s->receiving_total_bytes);
 }
 
 void status_print_json(FILE *file, const struct client_cluster_status *status)
@@ -105,6 +107,13 @@ static void print_notes(FILE *file, const struct client_node_status *node)
         (void)fprintf(file,
                       "node %u has %" PRIu32 " damaged log entries, which it fetches from others\n",
                       s->node, s->damaged_entries);
+    }
+    if (s->books_differ) {
+        (void)fprintf(
+            file,
+            "node %u has other books than another member, and no majority agrees: writing "
+            "stops; they last agreed after log entry %" PRIu64 "\n",
+            s->node, s->agreed_index);
     }
     if (s->disk_full) {
         (void)fprintf(file, "node %u has no room for entries: free space or grow the disk\n",

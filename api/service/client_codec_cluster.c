@@ -75,6 +75,12 @@ static void read_membership(struct node_status *status, uint32_t field, uint64_t
     case 31:
         status->receiving_total_bytes = value;
         break;
+    case 32:
+        status->books_differ = value != 0;
+        break;
+    case 33:
+        status->agreed_index = value;
+        break;
     default:
         break;
     }

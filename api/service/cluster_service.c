@@ -59,6 +59,8 @@ static void fill_node(fenlu_v1_NodeStatus *node, const struct cluster_member_sta
     node->snapshot_sending_total_bytes = status->sending_total_bytes;
     node->snapshot_receiving_bytes = status->receiving_bytes;
     node->snapshot_receiving_total_bytes = status->receiving_total_bytes;
+    node->books_differ = status->books_differ;
+    node->agreed_index = status->agreed_index;
 }
 
 static void on_rows(void *context, const struct cluster_member_status *rows, uint32_t count)

@@ -264,6 +264,7 @@ void node_collect_jobs(struct node *node)
             node_admin_sealed(node, &job->waiter, job->view.applied_index);
         } else {
             node->apply_bytes -= entry_size(&job->entry->header);
+            node_votes_applied(node, &job->view);
             if (job->batch != NULL) {
                 answer_batch(node, job);
             }

@@ -10,6 +10,7 @@
 #include "base/version.h"
 #include "ledger/node/entry_cache.h"
 #include "ledger/node/node.h"
+#include "ledger/node/node_votes.h"
 #include "ledger/node/scrub.h"
 #include "ledger/node/snapshot_source.h"
 #include "ledger/node/snapshot_target.h"
@@ -227,6 +228,7 @@ struct peer {
     bool disk_full;    /* its last message said so */
     uint64_t asked_ns; /* since when `asked` counts its questions for entries */
     uint32_t asked;
+    struct peer_votes votes;
 };
 
 /* A list of members and the index of its entry; 0: the one of the format. */
@@ -302,6 +304,8 @@ struct node {
     struct repair repair;
     struct fetching fetching;
     struct space space;
+    struct votes votes;
+    struct vote_point votes_asked; /* what node_majority is asked about */
 
     struct raft_message held[HELD_MESSAGES_MAX];
     uint32_t held_head;
@@ -405,6 +409,10 @@ void node_pulse_duty(struct node *node);
 /* node_admin.c */
 void node_on_admin(struct node *node, uint64_t client, uint64_t id, struct bytes payload);
 void node_admin_sealed(struct node *node, const struct waiter *waiter, uint64_t index);
+/* node_votes.c */
+void node_votes_applied(struct node *node, const struct machine_view *view);
+void node_votes_tick(struct node *node, uint64_t now_ns);
+void node_votes_frame(struct node *node, uint32_t from, struct bytes head);
 /* node_repair.c */
 void node_repair_open(struct node *node, const struct log_recovered *recovered);
 bool node_is_damaged(const struct node *node, uint64_t index);
@@ -498,5 +506,6 @@ extern struct metric node_metric_commands, node_metric_events, node_metric_entri
     node_metric_leader_changes, node_metric_members, node_metric_damaged, node_metric_repaired,
     node_metric_first_index, node_metric_scrub_damage, node_metric_scrub_bytes,
     node_metric_scrub_rounds, node_metric_snapshot_sending, node_metric_snapshot_received,
-    node_metric_snapshot_receiving, node_metric_query_slice;
+    node_metric_snapshot_receiving, node_metric_query_slice, node_metric_books_agreed,
+    node_metric_books_differ;
 void node_metrics_register(void);

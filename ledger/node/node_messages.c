@@ -250,6 +250,8 @@ static void on_peer_frame(void *context, uint32_t peer, enum frame_kind kind, st
         node_snapshot_frame(node, peer, head, payload);
     } else if (kind == FRAME_REPAIR) {
         node_repair_frame(node, peer, head, payload);
+    } else if (kind == FRAME_VOTES) {
+        node_votes_frame(node, peer, head);
     }
 }
 

@@ -42,6 +42,10 @@ COUNTER(node_metric_scrub_bytes, "fenlu_scrub_bytes_total",
         "Bytes of log and store that the scrubber has read, about.");
 COUNTER(node_metric_scrub_rounds, "fenlu_scrub_rounds_total",
         "Times that the scrubber read all of log and store.");
+GAUGE(node_metric_books_agreed, "fenlu_books_agreed_index",
+      "Last log index at which a majority of the members was found to have the same books.");
+GAUGE(node_metric_books_differ, "fenlu_books_differ",
+      "1: books of members differ and no majority agrees, so writing stops.");
 GAUGE(node_metric_snapshot_sending, "fenlu_snapshot_sending_bytes",
       "Size of the snapshot that is being handed out; 0: none is.");
 GAUGE(node_metric_snapshot_received, "fenlu_snapshot_received_bytes",
@@ -86,6 +90,8 @@ void node_metrics_register(void)
         &node_metric_scrub_damage,
         &node_metric_scrub_bytes,
         &node_metric_scrub_rounds,
+        &node_metric_books_agreed,
+        &node_metric_books_differ,
         &node_metric_snapshot_sending,
         &node_metric_snapshot_received,
         &node_metric_snapshot_receiving,

@@ -28,7 +28,7 @@ static bool may_pulse(const struct node *node)
     const bool under_way =
         node->pulse.term == now->term && node->pulse.index > node->view.applied_index;
     return now->role == RAFT_LEADER && now->reads_ready && !now->transferring && !under_way &&
-           !node_disk_full(node) &&
+           !node_disk_full(node) && !node->votes.stopped &&
            node_has_log_room(node, log_cost(sizeof(struct command_header)));
 }
 

@@ -177,6 +177,15 @@ static enum status admit(const struct node *node, const struct request *request,
     if (!may_answer(node, request, write)) {
         return STATUS_NOT_LEADER;
     }
+    if (write && node->votes.stopped) {
+        (void)snprintf(text, ERROR_TEXT_MAX,
+                       "writing has stopped: after log entry %llu the books of the members differ "
+                       "and no majority agrees (they last agreed after entry %llu): `fenlu status` "
+                       "shows their digests; find the member that is wrong and replace it",
+                       (unsigned long long)node->votes.open_index,
+                       (unsigned long long)node->votes.agreed_index);
+        return STATUS_PRECONDITION;
+    }
     if (write) {
         TRY(check_room(node, text));
     }

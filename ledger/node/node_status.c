@@ -94,6 +94,8 @@ void node_status(struct node *node, struct node_status *status)
         .first_index = node->space.cut_index + 1,
         .damaged_entries = node->repair.count,
         .disk_full = node_disk_short(node),
+        .books_differ = node->votes.open_index != 0,
+        .agreed_index = node->votes.agreed_index,
         .sending_bytes = __atomic_load_n(&shared->sent_bytes, __ATOMIC_RELAXED),
         .sending_total_bytes = __atomic_load_n(&shared->sending_bytes, __ATOMIC_RELAXED),
         .receiving_bytes = __atomic_load_n(&shared->received_bytes, __ATOMIC_RELAXED),

@@ -114,6 +114,7 @@ void node_tick(struct node *node)
     node_query_send_again(node);
     node_repair_tick(node, event.now_ns);
     node_space_tick(node, event.now_ns);
+    node_votes_tick(node, event.now_ns);
     node_expire_writes(node, event.now_ns);
     node_drain_tick(node);
     node_tell_keeper(node);

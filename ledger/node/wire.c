@@ -104,7 +104,7 @@ enum status reply_decode(struct bytes head, struct reply *reply)
 }
 
 /* Bits of the flags of a node_status; one that is not known here is of a newer release. */
-enum { NODE_DISK_FULL = 1 };
+enum { NODE_DISK_FULL = 1, NODE_BOOKS_DIFFER = 2 };
 
 void node_status_encode(uint8_t out[NODE_STATUS_SIZE], const struct node_status *status)
 {
@@ -133,11 +133,13 @@ void node_status_encode(uint8_t out[NODE_STATUS_SIZE], const struct node_status 
     write_u64(&writer, status->config_index);
     write_u64(&writer, status->first_index);
     write_u32(&writer, status->damaged_entries);
-    write_u32(&writer, status->disk_full ? NODE_DISK_FULL : 0);
+    write_u32(&writer, (status->disk_full ? NODE_DISK_FULL : 0) |
+                           (status->books_differ ? NODE_BOOKS_DIFFER : 0));
     write_u64(&writer, status->sending_bytes);
     write_u64(&writer, status->sending_total_bytes);
     write_u64(&writer, status->receiving_bytes);
     write_u64(&writer, status->receiving_total_bytes);
+    write_u64(&writer, status->agreed_index);
     ASSERT(!writer.failed);
     write_zeros(&writer, (size_t)(writer.end - writer.at));
 }
@@ -177,10 +179,13 @@ enum status node_status_decode(struct bytes payload, struct node_status *status)
     status->config_index = read_u64(&reader);
     status->first_index = read_u64(&reader);
     status->damaged_entries = read_u32(&reader);
-    status->disk_full = (read_u32(&reader) & NODE_DISK_FULL) != 0;
+    uint32_t bits = read_u32(&reader);
+    status->disk_full = (bits & NODE_DISK_FULL) != 0;
+    status->books_differ = (bits & NODE_BOOKS_DIFFER) != 0;
     status->sending_bytes = read_u64(&reader);
     status->sending_total_bytes = read_u64(&reader);
     status->receiving_bytes = read_u64(&reader);
     status->receiving_total_bytes = read_u64(&reader);
+    status->agreed_index = read_u64(&reader);
     return reader.failed ? STATUS_PROTOCOL : STATUS_OK;
 }

@@ -71,6 +71,9 @@ struct node_status {
     uint64_t first_index;     /* of its log */
     uint32_t damaged_entries; /* of its log, that wait to be repaired */
     bool disk_full;           /* has no room for entries */
+    bool books_differ;        /* from another member's, with no majority that agrees */
+    uint64_t agreed_index;    /* last log index at which a majority had the same books; 0: none was
+                                 compared since its start */
     /* A snapshot that this node holds for others (sent so far, its size), and one that is under way
      * to it; total 0: none. */
     uint64_t sending_bytes;

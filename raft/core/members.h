@@ -36,7 +36,8 @@ enum {
 };
 
 static const uint64_t FEATURE_MEMBERS = (uint64_t)1 << 0; /* understands ENTRY_MEMBERS entries */
-static const uint64_t FENLU_FEATURES = (uint64_t)1 << 0;  /* all that this release has */
+static const uint64_t FEATURE_VOTES = (uint64_t)1 << 1;   /* understands FRAME_VOTES */
+static const uint64_t FENLU_FEATURES = 3;                 /* all that this release has */
 
 struct member {
     uint32_t id;

@@ -189,6 +189,7 @@ static void take_frame(struct connection *connection, const struct frame *frame)
     case FRAME_REPLY:
     case FRAME_SNAPSHOT:
     case FRAME_REPAIR:
+    case FRAME_VOTES:
         connection->options.handler->on_frame(connection, frame);
         return;
     case FRAME_HELLO:

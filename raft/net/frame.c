@@ -85,7 +85,8 @@ bool frame_payload_check(const struct frame_header *header, const uint8_t *paylo
 
 bool frame_kind_of_peers(enum frame_kind kind)
 {
-    return kind == FRAME_RAFT || kind == FRAME_SNAPSHOT || kind == FRAME_REPAIR;
+    return kind == FRAME_RAFT || kind == FRAME_SNAPSHOT || kind == FRAME_REPAIR ||
+           kind == FRAME_VOTES;
 }
 
 size_t hello_encode(uint8_t out[HELLO_SIZE_MAX], const struct hello *hello)

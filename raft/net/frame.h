@@ -40,6 +40,7 @@ enum frame_kind {
     /* Between peers only; the newer kinds are at the end, for numbers are stable. */
     FRAME_SNAPSHOT, /* ledger/node/snapshot_wire.h; payload: a manifest or a piece of a file */
     FRAME_REPAIR,   /* a damaged entry is asked for; or given, as the payload */
+    FRAME_VOTES,    /* ledger/node/node_votes.h: digests of the books */
     FRAME_KIND_END
 };
 

@@ -18,6 +18,7 @@ static bool is_small(enum frame_kind kind, size_t payload_size)
     case FRAME_RAFT:
     case FRAME_SNAPSHOT:
     case FRAME_REPAIR:
+    case FRAME_VOTES:
         return payload_size == 0;
     case FRAME_REQUEST:
     case FRAME_REPLY:

@@ -188,9 +188,9 @@ static void clients_that_break_the_protocol_are_cut(void **state)
     } BAD[] = {
         { FRAME_RAFT, 100, 0, 0 },    { FRAME_SNAPSHOT, 100, 0, 0 },
         { FRAME_REPAIR, 100, 0, 0 },  { FRAME_HELLO, HELLO_SIZE, 0, 0 },
-        { FRAME_PING, 7, 0, 0 },      { FRAME_PONG, 16, 0, 0 },
-        { FRAME_REFUSED, 4, 0, 0 },   { FRAME_REQUEST, 9, 50, 40 },
-        { FRAME_REQUEST, 9, 50, 60 },
+        { FRAME_VOTES, 100, 0, 0 },   { FRAME_PING, 7, 0, 0 },
+        { FRAME_PONG, 16, 0, 0 },     { FRAME_REFUSED, 4, 0, 0 },
+        { FRAME_REQUEST, 9, 50, 40 }, { FRAME_REQUEST, 9, 50, 60 },
     };
     for (uint32_t i = 0; i < sizeof BAD / sizeof BAD[0]; i++) {
         uint64_t refused = net_refused_value(NET_REFUSED_PROTOCOL);
