@@ -7,15 +7,13 @@
 #include <stdlib.h>
 #include <uv.h>
 
-enum { COUNTERS_MS = 1000 }; /* how old the metrics of api/grpc may be */
-
 struct api_server {
     struct service *service;
     struct grpc_server *grpc;
     struct tls_context *tls;
     struct cluster_client *client;
     struct grpc_listener *listener;
-    uv_timer_t counters_timer;
+    uv_timer_t tick_timer;
     void (*done)(void *context);
     void *done_context;
 };
@@ -56,7 +54,7 @@ static void on_timer_closed(uv_handle_t *handle)
 static void on_listener_closed(void *context)
 {
     struct api_server *server = context;
-    uv_close((uv_handle_t *)&server->counters_timer, on_timer_closed);
+    uv_close((uv_handle_t *)&server->tick_timer, on_timer_closed);
 }
 
 static void on_drained(void *context)
@@ -126,19 +124,20 @@ static enum status open_listener(struct api_server *server,
     return grpc_listener_open(options->loop, &config, &server->listener, error);
 }
 
-static void on_counters_timer(uv_timer_t *timer)
+static void on_tick(uv_timer_t *timer)
 {
     const struct api_server *server = timer->data;
     struct grpc_server_counters counters = grpc_server_counters(server->grpc);
     service_show_counters(&counters);
+    service_tick(server->service);
 }
 
-static void start_counters(struct api_server *server, uv_loop_t *loop)
+static void start_ticks(struct api_server *server, uv_loop_t *loop)
 {
-    int result = uv_timer_init(loop, &server->counters_timer);
+    int result = uv_timer_init(loop, &server->tick_timer);
     ASSERT(result == 0);
-    server->counters_timer.data = server;
-    result = uv_timer_start(&server->counters_timer, on_counters_timer, COUNTERS_MS, COUNTERS_MS);
+    server->tick_timer.data = server;
+    result = uv_timer_start(&server->tick_timer, on_tick, SERVICE_TICK_MS, SERVICE_TICK_MS);
     ASSERT(result == 0);
 }
 
@@ -169,7 +168,7 @@ enum status api_server_start(const struct api_server_options *options, struct ap
         cluster_client_close(made->client, on_client_closed, made);
         return status;
     }
-    start_counters(made, options->loop);
+    start_ticks(made, options->loop);
     *server = made;
     return STATUS_OK;
 }

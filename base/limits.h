@@ -17,8 +17,27 @@ enum {
     /* Commands that the leader may group into one entry: small concurrent calls share a flush. */
     ENTRY_COMMANDS_MAX = 1024,
     LEDGERS_MAX = 4096, /* distinct ledger numbers in use; the next is too_many_ledgers */
+    /* Distinct pairs of ledger and account code; the next is too_many_account_codes. */
+    ACCOUNT_CODES_MAX = 16384,
     QUERY_ROWS_MAX = BATCH_EVENTS_MAX, /* of one query; a larger limit means this one */
+    CONTROL_GROUPS_MAX = 4,            /* groups that an account is in */
+    CONTROL_FREEZES_MAX = 16,          /* active orders to freeze one account */
+    FREEZE_AUTHORITY_MAX = 48,         /* bytes of an authority's reference */
+    ENTRY_GROUPS_MAX = 4096,           /* distinct groups that the events of one entry may touch */
+    CHANGES_ROWS_MAX = 4096,           /* of one page of the change feed */
+    CHANGES_LOOKED_MAX = 64 * 1024,    /* records that one page looks at */
+    CHANGES_WAIT_MS_MAX = 10000,       /* for changes, at the end of the feed */
+    CHANGES_PARKED_MAX = 512,          /* pages that wait in one server */
     POSTING_LIST_MAX = 1024,           /* timestamps in one chunk of a posting list */
+    JOURNAL_LEGS_MAX = 1000,
+    LEDGER_SCALE_MAX = 30, /* decimal digits behind the point */
+    METADATA_KEY_MAX = 32,
+    METADATA_ENTRIES_MAX = 32,
+    METADATA_BYTES_MAX = 1000, /* of one map, as it is kept */
+    JOURNAL_METADATA_UNITS = (METADATA_BYTES_MAX + EVENT_SIZE - 1) / EVENT_SIZE,
+    JOURNAL_REVERSAL_COUNT = 1 + JOURNAL_LEGS_MAX,
+    /* Rows of 128 bytes in the answer to GetJournal. */
+    JOURNAL_ROWS_MAX = 2 + JOURNAL_LEGS_MAX + JOURNAL_METADATA_UNITS,
     /* Queries that a server works on in turn; more wait. Each may hold QUERY_ROWS_MAX rows. */
     QUERIES_OPEN_MAX = 32,
     /* Rows found and not sent yet, beyond which no query is opened. */
@@ -140,9 +159,15 @@ enum {
     REQUESTS_QUEUED_BYTES_MAX = 64 * 1024 * 1024,
     REPLIES_REMEMBERED_MAX = 16384,         /* recent replies kept for retries of API nodes */
     REPLY_ROWS_REMEMBERED_MAX = 512 * 1024, /* results in them that are not plain "created" */
+    WATCHES_MAX = 256,                      /* change feeds that one API process serves */
+    WATCH_PAGE_ROWS = 2048,                 /* changes that a feed asks for at once */
+    WATCH_UNSENT_BYTES = 512 * 1024,        /* of one feed, beyond which it asks for no more */
+    WATCH_WAIT_MS = 1000,                   /* at the end of the feed; then the position is told */
+    WATCH_MARGIN_MS = 3000,                 /* a page later than this is asked for again */
     REQUEST_TIMEOUT_DEFAULT_MS = 10000,     /* when a client names no deadline */
 };
 
+_Static_assert(ACCOUNT_CODES_MAX >= LEDGERS_MAX, "each ledger has a code at least");
 _Static_assert(BATCH_EVENTS_MAX *EVENT_SIZE <= 1024 * 1024, "a full request is 1 MiB of events");
 _Static_assert(RAFT_ENTRY_BODY_MAX + RAFT_ENTRY_HEADER_SIZE <= RAFT_MESSAGE_BYTES_MAX,
                "any entry fits in one append message");
@@ -168,6 +193,9 @@ _Static_assert(CONNECTION_QUEUE_BYTES_MAX >= 2 * GRPC_MESSAGE_MAX, "any message 
 _Static_assert(GRPC_WRITE_BUFFER_SIZE >= 2 * (9 + 16384), "two full HTTP/2 frames fit");
 _Static_assert(LOOKUP_IDS_MAX *EVENT_SIZE <= FRAME_BODY_MAX, "a full look-up answer fits");
 _Static_assert(BATCH_EVENTS_MAX *RESULT_SIZE <= FRAME_BODY_MAX, "a full result fits");
+_Static_assert(1 + JOURNAL_LEGS_MAX + JOURNAL_METADATA_UNITS <= BATCH_EVENTS_MAX,
+               "the largest journal is one command");
+_Static_assert(QUERY_ROWS_MAX * 2 * EVENT_SIZE <= FRAME_BODY_MAX, "a page of journals fits");
 _Static_assert(CONNECTION_QUEUE_BYTES_MAX >= 2 * RAFT_WINDOW_BYTES,
                "a connection's queue holds a follower's window");
 _Static_assert((int)REPLY_ROWS_REMEMBERED_MAX >= (int)BATCH_EVENTS_MAX,

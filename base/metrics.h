@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { METRICS_MAX = 192, HISTOGRAM_BUCKETS = 61 * 16 };
+enum { METRICS_MAX = 512, HISTOGRAM_BUCKETS = 61 * 16 };
 
 enum metric_kind { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM_NS, METRIC_HISTOGRAM_COUNT };
 

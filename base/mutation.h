@@ -37,16 +37,21 @@
       "a recycled segment is written before its new name is durable")                              \
     X(store_ingest_in_two, "a seal is two ingests, the checkpoint in the second")                  \
     X(store_due_never_deleted, "a seal does not delete the record of a hold that was due")         \
+    X(store_versions_not_sealed, "versions of objects are forgotten by a seal")                    \
     X(store_failed_ids_not_sealed, "failed ids are forgotten by a seal")                           \
     X(store_id_ranges_stale, "the ranges of known ids are not extended by a seal")                 \
     X(query_leap_forgets_the_others,                                                               \
       "an intersection of posting lists takes what only the last of them have")                    \
+    X(past_stops_at_seal, "a trial balance as of a time is that of the seal before it")            \
     X(query_stop_skips_one, "a query that goes on leaves out the timestamp where it stopped")      \
     X(index_jump_misses_its_chunk, "a leap passes over the chunk that it should end in")           \
     X(ledger_retry_applied_again, "a retried command is applied again")                            \
     X(ledger_replies_lost_at_start, "the replies are not taken from the checkpoint")               \
     X(ledger_chain_kept, "what a failed chain did before it failed stays")                         \
     X(ledger_limit_ignored, "a limit of an account is not looked at")                              \
+    X(ledger_not_after_ignored, "a command that comes after its not_after is applied")             \
+    X(ledger_metadata_version_ignored, "metadata is changed whatever version was expected")        \
+    X(ledger_strict_registry_ignored, "a strict registry lets unregistered ledgers pass")          \
     X(ledger_failed_id_forgotten, "the id of a transient failure may be tried again")              \
     X(client_retries_under_new_sequence, "the API client retries under another sequence")          \
     X(client_forgets_that_it_sent, "a command that was sent once is reported as not applied")      \

@@ -12,5 +12,8 @@
 #include <stddef.h>
 
 void *pages_new(size_t size);
+/* Of memory of which random places are touched all the time: pages as large as the system gives, so
+ * that the processor finds them. More of it is touched then than is written. */
+void pages_advise_huge(void *memory);
 /* NULL is fine. */
 void pages_free(void *memory);

@@ -58,6 +58,9 @@
     X(ledger_chain_rolled_back, "a chain failed after events of it had been applied")              \
     X(ledger_id_failed_for_ever, "an id that had failed was tried again")                          \
     X(ledger_limit_reached, "a transfer failed because of a limit of an account")                  \
+    X(ledger_id_fenced, "an id that nobody had used was fenced")                                   \
+    X(ledger_not_after_passed, "a command was refused because it came after its time")             \
+    X(ledger_hold_captured, "a capture took a part of a hold, and the rest stayed held")           \
     X(ledger_hold_expired, "a pulse released a hold whose time was over")                          \
     X(ledger_hold_late, "a hold was to be resolved after its end, before a pulse had come")        \
     X(ledger_account_reopened, "an account that a pending transfer had closed was opened again")   \

@@ -3,11 +3,12 @@
  * model (model.h).
  *
  * It keeps
- *   the shadow   of each node's log: the chain of every entry that it ever appended and did not
- * cut, from which follows what the node may say and must still have after a crash; the canon    the
- * one sequence of committed entries, in which the first node that knows an entry to be committed
- * writes it, once a quorum of the shadows holds it durably; the model applies it at once; the calls
- * of the workloads: what they asked when, and which answers they got.
+ *   the shadow   of each node's log: the chain of every entry that it ever appended and did not cut,
+ *                from which follows what the node may say and must still have after a crash;
+ *   the canon    the one sequence of committed entries, in which the first node that knows an entry
+ *                to be committed writes it, once a quorum of the shadows holds it durably; the model
+ *                applies it at once;
+ *   the calls    of the workloads: what they asked when, and which answers they got.
  *
  * Names of the checks stand in CHECK_MAP and begin the text of each failure.
  *

@@ -18,17 +18,30 @@ static struct kept_change change_of(const struct transfer *transfer, uint32_t pe
         change.kind = CHANGE_PENDING;
     } else if ((transfer->flags & TRANSFER_POST_PENDING) != 0) {
         change.kind = CHANGE_POSTED;
+    } else if ((transfer->flags & TRANSFER_CAPTURE_PENDING) != 0) {
+        change.kind = CHANGE_CAPTURED;
     } else if ((transfer->flags & TRANSFER_VOID_PENDING) != 0) {
         change.kind = CHANGE_VOIDED;
     }
     return change;
 }
 
-/* Gives back what the pending transfer holds, and opens what it closed. */
-static void release(const struct transfer *pending, struct account *debit, struct account *credit)
+/* What the change leaves in the hold that it is about: nothing, but for a capture. */
+static u128 left_after(const struct model *model, const struct kept_change *change)
 {
-    debit->debits_pending -= pending->amount;
-    credit->credits_pending -= pending->amount;
+    const struct kept_transfer *pending = &model->transfers[change->pending];
+    return change->kind == CHANGE_CAPTURED
+               ? pending->record.amount - pending->hold.captured - change->amount
+               : 0;
+}
+
+/* Gives back what the pending transfer holds, up to what is left, and opens what it closed. */
+static void release(const struct kept_transfer *kept, u128 left, struct account *debit,
+                    struct account *credit)
+{
+    const struct transfer *pending = &kept->record;
+    debit->debits_pending -= pending->amount - kept->hold.captured - left;
+    credit->credits_pending -= pending->amount - kept->hold.captured - left;
     if ((pending->flags & TRANSFER_CLOSING_DEBIT) != 0) {
         debit->flags &= (uint16_t)~ACCOUNT_CLOSED;
     }
@@ -41,12 +54,12 @@ static void move(const struct model *model, const struct kept_change *change, ui
                  struct account *debit, struct account *credit)
 {
     if (change->pending != NOWHERE) {
-        release(&model->transfers[change->pending].record, debit, credit);
+        release(&model->transfers[change->pending], left_after(model, change), debit, credit);
     }
     if (change->kind == CHANGE_PENDING) {
         debit->debits_pending += change->amount;
         credit->credits_pending += change->amount;
-    } else if (change->kind == CHANGE_SINGLE_PHASE || change->kind == CHANGE_POSTED) {
+    } else if (change->kind != CHANGE_VOIDED && change->kind != CHANGE_EXPIRED) {
         debit->debits_posted += change->amount;
         credit->credits_posted += change->amount;
     }
@@ -62,11 +75,16 @@ static void resolve(struct model *model, const struct kept_change *change)
 {
     struct hold hold = model->transfers[change->pending].hold;
     ASSERT(hold.state == HOLD_PENDING);
-    hold.state = change->kind == CHANGE_POSTED   ? HOLD_POSTED
-                 : change->kind == CHANGE_VOIDED ? HOLD_VOIDED
-                                                 : HOLD_EXPIRED;
-    hold.captured = change->kind == CHANGE_POSTED ? change->amount : 0;
-    hold.resolved_at = change->timestamp;
+    const bool ends = left_after(model, change) == 0;
+    if (change->kind == CHANGE_POSTED || change->kind == CHANGE_CAPTURED) {
+        hold.captured += change->amount;
+    }
+    if (ends) {
+        hold.state = change->kind == CHANGE_VOIDED    ? HOLD_VOIDED
+                     : change->kind == CHANGE_EXPIRED ? HOLD_EXPIRED
+                                                      : HOLD_POSTED;
+        hold.resolved_at = change->timestamp;
+    }
     books_set_hold(model, change->pending, &hold);
 }
 
@@ -76,8 +94,11 @@ static void happen(struct model *model, const struct kept_change *change,
 {
     struct account debit = *model_account(model, party->debit_account_id);
     struct account credit = *model_account(model, party->credit_account_id);
+    const u128 pending_before = debit.debits_pending;
     move(model, change, flags, &debit, &credit);
-    books_add_change(model, change, &debit, &credit);
+    struct kept_change done = *change;
+    done.released = change->pending != NOWHERE ? pending_before - debit.debits_pending : 0;
+    books_add_change(model, &done, &debit, &credit);
     if (change->pending != NOWHERE) {
         resolve(model, change);
     }
@@ -144,10 +165,11 @@ uint32_t model_pulse(struct model *model, uint32_t most, uint64_t first_timestam
     while (expired < most && model_next_due(model) < first_timestamp) {
         const uint32_t due = first_due(model);
         const struct transfer pending = model->transfers[due].record;
+        const u128 captured = model->transfers[due].hold.captured;
         happen(model,
                &(struct kept_change){ .kind = CHANGE_EXPIRED,
                                       .timestamp = first_timestamp + expired,
-                                      .amount = pending.amount,
+                                      .amount = pending.amount - captured,
                                       .transfer = NOWHERE,
                                       .pending = due },
                &pending, 0);
@@ -212,7 +234,7 @@ static void try_account(const struct batch *batch, uint32_t i)
 }
 
 /* Failures that may end when something else changes. */
-static bool remembered_as_failed(unsigned status)
+bool model_remembers_failure(unsigned status)
 {
     return status == TRANSFER_STATUS_DEBIT_ACCOUNT_NOT_FOUND ||
            status == TRANSFER_STATUS_CREDIT_ACCOUNT_NOT_FOUND ||
@@ -222,30 +244,35 @@ static bool remembered_as_failed(unsigned status)
            status == TRANSFER_STATUS_EXCEEDS_CREDITS || status == TRANSFER_STATUS_EXCEEDS_DEBITS;
 }
 
+struct result model_try_transfer(struct model *model, const struct transfer *event,
+                                 const struct occasion *occasion)
+{
+    const struct transfer *old = model_transfer(model, event->id);
+    const struct verdict verdict = judge_transfer(model, event, occasion);
+    struct result result = { .timestamp = occasion->timestamp, .status = verdict.status };
+    if (old != NULL && result.status == TRANSFER_STATUS_EXISTS) {
+        result.timestamp = old->timestamp;
+    }
+    if (model_remembers_failure(result.status)) {
+        books_add_failed(model, event->id, result.status);
+    }
+    if (result.status == TRANSFER_STATUS_CREATED) {
+        result.timestamp = verdict.transfer.timestamp;
+        create_transfer(model, &verdict.transfer, verdict.pending);
+    }
+    return result;
+}
+
 static void try_transfer(const struct batch *batch, uint32_t i)
 {
     const struct occasion occasion = occasion_of(batch, i);
-    struct result *result = &batch->results[i];
-    const u128 id = batch->transfers[i].id;
-    const struct transfer *old = model_transfer(batch->model, id);
-    const struct verdict verdict = judge_transfer(batch->model, &batch->transfers[i], &occasion);
-    *result = (struct result){ .timestamp = occasion.timestamp, .status = verdict.status };
-    if (old != NULL && result->status == TRANSFER_STATUS_EXISTS) {
-        result->timestamp = old->timestamp;
-    }
-    if (remembered_as_failed(result->status)) {
-        books_add_failed(batch->model, id);
-    }
-    if (result->status == TRANSFER_STATUS_CREATED) {
-        result->timestamp = verdict.transfer.timestamp;
-        create_transfer(batch->model, &verdict.transfer, verdict.pending);
-    }
+    batch->results[i] = model_try_transfer(batch->model, &batch->transfers[i], &occasion);
 }
 
 /* --- chains ------------------------------------------------------------------------------------
  */
 
-static void put_back(struct model *model, uint32_t account_count, uint32_t change_count)
+void model_put_back(struct model *model, uint32_t account_count, uint32_t change_count)
 {
     while (model->change_count > change_count) {
         books_undo_change(model);
@@ -277,7 +304,7 @@ static void try_group(const struct batch *batch, uint32_t first, uint32_t end, b
     if (failed == end) {
         return;
     }
-    put_back(batch->model, account_count, change_count);
+    model_put_back(batch->model, account_count, change_count);
     for (uint32_t i = first; i < end; i++) {
         uint64_t timestamp = batch->first_timestamp + i;
         if (left_open && i + 1 == end) {

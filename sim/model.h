@@ -16,6 +16,7 @@
 #pragma once
 
 #include "ledger/core/ledger.h"
+#include "ledger/core/resolve.h"
 
 #include <stdbool.h>
 
@@ -30,6 +31,18 @@ void model_create_accounts(struct model *model, const struct account *events, ui
                            uint64_t first_timestamp, struct result *results);
 void model_create_transfers(struct model *model, const struct transfer *events, uint32_t count,
                             uint64_t first_timestamp, struct result *results);
+void model_resolve(struct model *model, const struct resolve_request *events, uint32_t count,
+                   uint64_t first_timestamp, struct result *results);
+/* As ledger_post_journal and ledger_reverse_journal. */
+void model_post_journal(struct model *model, const struct journal_request *request,
+                        const struct transfer *legs, const uint8_t *metadata,
+                        uint64_t first_timestamp, struct result *results);
+void model_reverse_journal(struct model *model, const struct journal_request *request,
+                           const uint8_t *metadata, uint64_t first_timestamp,
+                           struct result results[2]);
+/* NULL: there is none, and its id is not used up either. Valid until something is created. */
+const struct journal *model_journal(const struct model *model, u128 id);
+
 /* Expires holds that were due before first_timestamp, `most` at the most, by (expires_at, time of
  * creation); the nth takes the timestamp first_timestamp + n. Returns how many. */
 uint32_t model_pulse(struct model *model, uint32_t most, uint64_t first_timestamp);
@@ -40,6 +53,8 @@ uint64_t model_next_due(const struct model *model);
 const struct account *model_account(const struct model *model, u128 id);
 const struct transfer *model_transfer(const struct model *model, u128 id);
 bool model_failed(const struct model *model, u128 id);
+/* The status that it failed with; UINT16_MAX: it was fenced; 0: it did not fail. */
+unsigned model_failure(const struct model *model, u128 id);
 /* In the order of creation, which is the order of timestamps. */
 uint32_t model_account_count(const struct model *model);
 uint32_t model_transfer_count(const struct model *model);

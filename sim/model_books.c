@@ -31,7 +31,8 @@ static u128 id_of(const struct model *model, const struct id_table *table, uint3
     if (table == &model->account_ids) {
         return model->accounts[place].id;
     }
-    return table == &model->transfer_ids ? model->transfers[place].record.id : model->failed[place];
+    return table == &model->transfer_ids ? model->transfers[place].record.id
+                                         : model->failed[place].id;
 }
 
 /* Records 0..place have their ids in the arrays already. */
@@ -78,6 +79,7 @@ void model_free(struct model *model)
     free(model->failed);
     free(model->timed);
     free(model->ledgers);
+    free(model->journals);
     free(model->account_ids.memory);
     free(model->transfer_ids.memory);
     free(model->failed_ids.memory);
@@ -166,13 +168,13 @@ void books_add_account(struct model *model, const struct account *account)
     table_add(model, &model->account_ids, account->id, model->account_count++);
 }
 
-void books_add_failed(struct model *model, u128 id)
+void books_add_failed(struct model *model, u128 id, unsigned why)
 {
     model->failed =
         books_grow(model->failed, model->failed_count, &model->failed_room, sizeof *model->failed);
-    model->failed[model->failed_count] = id;
+    model->failed[model->failed_count] = (struct failed_id){ id, why };
     table_add(model, &model->failed_ids, id, model->failed_count++);
-    model->digest += delta_hash_failed_id(id);
+    model->digest += delta_hash_failed_id(id, (uint16_t)why);
 }
 
 uint32_t books_add_transfer(struct model *model, const struct transfer *transfer,
@@ -212,10 +214,13 @@ static u128 hash_change(const struct model *model, const struct kept_change *kep
     struct change change = { .debit = balances_of(debit),
                              .credit = balances_of(credit),
                              .amount = kept->amount,
+                             .released = kept->released,
                              .timestamp = kept->timestamp,
                              .kind = (uint16_t)kept->kind,
                              .debit_flags = debit->flags,
-                             .credit_flags = credit->flags };
+                             .credit_flags = credit->flags,
+                             .debit_code = debit->code,
+                             .credit_code = credit->code };
     if (kept->pending != NOWHERE) {
         change.pending_timestamp = model->transfers[kept->pending].record.timestamp;
     }
@@ -279,7 +284,9 @@ void books_undo_change(struct model *model)
     if (change->pending != NOWHERE) {
         struct hold hold = model->transfers[change->pending].hold;
         hold.state = HOLD_PENDING;
-        hold.captured = 0;
+        if (change->kind == CHANGE_POSTED || change->kind == CHANGE_CAPTURED) {
+            hold.captured -= change->amount;
+        }
         hold.resolved_at = 0;
         books_set_hold(model, change->pending, &hold);
     }

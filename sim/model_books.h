@@ -35,6 +35,7 @@ struct kept_change {
     enum change_kind kind;
     uint64_t timestamp;
     u128 amount;
+    u128 released;     /* from what was pending */
     uint32_t transfer; /* NOWHERE: an expiry */
     uint32_t pending;  /* NOWHERE: resolves none */
     uint32_t debit_version;
@@ -53,7 +54,21 @@ struct id_table {
     void *memory;
 };
 
+/* An id that will never name a transfer, and the status that it got. */
+struct failed_id {
+    u128 id;
+    unsigned why;
+};
+
+/* A journal, or that its id is used up; with the map that came with it. */
+struct kept_journal {
+    struct journal record;
+    uint8_t map[METADATA_BYTES_MAX];
+};
+
 struct model {
+    struct kept_journal *journals;
+    uint32_t journal_count, journal_room;
     struct kept_account *accounts;
     uint32_t account_count, account_room;
     struct kept_transfer *transfers;
@@ -62,7 +77,7 @@ struct model {
     uint32_t change_count, change_room;
     struct version *versions;
     uint32_t version_count, version_room;
-    u128 *failed;
+    struct failed_id *failed;
     uint32_t failed_count, failed_room;
     uint32_t *timed; /* places of pending transfers that expire; resolved ones leave at a pulse */
     uint32_t timed_count, timed_room;
@@ -86,7 +101,7 @@ const struct account *books_state(const struct model *model, uint32_t account);
 uint32_t books_ledgers_without(const struct model *model, uint32_t ledger);
 
 void books_add_account(struct model *model, const struct account *account);
-void books_add_failed(struct model *model, u128 id);
+void books_add_failed(struct model *model, u128 id, unsigned why);
 /* `hold` without a state: not a pending transfer. Its change follows at once. */
 uint32_t books_add_transfer(struct model *model, const struct transfer *transfer,
                             const struct hold *hold);

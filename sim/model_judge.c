@@ -181,13 +181,18 @@ static void judge_balances(unsigned *answer, const struct transfer *t, u128 amou
          TRANSFER_STATUS_OVERFLOWS_CREDITS_POSTED);
     note(answer, adding_overflows(debits, amount), TRANSFER_STATUS_OVERFLOWS_DEBITS);
     note(answer, adding_overflows(credits, amount), TRANSFER_STATUS_OVERFLOWS_CREDITS);
+}
+
+void judge_limits(unsigned *answer, u128 amount, const struct account *debit,
+                  const struct account *credit)
+{
     note(answer,
          (debit->flags & ACCOUNT_DEBITS_MUST_NOT_EXCEED_CREDITS) != 0 &&
-             debits + amount > debit->credits_posted,
+             debit->debits_pending + debit->debits_posted + amount > debit->credits_posted,
          TRANSFER_STATUS_EXCEEDS_CREDITS);
     note(answer,
          (credit->flags & ACCOUNT_CREDITS_MUST_NOT_EXCEED_DEBITS) != 0 &&
-             credits + amount > credit->debits_posted,
+             credit->credits_pending + credit->credits_posted + amount > credit->debits_posted,
          TRANSFER_STATUS_EXCEEDS_DEBITS);
 }
 
@@ -214,6 +219,9 @@ static void judge_first_phase(const struct model *model, const struct occasion *
     }
     t->amount = balanced_amount(t, debit, credit);
     judge_balances(answer, t, t->amount, debit, credit);
+    if (!occasion->in_journal) {
+        judge_limits(answer, t->amount, debit, credit);
+    }
     note(answer, occasion->timestamp + t->timeout * (uint64_t)1000000000 > INT64_MAX,
          TRANSFER_STATUS_OVERFLOWS_TIMEOUT);
 }
@@ -235,7 +243,7 @@ struct verdict judge_transfer(const struct model *model, const struct transfer *
     struct verdict verdict = { .status = NOTHING_NOTED, .transfer = *t, .pending = NOWHERE };
     const bool imported = (t->flags & TRANSFER_IMPORTED) != 0;
     judge_timestamp(&verdict.status, imported, t->timestamp, occasion);
-    note(&verdict.status, t->flags > 0x1FF, TRANSFER_STATUS_RESERVED_FLAG);
+    note(&verdict.status, t->flags > 0x3FF, TRANSFER_STATUS_RESERVED_FLAG);
     note(&verdict.status, t->id == 0, TRANSFER_STATUS_ID_MUST_NOT_BE_ZERO);
     note(&verdict.status, t->id + 1 == 0, TRANSFER_STATUS_ID_MUST_NOT_BE_INT_MAX);
     const struct transfer *old = model_transfer(model, t->id);
@@ -246,7 +254,7 @@ struct verdict judge_transfer(const struct model *model, const struct transfer *
     if (imported) {
         judge_imported_time(model, t, &verdict.status);
     }
-    if ((t->flags & (TRANSFER_POST_PENDING | TRANSFER_VOID_PENDING)) != 0) {
+    if ((t->flags & TRANSFER_RESOLVING) != 0) {
         judge_resolution(model, occasion, &verdict);
     } else {
         judge_first_phase(model, occasion, &verdict);

@@ -12,6 +12,7 @@ struct occasion {
     uint64_t timestamp;      /* the event's own */
     uint64_t last_timestamp; /* the batch's */
     bool imported;           /* the first event of the batch is */
+    bool in_journal;         /* a leg: limits are the journal's to look at */
 };
 
 enum { NOTHING_NOTED = 1000 };
@@ -40,11 +41,23 @@ unsigned judge_account(const struct model *model, const struct account *account,
 struct verdict judge_transfer(const struct model *model, const struct transfer *transfer,
                               const struct occasion *occasion);
 
+/* Of accounts that a transfer takes from, with the amount added. */
+void judge_limits(unsigned *answer, u128 amount, const struct account *debit,
+                  const struct account *credit);
+
 /* model_judge_resolve.c: of transfers that post or void. */
 void judge_resolution(const struct model *model, const struct occasion *occasion,
                       struct verdict *verdict);
 /* model_judge_retry.c: of an id that names a transfer. */
 void judge_retry(const struct model *model, const struct transfer *transfer,
                  const struct transfer *old, unsigned *answer);
+
+/* model.c: one event, judged and, when it may, done. */
+struct result model_try_transfer(struct model *model, const struct transfer *event,
+                                 const struct occasion *occasion);
+/* Whether the failure may end when something else changes, so that the id is used up. */
+bool model_remembers_failure(unsigned status);
+/* Takes back all changes and accounts but so many. */
+void model_put_back(struct model *model, uint32_t account_count, uint32_t change_count);
 
 bool judge_account_has_timestamp(const struct model *model, uint64_t timestamp);

@@ -1,11 +1,10 @@
-/* Transfers that post or void a pending one, and retries of any. */
+/* Transfers that post, capture or void a pending one, and retries of any. */
 #include "sim/model_judge.h"
 
 enum {
     /* What a transfer that resolves another cannot be at the same time. */
     FIRST_PHASE_ONLY = TRANSFER_PENDING | TRANSFER_BALANCING_DEBIT | TRANSFER_BALANCING_CREDIT |
                        TRANSFER_CLOSING_DEBIT | TRANSFER_CLOSING_CREDIT,
-    BOTH_RESOLUTIONS = TRANSFER_POST_PENDING | TRANSFER_VOID_PENDING,
 };
 
 /* --- the pending transfer ----------------------------------------------------------------------
@@ -16,18 +15,29 @@ static bool is_void(const struct transfer *t)
     return (t->flags & TRANSFER_VOID_PENDING) != 0;
 }
 
-/* All of it: "max" for a post, nothing for a void. */
-static u128 amount_meant(const struct transfer *t, const struct transfer *pending)
+/* What a second phase may be about: once it is over, or late, the whole amount. */
+static u128 amount_held(const struct kept_transfer *pending, uint64_t now)
+{
+    const struct hold *hold = &pending->hold;
+    const bool late = hold->expires_at != 0 && now >= hold->expires_at;
+    const u128 gone = hold->state == HOLD_PENDING && !late ? hold->captured : 0;
+    return pending->record.amount - gone;
+}
+
+/* All of it: "max" for a post or a capture, nothing for a void. */
+static u128 amount_meant(const struct transfer *t, u128 held)
 {
     const u128 all = is_void(t) ? 0 : U128_MAX;
-    return t->amount == all ? pending->amount : t->amount;
+    return t->amount == all ? held : t->amount;
 }
 
 static void judge_fields(unsigned *answer, const struct transfer *t)
 {
     note(answer, (t->flags & FIRST_PHASE_ONLY) != 0, TRANSFER_STATUS_FLAGS_ARE_MUTUALLY_EXCLUSIVE);
-    note(answer, (t->flags & BOTH_RESOLUTIONS) == BOTH_RESOLUTIONS,
-         TRANSFER_STATUS_FLAGS_ARE_MUTUALLY_EXCLUSIVE);
+    const int ways = ((t->flags & TRANSFER_POST_PENDING) != 0) +
+                     ((t->flags & TRANSFER_VOID_PENDING) != 0) +
+                     ((t->flags & TRANSFER_CAPTURE_PENDING) != 0);
+    note(answer, ways > 1, TRANSFER_STATUS_FLAGS_ARE_MUTUALLY_EXCLUSIVE);
     note(answer, t->pending_id == 0, TRANSFER_STATUS_PENDING_ID_MUST_NOT_BE_ZERO);
     note(answer, t->pending_id == U128_MAX, TRANSFER_STATUS_PENDING_ID_MUST_NOT_BE_INT_MAX);
     note(answer, t->pending_id == t->id, TRANSFER_STATUS_PENDING_ID_MUST_BE_DIFFERENT);
@@ -45,7 +55,7 @@ static void judge_hold(unsigned *answer, const struct hold *hold, uint64_t now)
 
 /* Optional fields: zero, or the same. */
 static void judge_differences(unsigned *answer, const struct transfer *t,
-                              const struct transfer *pending)
+                              const struct transfer *pending, u128 held)
 {
     note(answer, t->code != 0 && t->code != pending->code,
          TRANSFER_STATUS_PENDING_TRANSFER_HAS_DIFFERENT_CODE);
@@ -55,15 +65,15 @@ static void judge_differences(unsigned *answer, const struct transfer *t,
          TRANSFER_STATUS_PENDING_TRANSFER_HAS_DIFFERENT_CREDIT_ACCOUNT_ID);
     note(answer, t->debit_account_id != 0 && t->debit_account_id != pending->debit_account_id,
          TRANSFER_STATUS_PENDING_TRANSFER_HAS_DIFFERENT_DEBIT_ACCOUNT_ID);
-    const u128 amount = amount_meant(t, pending);
-    note(answer, amount > pending->amount, TRANSFER_STATUS_EXCEEDS_PENDING_TRANSFER_AMOUNT);
-    note(answer, is_void(t) && amount < pending->amount,
+    const u128 amount = amount_meant(t, held);
+    note(answer, amount > held, TRANSFER_STATUS_EXCEEDS_PENDING_TRANSFER_AMOUNT);
+    note(answer, is_void(t) && amount < held,
          TRANSFER_STATUS_PENDING_TRANSFER_HAS_DIFFERENT_AMOUNT);
 }
 
-static void inherit(struct transfer *t, const struct transfer *pending)
+static void inherit(struct transfer *t, const struct transfer *pending, u128 held)
 {
-    t->amount = amount_meant(t, pending);
+    t->amount = amount_meant(t, held);
     t->debit_account_id = pending->debit_account_id;
     t->credit_account_id = pending->credit_account_id;
     t->ledger = pending->ledger;
@@ -86,7 +96,8 @@ void judge_resolution(const struct model *model, const struct occasion *occasion
     }
     const struct kept_transfer *pending = &model->transfers[verdict->pending];
     judge_hold(answer, &pending->hold, occasion->timestamp);
-    judge_differences(answer, t, &pending->record);
+    const u128 held = amount_held(pending, occasion->timestamp);
+    judge_differences(answer, t, &pending->record, held);
     if (!is_void(t)) {
         const struct account *debit = model_account(model, pending->record.debit_account_id);
         const struct account *credit = model_account(model, pending->record.credit_account_id);
@@ -95,17 +106,22 @@ void judge_resolution(const struct model *model, const struct occasion *occasion
         note(answer, (credit->flags & ACCOUNT_CLOSED) != 0,
              TRANSFER_STATUS_CREDIT_ACCOUNT_ALREADY_CLOSED);
     }
-    inherit(t, &pending->record);
+    inherit(t, &pending->record, held);
 }
 
 /* --- retries -----------------------------------------------------------------------------------
  */
 
 /* What the retry means, field by field, when it asks for the same resolution again. */
-static struct transfer meant_again(const struct transfer *t, const struct transfer *pending)
+static struct transfer meant_again(const struct transfer *t, const struct transfer *old,
+                                   const struct kept_transfer *kept)
 {
+    const struct transfer *pending = &kept->record;
     struct transfer meant = *t;
-    inherit(&meant, pending);
+    /* "All" was what the old one took, if nothing was left behind it. */
+    const bool emptied = kept->hold.resolved_at == old->timestamp &&
+                         (is_void(old) || kept->hold.captured == pending->amount);
+    inherit(&meant, pending, emptied ? old->amount : U128_MAX);
     meant.debit_account_id =
         t->debit_account_id == 0 ? pending->debit_account_id : t->debit_account_id;
     meant.credit_account_id =
@@ -124,8 +140,9 @@ void judge_retry(const struct model *model, const struct transfer *t, const stru
          TRANSFER_STATUS_EXISTS_WITH_DIFFERENT_PENDING_ID);
     note(answer, t->timeout != old->timeout, TRANSFER_STATUS_EXISTS_WITH_DIFFERENT_TIMEOUT);
     struct transfer meant = *t;
-    if ((old->flags & BOTH_RESOLUTIONS) != 0) {
-        meant = meant_again(t, model_transfer(model, old->pending_id));
+    if ((old->flags & TRANSFER_RESOLVING) != 0) {
+        const uint32_t place = books_find_transfer(model, old->pending_id);
+        meant = meant_again(t, old, &model->transfers[place]);
     }
     /* A balancing transfer asks for as much as there is; what there was is what it moved. */
     const bool balancing =

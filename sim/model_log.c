@@ -4,6 +4,7 @@
 #include "base/hash.h"
 #include "base/map.h"
 #include "ledger/core/command.h"
+#include "ledger/core/command_journal.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -146,12 +147,34 @@ static void create(struct model_log *log, const struct command *command, uint64_
     memcpy(events, command->events, count * sizeof *events);
     if (command->header.operation == OPERATION_CREATE_ACCOUNTS) {
         model_create_accounts(log->model, events, count, first_timestamp, results);
+    } else if (command->header.operation == OPERATION_RESOLVE) {
+        model_resolve(log->model, (const struct resolve_request *)(const void *)events, count,
+                      first_timestamp, results);
     } else {
         ASSERT(command->header.operation == OPERATION_CREATE_TRANSFERS);
         model_create_transfers(log->model, (const struct transfer *)(const void *)events, count,
                                first_timestamp, results);
     }
     free(events);
+}
+
+static void create_journal(struct model_log *log, const struct command *command,
+                           uint64_t first_timestamp, struct result *results)
+{
+    const struct journal_request request = journal_request_of(command);
+    const uint8_t *metadata = journal_metadata_of(command).data;
+    if (command->header.operation == OPERATION_POST_JOURNAL) {
+        model_post_journal(log->model, &request, journal_legs_of(command), metadata,
+                           first_timestamp, results);
+    } else {
+        model_reverse_journal(log->model, &request, metadata, first_timestamp, results);
+    }
+}
+
+static bool is_of_journal(const struct command *command)
+{
+    return command->header.operation == OPERATION_POST_JOURNAL ||
+           command->header.operation == OPERATION_REVERSE_JOURNAL;
 }
 
 static struct model_outcome answer(struct model_log *log, const struct command *command,
@@ -165,15 +188,27 @@ static struct model_outcome answer(struct model_log *log, const struct command *
         again.retry = true;
         return again;
     }
-    struct result *results = keep(log, header->count * sizeof *results);
-    create(log, command, first_timestamp, results);
+    const uint32_t count = command_result_count(command);
+    struct result *results = keep(log, count * sizeof *results);
+    const bool late = header->not_after != 0 && first_timestamp > header->not_after;
+    if (!late && is_of_journal(command)) {
+        create_journal(log, command, first_timestamp, results);
+    } else if (!late) {
+        create(log, command, first_timestamp, results);
+    } else {
+        for (uint32_t i = 0; i < count; i++) {
+            results[i].timestamp = first_timestamp + i;
+            results[i].status = TRANSFER_STATUS_NOT_AFTER_PASSED;
+        }
+    }
     struct model_outcome outcome = { .client = header->client,
                                      .sequence = header->sequence,
                                      .log_index = log_index,
-                                     .count = header->count,
+                                     .count = count,
                                      .results = results };
     outcome.hash = model_command_hash(command->events - COMMAND_HEADER_SIZE,
-                                      COMMAND_HEADER_SIZE + (size_t)header->count * EVENT_SIZE);
+                                      COMMAND_HEADER_SIZE +
+                                          operation_payload_size(header->operation, header->count));
     if (header->client != 0) {
         remember(log, &outcome);
     }

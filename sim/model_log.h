@@ -2,8 +2,9 @@
  * be answered.
  *
  * Retries  a (client, sequence) that is remembered gives the first answer again and changes
- * nothing; the oldest are forgotten by the limits that replies.h documents. Memory   outcomes stay
- * for ever; grows. Deterministic.
+ *          nothing; the oldest are forgotten by the limits that replies.h documents.
+ * Memory   outcomes stay for ever; grows.
+ * Deterministic.
  */
 #pragma once
 

@@ -131,6 +131,7 @@ void api_send(struct client *client)
         .bytes = copy,
         .count = draft->header.count,
         .stale = client->stale,
+        .not_after = draft->header.not_after,
         .deadline_ns =
             workload->cluster->now_ns + random_between(&workload->random, 300, 8000) * NS_PER_MS,
         .callback = done,

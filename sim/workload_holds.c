@@ -1,5 +1,5 @@
-/* Trades in two phases, balancing, closing and imported ones. What holds, posts, voids and expires
- * meet each other by chance; what becomes of them is the model's business. */
+/* Trades in two phases, balancing, closing and imported ones. What holds, posts, captures, voids
+ * and expires meet each other by chance; what becomes of them is the model's business. */
 #include "ledger/store/records.h"
 #include "sim/workload_internal.h"
 
@@ -69,7 +69,7 @@ static struct transfer resolution(struct workload *workload)
         transfer.flags = TRANSFER_VOID_PENDING;
         return transfer;
     }
-    transfer.flags = TRANSFER_POST_PENDING;
+    transfer.flags = random_chance(random, 1, 2) ? TRANSFER_POST_PENDING : TRANSFER_CAPTURE_PENDING;
     transfer.amount = random_chance(random, 1, 2) ? U128_MAX : random_below(random, 500);
     transfer.user_data_64 = random_below(random, 2);
     return transfer;
@@ -112,8 +112,7 @@ void make_closing(struct client *client)
     trade_put(client, &transfer, sizeof transfer);
 }
 
-/* The wall clock of any node that there is, which may be wrong. */
-static uint64_t some_wall_ns(struct workload *workload)
+uint64_t some_wall_ns(struct workload *workload)
 {
     for (uint32_t tries = 0; tries < SIM_NODES_MAX; tries++) {
         const uint64_t at = random_below(&workload->random, SIM_NODES_MAX);

@@ -108,6 +108,8 @@ void trade_put(struct client *client, const void *event, size_t size);
 struct transfer trade_transfer(struct workload *workload);
 
 /* workload_holds.c */
+/* The wall clock of some node, which may be wrong. */
+uint64_t some_wall_ns(struct workload *workload);
 void make_holds(struct client *client);
 void make_resolutions(struct client *client);
 void make_balancing(struct client *client);

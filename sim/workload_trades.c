@@ -1,5 +1,5 @@
 /* What clients ask. Nothing here knows what the answers are. */
-#include "ledger/store/records.h"
+#include "ledger/core/resolve.h"
 #include "sim/workload_internal.h"
 
 #include <string.h>
@@ -42,6 +42,11 @@ void trade_begin(struct client *client, enum operation operation)
 {
     client->draft.header =
         (struct command_header){ .operation = (uint16_t)operation, .version = COMMAND_VERSION };
+    struct workload *workload = client->workload;
+    if (operation_is_write(operation) && random_chance(&workload->random, 1, 10)) {
+        client->draft.header.not_after = /* about when it gets there */
+            some_wall_ns(workload) + random_below(&workload->random, NS_PER_S / 2) + 1;
+    }
 }
 
 void trade_put(struct client *client, const void *event, size_t size)
@@ -246,6 +251,24 @@ static void make_large(struct client *client)
     }
 }
 
+/* Some that were sent, some that somebody is about to send. */
+static void make_resolve(struct client *client)
+{
+    struct workload *workload = client->workload;
+    struct random *random = &workload->random;
+    trade_begin(client, OPERATION_RESOLVE);
+    for (uint32_t left = trade_some_of(client, 12); left > 0; left--) {
+        const struct pool *pool =
+            random_chance(random, 1, 3) ? &workload->holds : &workload->transfers;
+        const bool fresh = random_chance(random, 1, 5);
+        const struct resolve_request request = { .id = fresh ? fresh_id(workload)
+                                                             : pool_pick(pool, random),
+                                                 .flags = (uint32_t)random_below(random, 2) };
+        pool_add(&workload->transfers, request.id);
+        trade_put(client, &request, sizeof request);
+    }
+}
+
 /* --- reads -------------------------------------------------------------------------------------
  */
 
@@ -292,6 +315,7 @@ static const struct trade TRADES[] = {
     { "balancing", 1, make_balancing },
     { "closing", 1, make_closing },
     { "import", 1, make_import },
+    { "resolve", 1, make_resolve },
 };
 enum {
     TRADE_COUNT = sizeof TRADES / sizeof TRADES[0],

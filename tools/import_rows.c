@@ -116,7 +116,7 @@ static bool parse_hex(const char *text, size_t size, u128 *value)
     return true;
 }
 
-static bool parse_id(const char *text, size_t size, u128 *value)
+bool import_parse_id(const char *text, size_t size, u128 *value)
 {
     if (size > 2 && text[0] == '0' && (text[1] == 'x' || text[1] == 'X')) {
         return parse_hex(text + 2, size - 2, value);
@@ -175,7 +175,7 @@ static void set_cell(struct import_rows *rows, const struct column *column, cons
         bool good = false;
         switch (column->kind) {
         case COLUMN_ID:
-            good = parse_id(text, size, &value);
+            good = import_parse_id(text, size, &value);
             break;
         case COLUMN_NUMBER:
             good = u128_parse(text, size, &value);

@@ -31,3 +31,5 @@ bool import_rows_are_transfers(const struct import_rows *rows);
  * for a malformed row (the one after can be asked for). */
 STATUS_MUST_USE enum status import_rows_next(struct import_rows *rows, void *record, uint64_t *row,
                                              struct error *error);
+/* Decimal, 0x and hex digits, or a UUID; exactly `size` characters. */
+bool import_parse_id(const char *text, size_t size, u128 *value);

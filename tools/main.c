@@ -9,8 +9,9 @@
 #include <string.h>
 
 static const struct tool *const TOOLS[] = {
-    &TOOL_DEV,   &TOOL_PLAYGROUND, &TOOL_FORMAT, &TOOL_SERVER, &TOOL_API, &TOOL_STATUS,
-    &TOOL_ADMIN, &TOOL_IMPORT,     &TOOL_BENCH,  &TOOL_SCRIPT, &TOOL_SIM,
+    &TOOL_DEV,    &TOOL_PLAYGROUND,    &TOOL_FORMAT, &TOOL_SERVER, &TOOL_API,
+    &TOOL_STATUS, &TOOL_ADMIN,         &TOOL_IMPORT, &TOOL_BENCH,  &TOOL_WATCH,
+    &TOOL_AUDIT,  &TOOL_TRIAL_BALANCE, &TOOL_SCRIPT, &TOOL_SIM,
 };
 
 enum { TOOL_COUNT = sizeof TOOLS / sizeof TOOLS[0] };
@@ -32,10 +33,10 @@ static void print_overview(void)
     printf("fenlu %s: a Raft-replicated double-entry ledger\n\nusage: fenlu COMMAND [flags]\n\n",
            FENLU_VERSION);
     for (size_t i = 0; i < TOOL_COUNT; i++) {
-        printf("  %-12s %s\n", TOOLS[i]->name, TOOLS[i]->summary);
+        printf("  %-14s %s\n", TOOLS[i]->name, TOOLS[i]->summary);
     }
-    printf("  %-12s %s\n", "version", VERSION_SUMMARY);
-    printf("  %-12s %s\n", "help", "Explains a command: fenlu help COMMAND.");
+    printf("  %-14s %s\n", "version", VERSION_SUMMARY);
+    printf("  %-14s %s\n", "help", "Explains a command: fenlu help COMMAND.");
 }
 
 static int unknown(const char *name)

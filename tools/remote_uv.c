@@ -25,6 +25,7 @@ struct remote_request {
     struct remote *remote;
     remote_callback callback;
     void *context;
+    void (*on_message)(void *context, struct bytes message); /* of a stream; else NULL */
     struct grpc_buffer *reply;
 };
 
@@ -146,7 +147,9 @@ void remote_close(struct remote *remote)
 static void on_message(void *context, struct bytes message)
 {
     struct remote_request *request = context;
-    if (request->reply == NULL) {
+    if (request->on_message != NULL) {
+        request->on_message(request->context, message);
+    } else if (request->reply == NULL) {
         request->reply = grpc_buffer_copy(message.data, message.size);
     }
 }
@@ -187,24 +190,51 @@ static void end_later(struct remote_request *request)
     uv_close((uv_handle_t *)timer, on_not_started);
 }
 
-void remote_call(struct remote *remote, const char *path, struct grpc_buffer *message,
-                 uint64_t timeout_ns, remote_callback callback, void *context)
+static struct remote_request *request_new(struct remote *remote, remote_callback callback,
+                                          void *context)
 {
-    static const struct grpc_client_call_ops OPS = { .on_message = on_message, .on_end = on_end };
     struct remote_request *request = calloc(1, sizeof *request);
     ASSERT(request != NULL);
     request->remote = remote;
     request->callback = callback;
     request->context = context;
-    struct clock clock = clock_os();
-    struct grpc_request grpc = { .path = path,
-                                 .deadline_ns = clock_mono_ns(&clock) + timeout_ns,
-                                 .message = message };
-    enum status status = remote->channel != NULL
-                             ? grpc_channel_start(remote->channel, &grpc, &OPS, request, NULL)
-                             : STATUS_CLOSED;
+    return request;
+}
+
+static void start(struct remote_request *request, const struct grpc_request *grpc)
+{
+    static const struct grpc_client_call_ops OPS = { .on_message = on_message, .on_end = on_end };
+    struct grpc_channel *channel = request->remote->channel;
+    enum status status =
+        channel != NULL ? grpc_channel_start(channel, grpc, &OPS, request, NULL) : STATUS_CLOSED;
     if (status != STATUS_OK) {
-        grpc_buffer_free(message);
+        grpc_buffer_free(grpc->message);
         end_later(request);
     }
+}
+
+void remote_call(struct remote *remote, const char *path, struct grpc_buffer *message,
+                 uint64_t timeout_ns, remote_callback callback, void *context)
+{
+    struct clock clock = clock_os();
+    const struct grpc_request grpc = { .path = path,
+                                       .deadline_ns = clock_mono_ns(&clock) + timeout_ns,
+                                       .message = message };
+    start(request_new(remote, callback, context), &grpc);
+}
+
+void remote_stream(struct remote *remote, const struct remote_stream *stream,
+                   struct grpc_buffer *message)
+{
+    struct remote_request *request = request_new(remote, stream->on_end, stream->context);
+    const bool plain = stream->read == NULL || strcmp(stream->read, "leader") == 0;
+    const struct grpc_header header = { grpc_text("fenlu-read"),
+                                        grpc_text(plain ? "" : stream->read) };
+    const struct grpc_request grpc = { .path = stream->path,
+                                       .headers = &header,
+                                       .headers_count = plain ? 0 : 1,
+                                       .message = message,
+                                       .replies_stream = true };
+    request->on_message = stream->on_message;
+    start(request, &grpc);
 }

@@ -35,6 +35,18 @@ void remote_close(struct remote *remote);
 void remote_call(struct remote *remote, const char *path, struct grpc_buffer *message,
                  uint64_t timeout_ns, remote_callback callback, void *context);
 
+/* A call with any number of replies, and no deadline. */
+struct remote_stream {
+    const char *path;
+    const char *read; /* the metadata fenlu-read; NULL or "leader": none */
+    void (*on_message)(void *context, struct bytes message);
+    remote_callback on_end; /* `message` of the answer is empty */
+    void *context;
+};
+/* Takes the message in any case. */
+void remote_stream(struct remote *remote, const struct remote_stream *stream,
+                   struct grpc_buffer *message);
+
 /* The flags --target and --tls-ca, for tables of tools. */
 #define REMOTE_FLAGS(options)                                                                      \
     { .name = "target",                                                                            \

@@ -1,4 +1,6 @@
 /* script_expect.c — what a script expects: a status, fields, a list of ids, a row. */
+#include "ledger/core/controls.h"
+#include "ledger/core/metadata_set.h"
 #include "ledger/core/result.h"
 #include "tools/script_parser.h"
 
@@ -26,6 +28,61 @@ static const char *transfer_status_named(struct bytes word)
     return NULL;
 }
 
+static const char *journal_status_named(struct bytes word)
+{
+#define NAMED(name, text, number, transient)                                                       \
+    if (script_is(word, text)) {                                                                   \
+        return text;                                                                               \
+    }
+    JOURNAL_STATUS_MAP(NAMED)
+#undef NAMED
+    return NULL;
+}
+
+static const char *control_status_named(struct bytes word)
+{
+#define NAMED(name, text, number)                                                                  \
+    if (script_is(word, text)) {                                                                   \
+        return text;                                                                               \
+    }
+    CONTROL_STATUS_MAP(NAMED)
+#undef NAMED
+    return NULL;
+}
+
+static const char *registry_status_named(struct bytes word)
+{
+#define NAMED(name, text, number)                                                                  \
+    if (script_is(word, text)) {                                                                   \
+        return text;                                                                               \
+    }
+    REGISTRY_STATUS_MAP(NAMED)
+#undef NAMED
+    return NULL;
+}
+
+static const char *metadata_status_named(struct bytes word)
+{
+#define NAMED(name, text, number)                                                                  \
+    if (script_is(word, text)) {                                                                   \
+        return text;                                                                               \
+    }
+    METADATA_STATUS_MAP(NAMED)
+#undef NAMED
+    return NULL;
+}
+
+static const char *resolve_status_named(struct bytes word)
+{
+#define NAMED(name, text, number)                                                                  \
+    if (script_is(word, text)) {                                                                   \
+        return text;                                                                               \
+    }
+    RESOLVE_STATUS_MAP(NAMED)
+#undef NAMED
+    return NULL;
+}
+
 /* The word as a text that lasts, when it may be expected of this kind of step. */
 static const char *expected_word(enum script_kind kind, struct bytes word)
 {
@@ -34,6 +91,21 @@ static const char *expected_word(enum script_kind kind, struct bytes word)
     }
     if (kind == SCRIPT_CREATE_TRANSFERS) {
         return transfer_status_named(word);
+    }
+    if (kind == SCRIPT_POST_JOURNAL || kind == SCRIPT_REVERSE_JOURNAL) {
+        return journal_status_named(word);
+    }
+    if (kind >= SCRIPT_PLACE_FREEZES && kind <= SCRIPT_SET_GROUP_MEMBERS) {
+        return control_status_named(word);
+    }
+    if (kind >= SCRIPT_CREATE_LEDGERS && kind <= SCRIPT_SET_REGISTRY_MODE) {
+        return registry_status_named(word);
+    }
+    if (kind == SCRIPT_SET_METADATA) {
+        return metadata_status_named(word);
+    }
+    if (kind == SCRIPT_RESOLVE) {
+        return resolve_status_named(word);
     }
     if (script_is(word, "not_found")) {
         return "not_found";

@@ -12,6 +12,11 @@ static u128 transfer_row_id(const struct machine *machine, uint32_t i)
     return machine->transfer_rows[i]->id;
 }
 
+static u128 journal_row_id(const struct machine *machine, uint32_t i)
+{
+    return machine->journal_rows[i]->id;
+}
+
 /* The timestamp of the record that a filter names; what it says itself when it names none. */
 static enum status resolve(struct machine *machine, u128 transfer_id, u128 account_id,
                            uint32_t line, uint64_t *timestamp, struct error *error)
@@ -55,6 +60,13 @@ enum status script_find(struct machine *machine, const struct script_step *step,
     } else if (step->kind == SCRIPT_QUERY_ACCOUNTS) {
         count = script_find_accounts(delta, &filter, machine->account_rows);
         script_compare_ids(machine, item, count, account_row_id);
+    } else if (step->kind == SCRIPT_QUERY_JOURNALS) {
+        count = script_find_journals(delta, &filter, machine->journal_rows);
+        script_compare_ids(machine, item, count, journal_row_id);
+    } else if (step->kind == SCRIPT_TRIAL_BALANCE) {
+        script_find_trial(machine, step, &filter);
+    } else if (step->kind == SCRIPT_BALANCES_AS_OF) {
+        script_find_balances_as_of(machine, step, &filter);
     } else if (step->kind == SCRIPT_ACCOUNT_BALANCES) {
         count = script_find_account_balances(delta, &filter, machine->balance_rows);
         script_compare_rows(machine, step, machine->balance_rows, count,

@@ -14,6 +14,14 @@ static const struct script_operation operations[] = {
                                   &script_account_keys },
     [SCRIPT_LOOK_UP_TRANSFERS] = { "transfer", SCRIPT_LINE_ONLY, &script_id_keys,
                                    &script_transfer_keys },
+    [SCRIPT_LOOK_UP_HOLDS] = { "hold", SCRIPT_LINE_ONLY, &script_id_keys, &script_hold_keys },
+    [SCRIPT_POST_JOURNAL] = { "journal", SCRIPT_HEADED, &script_journal_request_keys,
+                              &script_result_keys },
+    [SCRIPT_REVERSE_JOURNAL] = { "reverse_journal", SCRIPT_ALONE, &script_reversal_request_keys,
+                                 &script_result_keys },
+    [SCRIPT_GET_JOURNALS] = { "get_journal", SCRIPT_LINE_ONLY, &script_id_keys,
+                              &script_journal_keys },
+    [SCRIPT_RESOLVE] = { "resolve", SCRIPT_EVENTS, &script_resolve_keys, &script_resolved_keys },
     [SCRIPT_SET_UP] = { "setup", SCRIPT_SILENT, &script_setup_keys, NULL },
     [SCRIPT_TICK] = { "tick", SCRIPT_SILENT, NULL, NULL },
     [SCRIPT_ACCOUNT_TRANSFERS] = { "account_transfers", SCRIPT_LIST, &script_account_filter_keys,
@@ -22,7 +30,39 @@ static const struct script_operation operations[] = {
                                   &script_balance_keys },
     [SCRIPT_QUERY_TRANSFERS] = { "query_transfers", SCRIPT_LIST, &script_query_filter_keys, NULL },
     [SCRIPT_QUERY_ACCOUNTS] = { "query_accounts", SCRIPT_LIST, &script_query_filter_keys, NULL },
+    [SCRIPT_QUERY_JOURNALS] = { "query_journals", SCRIPT_LIST, &script_journal_filter_keys, NULL },
     [SCRIPT_CHANGES] = { "changes", SCRIPT_ROWS, &script_changes_filter_keys, &script_change_keys },
+    [SCRIPT_TRIAL_BALANCE] = { "trial_balance", SCRIPT_ROWS, &script_trial_filter_keys,
+                               &script_trial_keys },
+    [SCRIPT_BALANCES_AS_OF] = { "balances_as_of", SCRIPT_ROWS, &script_as_of_keys,
+                                &script_balance_keys },
+    [SCRIPT_PLACE_FREEZES] = { "freezes", SCRIPT_EVENTS, &script_freeze_event_keys,
+                               &script_result_keys },
+    [SCRIPT_RELEASE_FREEZES] = { "release_freezes", SCRIPT_EVENTS, &script_release_keys,
+                                 &script_result_keys },
+    [SCRIPT_SET_LIMITS] = { "limits", SCRIPT_EVENTS, &script_limit_keys, &script_result_keys },
+    [SCRIPT_SET_GROUP_MEMBERS] = { "group_members", SCRIPT_EVENTS, &script_member_keys,
+                                   &script_result_keys },
+    [SCRIPT_LOOK_UP_CONTROLS] = { "control", SCRIPT_LINE_ONLY, &script_id_keys,
+                                  &script_control_keys },
+    [SCRIPT_LOOK_UP_GROUPS] = { "group", SCRIPT_LINE_ONLY, &script_id_keys, &script_group_keys },
+    [SCRIPT_LOOK_UP_FREEZES] = { "freeze", SCRIPT_LINE_ONLY, &script_id_keys, &script_freeze_keys },
+    [SCRIPT_LIST_FREEZES] = { "freezes_of", SCRIPT_ROWS, &script_id_keys, &script_freeze_keys },
+    [SCRIPT_LIST_LIMITS] = { "limits_of", SCRIPT_ROWS, &script_limits_of_keys,
+                             &script_limit_row_keys },
+    [SCRIPT_CREATE_LEDGERS] = { "ledgers", SCRIPT_EVENTS, &script_ledger_keys,
+                                &script_result_keys },
+    [SCRIPT_CREATE_ACCOUNT_CODES] = { "account_codes", SCRIPT_EVENTS, &script_account_code_keys,
+                                      &script_result_keys },
+    [SCRIPT_SET_REGISTRY_MODE] = { "registry", SCRIPT_ALONE, &script_registry_keys,
+                                   &script_result_keys },
+    [SCRIPT_SET_METADATA] = { "set_metadata", SCRIPT_ALONE, &script_set_metadata_keys,
+                              &script_result_keys },
+    [SCRIPT_LOOK_UP_LEDGERS] = { "ledger", SCRIPT_LINE_ONLY, &script_id_keys, &script_ledger_keys },
+    [SCRIPT_LOOK_UP_CODES] = { "account_code", SCRIPT_LINE_ONLY, &script_id_keys,
+                               &script_account_code_keys },
+    [SCRIPT_GET_METADATA] = { "metadata", SCRIPT_LINE_ONLY, &script_get_metadata_keys,
+                              &script_metadata_keys },
 };
 enum { OPERATIONS = sizeof operations / sizeof operations[0] };
 
@@ -172,14 +212,20 @@ static size_t end_of_words(const struct parser *parser, struct bytes line)
 
 static enum status parse_item(struct parser *parser, struct script_step *step)
 {
+    if (script_operation(step->kind)->shape == SCRIPT_HEADED &&
+        step->item_count == 1 + JOURNAL_LEGS_MAX) {
+        return script_fail(parser, "more than 1000 legs in one journal", parser->rest);
+    }
     if (step->item_count == BATCH_EVENTS_MAX) {
         return script_fail(parser, "more than 8190 lines in one batch", parser->rest);
     }
     const struct script_operation *operation = script_operation(step->kind);
+    const bool leg = operation->shape == SCRIPT_HEADED && step->item_count > 0;
     const struct bytes line = parser->rest;
     struct script_item *item = add_item(parser, step);
     bool arrow = false;
-    TRY(parse_record(parser, operation->given, &item->account, &arrow));
+    TRY(parse_record(parser, leg ? &script_transfer_keys : operation->given, &item->account,
+                     &arrow));
     if (!arrow) {
         item->expected.place =
             operation->shape == SCRIPT_ROWS ? SCRIPT_LINES_FOLLOW : SCRIPT_ARROW_LACKS;
@@ -199,7 +245,8 @@ static enum status parse_item(struct parser *parser, struct script_step *step)
     if (operation->shape == SCRIPT_SILENT) {
         return script_fail(parser, "expects nothing", line);
     }
-    return script_parse_expectation(parser, step->kind, &item->expected);
+    return script_parse_expectation(parser, leg ? SCRIPT_CREATE_TRANSFERS : step->kind,
+                                    &item->expected);
 }
 
 /* An indented line below a query. */
@@ -242,6 +289,19 @@ static enum status parse_tick(struct parser *parser, struct script_step *step)
     return more.size == 0 ? STATUS_OK : script_fail(parser, "unexpected", more);
 }
 
+/* What may stand behind the name of a batch. */
+static enum status parse_header(struct parser *parser, struct script_step *step)
+{
+    struct bytes more = script_next_word(parser);
+    if (more.size > 0) {
+        struct script_field field;
+        TRY(script_parse_field(parser, &script_batch_keys, more, &field));
+        step->not_after = (uint64_t)field.value;
+        more = script_next_word(parser);
+    }
+    return more.size == 0 ? STATUS_OK : script_fail(parser, "unexpected", more);
+}
+
 static struct script_step *last_step(const struct script *script)
 {
     return script->step_count > 0 ? &script->steps[script->step_count - 1] : NULL;
@@ -267,8 +327,7 @@ static enum status parse_operation(struct parser *parser)
         return parse_tick(parser, step);
     }
     if (operations[kind].shape == SCRIPT_EVENTS) {
-        const struct bytes more = script_next_word(parser);
-        return more.size == 0 ? STATUS_OK : script_fail(parser, "unexpected", more);
+        return parse_header(parser, step);
     }
     return parse_item(parser, step);
 }
@@ -287,7 +346,7 @@ static enum status parse_line(struct parser *parser, struct bytes line)
     }
     struct script_step *last = last_step(parser->script);
     const enum script_shape shape = last != NULL ? operations[last->kind].shape : SCRIPT_SILENT;
-    if (shape == SCRIPT_EVENTS) {
+    if (shape == SCRIPT_EVENTS || shape == SCRIPT_HEADED) {
         return parse_item(parser, last);
     }
     if (shape == SCRIPT_ROWS) {

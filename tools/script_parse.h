@@ -8,7 +8,10 @@
 #pragma once
 
 #include "base/error.h"
-#include "ledger/store/records.h"
+#include "ledger/core/registry.h"
+#include "ledger/core/resolve.h"
+#include "ledger/store/records_control.h"
+#include "tools/script_metadata.h"
 #include "tools/script_text.h"
 
 enum script_kind {
@@ -16,13 +19,37 @@ enum script_kind {
     SCRIPT_CREATE_TRANSFERS,
     SCRIPT_LOOK_UP_ACCOUNTS,
     SCRIPT_LOOK_UP_TRANSFERS,
+    SCRIPT_LOOK_UP_HOLDS,
+    SCRIPT_RESOLVE,
+    SCRIPT_POST_JOURNAL,
+    SCRIPT_REVERSE_JOURNAL,
+    SCRIPT_GET_JOURNALS,
     SCRIPT_SET_UP,
     SCRIPT_TICK,
     SCRIPT_ACCOUNT_TRANSFERS,
     SCRIPT_ACCOUNT_BALANCES,
     SCRIPT_QUERY_TRANSFERS,
     SCRIPT_QUERY_ACCOUNTS,
+    SCRIPT_QUERY_JOURNALS,
     SCRIPT_CHANGES,
+    SCRIPT_TRIAL_BALANCE,
+    SCRIPT_BALANCES_AS_OF,
+    SCRIPT_PLACE_FREEZES,
+    SCRIPT_RELEASE_FREEZES,
+    SCRIPT_SET_LIMITS,
+    SCRIPT_SET_GROUP_MEMBERS,
+    SCRIPT_LOOK_UP_CONTROLS,
+    SCRIPT_LOOK_UP_GROUPS,
+    SCRIPT_LOOK_UP_FREEZES,
+    SCRIPT_LIST_FREEZES,
+    SCRIPT_LIST_LIMITS,
+    SCRIPT_CREATE_LEDGERS,
+    SCRIPT_CREATE_ACCOUNT_CODES,
+    SCRIPT_SET_REGISTRY_MODE,
+    SCRIPT_SET_METADATA,
+    SCRIPT_LOOK_UP_LEDGERS,
+    SCRIPT_LOOK_UP_CODES,
+    SCRIPT_GET_METADATA,
 };
 
 struct script_field {
@@ -54,6 +81,16 @@ struct script_item {
     union {
         struct account account;   /* an event, set-up; a look-up's id is all that counts */
         struct transfer transfer; /* likewise */
+        struct resolve_request resolve;
+        struct freeze_event freeze;
+        struct release_event release;
+        struct limit_event limit;
+        struct member_event member;
+        struct journal_request journal;
+        struct ledger_record ledger;
+        struct account_code_record account_code;
+        struct registry_mode_event mode;
+        struct script_metadata metadata;
         struct script_filter filter;
         struct {
             uint64_t duration_ns;
@@ -63,12 +100,14 @@ struct script_item {
     struct script_expectation expected;
 };
 
-/* Of balances and changes, the first item is the filter and the others are the rows expected. */
+/* Of a journal, the first item is the journal's own line and the others are its legs. Of balances
+ * and changes, the first item is the filter and the others are the rows expected. */
 struct script_step {
     enum script_kind kind;
     uint32_t line;
     uint32_t first_item;
     uint32_t item_count;
+    uint64_t not_after; /* of a batch; 0: none */
 };
 
 struct script {

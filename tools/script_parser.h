@@ -15,6 +15,8 @@ struct parser {
 /* What an operation's lines say, and what is expected of it. */
 enum script_shape {
     SCRIPT_EVENTS,    /* its indented lines are events, each with a status */
+    SCRIPT_HEADED,    /* its line has a status, and so has each indented one: legs */
+    SCRIPT_ALONE,     /* its line is all, and has a status */
     SCRIPT_LINE_ONLY, /* its line is all; found, or fields */
     SCRIPT_LIST,      /* its line, and a list of ids */
     SCRIPT_ROWS,      /* its line is a filter, and the indented ones are rows expected */

@@ -165,6 +165,35 @@ uint32_t script_find_accounts(struct delta *delta, const struct script_filter *f
     return found;
 }
 
+static bool journal_fits(const struct script_filter *filter, const struct journal *journal)
+{
+    return in_time(filter, journal->timestamp) && fits_64(filter->kind, journal->kind) &&
+           fits_128(filter->reference, journal->reference) &&
+           journal->business_date >= filter->date_min &&
+           (filter->date_max == 0 || journal->business_date <= filter->date_max);
+}
+
+uint32_t script_find_journals(struct delta *delta, const struct script_filter *filter,
+                              const struct journal **rows)
+{
+    if (!filter_is_possible(filter, SCRIPT_QUERY_REVERSED)) {
+        return 0;
+    }
+    const struct delta_generation *all = &delta->live;
+    const bool reversed = (filter->flags & SCRIPT_QUERY_REVERSED) != 0;
+    uint32_t found = 0;
+    for (uint32_t i = 0; i < all->journal_count && found < rows_wanted(filter); i++) {
+        const uint32_t place = place_of(i, all->journal_count, reversed);
+        const struct journal *journal =
+            delta_object(delta, OBJECT_JOURNAL, all->journals[place].id);
+        ASSERT(journal != NULL);
+        if (journal_fits(filter, journal)) {
+            rows[found++] = journal;
+        }
+    }
+    return found;
+}
+
 /* --- changes ---------------------------------------------------------------------------------- */
 
 static struct script_side side_of(u128 id, const struct balances *balances, unsigned flags)

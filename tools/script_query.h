@@ -28,6 +28,10 @@ struct script_filter {
     u128 timestamp_max_transfer;
     u128 timestamp_min_account;
     u128 timestamp_max_account;
+    u128 reference; /* this and the next three: of journals */
+    uint32_t kind;
+    uint32_t date_min;
+    uint32_t date_max;
     uint64_t user_data_64;
     uint64_t timestamp_min;
     uint64_t timestamp_max;
@@ -72,5 +76,7 @@ uint32_t script_find_transfers(struct delta *delta, const struct script_filter *
                                const struct transfer **rows);
 uint32_t script_find_accounts(struct delta *delta, const struct script_filter *filter,
                               const struct account **rows);
+uint32_t script_find_journals(struct delta *delta, const struct script_filter *filter,
+                              const struct journal **rows);
 uint32_t script_find_changes(struct delta *delta, const struct script_filter *filter,
                              struct script_change_row *rows);

@@ -15,14 +15,15 @@ static void *take(size_t size)
     return memory;
 }
 
+/* Each item makes one record at the most, and may expire one; nothing is ever sealed. */
 static struct machine *machine_open(const struct script *script,
                                     const struct script_watcher *watcher)
 {
     struct machine *machine = take(sizeof *machine);
     machine->script = script;
     machine->watcher = watcher;
-    /* Each item makes one record at the most, and may expire one; nothing is ever sealed. */
-    const struct delta_options options = { .seal_events = 2 * script->item_count + 1 };
+    const struct delta_options options = { .seal_events = script_journal_room(script) +
+                                                          2 * script->item_count + 1 };
     machine->delta = delta_init(take(delta_footprint(&options)), &options);
     machine->ledger = ledger_init(take(ledger_footprint()), machine->delta);
     return machine;
@@ -39,6 +40,11 @@ static void machine_close(struct machine *machine)
 
 /* --- steps ------------------------------------------------------------------------------------ */
 
+static bool comes_too_late(const struct machine *machine, const struct script_step *step)
+{
+    return step->not_after != 0 && machine->clock_ns + 1 > step->not_after;
+}
+
 static void create_accounts(struct machine *machine, const struct script_step *step)
 {
     const struct script_item *items = &machine->script->items[step->first_item];
@@ -46,8 +52,12 @@ static void create_accounts(struct machine *machine, const struct script_step *s
         machine->accounts[i] = items[i].account;
     }
     delta_batch_begin(machine->delta);
-    ledger_create_accounts(machine->ledger, machine->accounts, step->item_count,
-                           machine->clock_ns + 1, machine->results);
+    if (comes_too_late(machine, step)) {
+        ledger_refuse_late(step->item_count, machine->clock_ns + 1, machine->results);
+    } else {
+        ledger_create_accounts(machine->ledger, machine->accounts, step->item_count,
+                               machine->clock_ns + 1, machine->results);
+    }
     delta_batch_end(machine->delta);
     for (uint32_t i = 0; i < step->item_count; i++) {
         const struct result *result = &machine->results[i];
@@ -63,8 +73,12 @@ static void create_transfers(struct machine *machine, const struct script_step *
         machine->transfers[i] = items[i].transfer;
     }
     delta_batch_begin(machine->delta);
-    ledger_create_transfers(machine->ledger, machine->transfers, step->item_count,
-                            machine->clock_ns + 1, machine->results);
+    if (comes_too_late(machine, step)) {
+        ledger_refuse_late(step->item_count, machine->clock_ns + 1, machine->results);
+    } else {
+        ledger_create_transfers(machine->ledger, machine->transfers, step->item_count,
+                                machine->clock_ns + 1, machine->results);
+    }
     delta_batch_end(machine->delta);
     for (uint32_t i = 0; i < step->item_count; i++) {
         const struct result *result = &machine->results[i];
@@ -73,13 +87,33 @@ static void create_transfers(struct machine *machine, const struct script_step *
     machine->clock_ns += step->item_count;
 }
 
+static void look_up_hold(struct machine *machine, const struct script_item *item)
+{
+    const struct transfer *pending = delta_transfer(machine->delta, item->transfer.id);
+    const struct hold *hold =
+        pending != NULL ? delta_hold(machine->delta, pending->timestamp) : NULL;
+    struct hold_view view;
+    if (hold != NULL) {
+        view = hold_view(hold, pending);
+    }
+    script_compare_found(machine, item, hold != NULL ? &view : NULL, NULL);
+}
+
 static void look_up(struct machine *machine, const struct script_step *step)
 {
     const struct script_item *items = &machine->script->items[step->first_item];
     for (uint32_t i = 0; i < step->item_count; i++) {
         if (step->kind == SCRIPT_LOOK_UP_ACCOUNTS) {
             const struct account *account = delta_account(machine->delta, items[i].account.id);
+            struct account shown;
+            if (account != NULL) {
+                shown = *account;
+                shown.reserved = 0; /* bits of the ledger's own */
+                account = &shown;
+            }
             script_compare_found(machine, &items[i], account, account);
+        } else if (step->kind == SCRIPT_LOOK_UP_HOLDS) {
+            look_up_hold(machine, &items[i]);
         } else {
             script_compare_found(machine, &items[i],
                                  delta_transfer(machine->delta, items[i].transfer.id), NULL);
@@ -98,8 +132,8 @@ static u128 held(struct machine *machine, u128 account_id, bool debit)
                                       ? delta_hold(machine->delta, transfer->timestamp)
                                       : NULL;
         const u128 id = debit ? transfer->debit_account_id : transfer->credit_account_id;
-        sum +=
-            hold != NULL && hold->state == HOLD_PENDING && id == account_id ? transfer->amount : 0;
+        const bool held = hold != NULL && hold->state == HOLD_PENDING && id == account_id;
+        sum += held ? transfer->amount - hold->captured : 0;
     }
     return sum;
 }
@@ -178,9 +212,39 @@ static enum status run_operation(struct machine *machine, const struct script_st
         create_accounts(machine, step);
     } else if (step->kind == SCRIPT_CREATE_TRANSFERS) {
         create_transfers(machine, step);
-    } else if (step->kind == SCRIPT_LOOK_UP_ACCOUNTS || step->kind == SCRIPT_LOOK_UP_TRANSFERS) {
+    } else if (step->kind >= SCRIPT_LOOK_UP_ACCOUNTS && step->kind <= SCRIPT_LOOK_UP_HOLDS) {
         look_up(machine, step);
         return STATUS_OK;
+    } else if (step->kind >= SCRIPT_PLACE_FREEZES && step->kind <= SCRIPT_SET_GROUP_MEMBERS) {
+        script_change_controls(machine, step);
+    } else if (step->kind >= SCRIPT_LOOK_UP_CONTROLS && step->kind <= SCRIPT_LOOK_UP_FREEZES) {
+        script_look_up_controls(machine, step);
+        return STATUS_OK;
+    } else if (step->kind == SCRIPT_LIST_FREEZES) {
+        script_list_freezes(machine, step);
+        return STATUS_OK;
+    } else if (step->kind == SCRIPT_LIST_LIMITS) {
+        script_list_limits(machine, step);
+        return STATUS_OK;
+    } else if (step->kind >= SCRIPT_CREATE_LEDGERS && step->kind <= SCRIPT_SET_REGISTRY_MODE) {
+        script_change_registry(machine, step);
+    } else if (step->kind == SCRIPT_SET_METADATA) {
+        TRY(script_set_metadata(machine, step, error));
+    } else if (step->kind == SCRIPT_LOOK_UP_LEDGERS || step->kind == SCRIPT_LOOK_UP_CODES) {
+        script_look_up_registry(machine, step);
+        return STATUS_OK;
+    } else if (step->kind == SCRIPT_GET_METADATA) {
+        script_get_metadata(machine, step);
+        return STATUS_OK;
+    } else if (step->kind == SCRIPT_RESOLVE) {
+        script_resolve(machine, step);
+    } else if (step->kind == SCRIPT_GET_JOURNALS) {
+        script_get_journals(machine, step);
+        return STATUS_OK;
+    } else if (step->kind == SCRIPT_POST_JOURNAL) {
+        TRY(script_post_journal(machine, step, error));
+    } else if (step->kind == SCRIPT_REVERSE_JOURNAL) {
+        TRY(script_reverse_journal(machine, step, error));
     } else {
         return script_find(machine, step, error);
     }
@@ -206,6 +270,24 @@ static enum status run_step(struct machine *machine, const struct script_step *s
     return run_operation(machine, step, error);
 }
 
+/* Every step while there is little to look at, else the last one alone; never after a set-up, whose
+ * balances come from nowhere. */
+static enum status check_books(struct machine *machine, uint32_t i, struct error *error)
+{
+    enum { LITTLE = 16 * 1024 };
+    const struct script_step *step = &machine->script->steps[i];
+    const struct delta_generation *all = &machine->delta->live;
+    const bool last = i + 1 == machine->script->step_count;
+    machine->balances_were_set = machine->balances_were_set || step->kind == SCRIPT_SET_UP;
+    if (machine->balances_were_set || (!last && all->change_count + all->account_count > LITTLE)) {
+        return STATUS_OK;
+    }
+    const char *wrong = script_adds_up(machine->ledger, machine->delta);
+    return wrong == NULL ? STATUS_OK
+                         : error_set(error, STATUS_CORRUPT, "%u: the books do not add up: %s",
+                                     step->line, wrong);
+}
+
 enum status script_run(const struct script *script, const struct script_watcher *watcher,
                        struct error *error)
 {
@@ -213,6 +295,7 @@ enum status script_run(const struct script *script, const struct script_watcher 
     enum status status = STATUS_OK;
     for (uint32_t i = 0; i < script->step_count && status == STATUS_OK; i++) {
         status = run_step(machine, &script->steps[i], error);
+        status = status == STATUS_OK ? check_books(machine, i, error) : status;
     }
     machine_close(machine);
     return status;

@@ -19,7 +19,7 @@ struct script_watcher {
 };
 
 /* INVALID when a step cannot be run: setup of an account that is not there, a clock that would
- * pass the largest timestamp or go back, a time of a record that is not there; the error is "LINE:
- * what". */
+ * pass the largest timestamp or go back, a time of a record that is not there; CORRUPT: the books do not add up after a step
+ * (script_adds_up.h). The error is "LINE: what". */
 STATUS_MUST_USE enum status script_run(const struct script *script,
                                        const struct script_watcher *watcher, struct error *error);

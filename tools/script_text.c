@@ -1,8 +1,10 @@
 #include "tools/script_text.h"
 
 #include "base/assert.h"
+#include "ledger/core/result.h"
 #include "ledger/store/records.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,9 +17,16 @@ static const char *const account_flag_names[] = {
     "closed",
 };
 static const char *const transfer_flag_names[] = {
-    "linked",          "pending",          "post_pending_transfer", "void_pending_transfer",
-    "balancing_debit", "balancing_credit", "closing_debit",         "closing_credit",
+    "linked",
+    "pending",
+    "post_pending_transfer",
+    "void_pending_transfer",
+    "balancing_debit",
+    "balancing_credit",
+    "closing_debit",
+    "closing_credit",
     "imported",
+    "capture_pending_transfer",
 };
 
 bool script_is(struct bytes word, const char *text)
@@ -37,6 +46,7 @@ const struct script_key *script_key_find(const struct script_keys *keys, struct 
 
 static const char *const account_filter_flag_names[] = { "debits", "credits", "reversed" };
 static const char *const query_flag_names[] = { "reversed" };
+static const char *const resolve_flag_names[] = { "fence" };
 /* By enum change_kind. */
 static const char *const change_kind_names[] = {
     "none",
@@ -45,8 +55,26 @@ static const char *const change_kind_names[] = {
     "two_phase_posted",
     "two_phase_voided",
     "two_phase_expired",
+    "two_phase_captured",
 };
-enum { CHANGE_KINDS = sizeof change_kind_names / sizeof change_kind_names[0] };
+/* By enum hold_state. */
+static const char *const hold_state_names[] = { "none", "pending", "posted", "voided", "expired" };
+
+static const char *const freeze_kind_names[] = { "none", "debits", "credits", "both", "amount" };
+static const char *const freeze_priority_names[] = { "none", "business", "risk", "judicial" };
+static const char *const limit_kind_names[] = { "none", "credit", "balance", "window", "normal" };
+static const char *const limit_side_names[] = { "debit", "credit" };
+static const char *const limit_period_names[] = { "day", "month", "year", "lifetime" };
+static const char *const limit_flag_names[] = { "group", "remove", "amount", "count",
+                                                "debit_normal" };
+static const char *const member_flag_names[] = { "remove" };
+static const char *const ledger_flag_names[] = { "narrow" };
+static const char *const normal_side_names[] = { "none", "debit", "credit" };
+static const char *const registry_mode_names[] = { "open", "strict" };
+static const char *const metadata_flag_names[] = { "expected" };
+static const char *const metadata_target_names[] = { "none", "account", "journal" };
+static const char *const metadata_type_names[] = { "delete", "string",    "int64", "uint128",
+                                                   "bool",   "timestamp", "date",  "bytes" };
 
 struct flag_names {
     const char *const *names; /* by bit, from bit 0 */
@@ -65,6 +93,11 @@ static const struct flag_names *flag_names(enum script_value kind)
         [SCRIPT_TRANSFER_FLAGS] = NAMES(transfer_flag_names),
         [SCRIPT_ACCOUNT_FILTER_FLAGS] = NAMES(account_filter_flag_names),
         [SCRIPT_QUERY_FLAGS] = NAMES(query_flag_names),
+        [SCRIPT_RESOLVE_FLAGS] = NAMES(resolve_flag_names),
+        [SCRIPT_LIMIT_FLAGS] = NAMES(limit_flag_names),
+        [SCRIPT_MEMBER_FLAGS] = NAMES(member_flag_names),
+        [SCRIPT_LEDGER_FLAGS] = NAMES(ledger_flag_names),
+        [SCRIPT_METADATA_FLAGS] = NAMES(metadata_flag_names),
         [SCRIPT_SIDE] = { NULL, 0 },
     };
     return kinds[kind].names != NULL ? &kinds[kind] : NULL;
@@ -139,15 +172,60 @@ static bool parse_flags(enum script_value kind, struct bytes text, u128 *flags)
     }
 }
 
-static bool parse_change_kind(struct bytes text, u128 *value)
+/* Words for the numbers from 1, or from 0 where that is one; NULL: values of this kind are no
+ * words. */
+static const struct flag_names *word_names(enum script_value kind)
 {
-    for (unsigned kind = CHANGE_SINGLE_PHASE; kind < CHANGE_KINDS; kind++) {
-        if (script_is(text, change_kind_names[kind])) {
-            *value = kind;
-            return true;
+    static const struct flag_names kinds[] = {
+        [SCRIPT_CHANGE_KIND] = NAMES(change_kind_names),
+        [SCRIPT_HOLD_STATE] = NAMES(hold_state_names),
+        [SCRIPT_FREEZE_KIND] = NAMES(freeze_kind_names),
+        [SCRIPT_FREEZE_PRIORITY] = NAMES(freeze_priority_names),
+        [SCRIPT_LIMIT_KIND] = NAMES(limit_kind_names),
+        [SCRIPT_LIMIT_SIDE] = NAMES(limit_side_names),
+        [SCRIPT_LIMIT_PERIOD] = NAMES(limit_period_names),
+        [SCRIPT_NORMAL_SIDE] = NAMES(normal_side_names),
+        [SCRIPT_REGISTRY_MODE] = NAMES(registry_mode_names),
+        [SCRIPT_METADATA_TARGET] = NAMES(metadata_target_names),
+        [SCRIPT_METADATA_TYPE] = NAMES(metadata_type_names),
+        [SCRIPT_SIDE] = { NULL, 0 },
+    };
+    return kinds[kind].names != NULL ? &kinds[kind] : NULL;
+}
+
+static bool parse_word(const struct flag_names *words, struct bytes text, u128 *value)
+{
+    for (unsigned number = 0; number < words->count; number++) {
+        if (script_is(text, words->names[number])) {
+            *value = number;
+            return !script_is(text, "none");
         }
     }
-    return false;
+    return parse_number(text, value);
+}
+
+/* Two's complement, in as many bytes as the key's field has. */
+static bool parse_signed(const struct script_key *key, struct bytes text, u128 *value)
+{
+    const bool negative = text.size > 0 && text.data[0] == '-';
+    text.data += negative ? 1 : 0;
+    text.size -= negative ? 1 : 0;
+    const u128 most = U128_MAX >> (129 - 8 * key->size);
+    if (!u128_parse((const char *)text.data, text.size, value) || *value > most) {
+        return false;
+    }
+    *value = negative ? (0 - *value) & (U128_MAX >> (128 - 8 * key->size)) : *value;
+    return true;
+}
+
+static bool parse_text(const struct script_key *key, struct bytes text, u128 *value)
+{
+    *value = 0;
+    if (text.size > key->size) {
+        return false;
+    }
+    memcpy(value, text.data, text.size);
+    return true;
 }
 
 /* The text before the separator, which is taken off with it; all of it when there is none. */
@@ -175,6 +253,35 @@ bool script_side_parse(struct bytes text, struct script_side *side)
     return sound && balances.size == 0;
 }
 
+/* The digits alone: whether there is such a day is the ledger's to say. */
+static bool parse_date(struct bytes text, u128 *value)
+{
+    u128 month = 0;
+    u128 day = 0;
+    if (text.size != 10 || text.data[4] != '-' || text.data[7] != '-') {
+        return parse_number(text, value);
+    }
+    const char *digits = (const char *)text.data;
+    if (!u128_parse(digits, 4, value) || !u128_parse(digits + 5, 2, &month) ||
+        !u128_parse(digits + 8, 2, &day)) {
+        return false;
+    }
+    *value = (*value * 100 + month) * 100 + day;
+    return true;
+}
+
+static bool parse_transfer_status(struct bytes text, u128 *value)
+{
+#define NUMBER_OF(name, status_text, number, transient)                                            \
+    if (script_is(text, status_text)) {                                                            \
+        *value = (number);                                                                         \
+        return true;                                                                               \
+    }
+    TRANSFER_STATUS_MAP(NUMBER_OF)
+#undef NUMBER_OF
+    return false;
+}
+
 static u128 value_max(const struct script_key *key)
 {
     return key->value == SCRIPT_ACCOUNT_CLOSED ? 1 : U128_MAX >> (128 - 8 * key->size);
@@ -182,8 +289,21 @@ static u128 value_max(const struct script_key *key)
 
 bool script_value_parse(const struct script_key *key, struct bytes text, u128 *value)
 {
-    if (key->value == SCRIPT_CHANGE_KIND) {
-        return parse_change_kind(text, value);
+    const struct flag_names *words = word_names(key->value);
+    if (words != NULL) {
+        return parse_word(words, text, value);
+    }
+    if (key->value == SCRIPT_TRANSFER_STATUS) {
+        return parse_transfer_status(text, value);
+    }
+    if (key->value == SCRIPT_SIGNED) {
+        return parse_signed(key, text, value);
+    }
+    if (key->value == SCRIPT_TEXT) {
+        return parse_text(key, text, value);
+    }
+    if (key->value == SCRIPT_DATE) {
+        return parse_date(text, value) && *value <= value_max(key);
     }
     const bool flags = flag_names(key->value) != NULL;
     const bool parsed = flags ? parse_flags(key->value, text, value) : parse_number(text, value);
@@ -275,14 +395,48 @@ static void append_flags(struct script_text *text, enum script_value kind, u128 
     }
 }
 
+static void append_date(struct script_text *text, u128 value)
+{
+    char date[32];
+    const unsigned number = (unsigned)value;
+    const int length = snprintf(date, sizeof date, "%04u-%02u-%02u", number / 10000,
+                                number / 100 % 100, number % 100);
+    ASSERT(length > 0 && (size_t)length < sizeof date);
+    append(text, date);
+}
+
+static void append_signed(struct script_text *text, const struct script_key *key, u128 value)
+{
+    const bool negative = (value >> (8 * key->size - 1)) != 0;
+    append(text, negative ? "-" : "");
+    append_number(text, negative ? ((u128)1 << (8 * key->size)) - value : value);
+}
+
+static void append_text(struct script_text *text, u128 value)
+{
+    char characters[sizeof value + 1] = { 0 };
+    memcpy(characters, &value, sizeof value);
+    append(text, characters);
+}
+
 void script_print_field(struct script_text *text, const struct script_key *key, u128 value)
 {
+    const struct flag_names *words = word_names(key->value);
     script_print(text, key->name);
     append(text, "=");
     if (flag_names(key->value) != NULL) {
         append_flags(text, key->value, value);
-    } else if (key->value == SCRIPT_CHANGE_KIND) {
-        append(text, change_kind_names[value < CHANGE_KINDS ? value : 0]);
+    } else if (key->value == SCRIPT_TRANSFER_STATUS) {
+        const char *status = transfer_status_text((unsigned)value);
+        append(text, status != NULL ? status : "none");
+    } else if (key->value == SCRIPT_SIGNED) {
+        append_signed(text, key, value);
+    } else if (key->value == SCRIPT_TEXT) {
+        append_text(text, value);
+    } else if (key->value == SCRIPT_DATE) {
+        append_date(text, value);
+    } else if (words != NULL) {
+        append(text, words->names[value < words->count ? value : 0]);
     } else {
         append_number(text, value);
     }

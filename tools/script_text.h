@@ -21,7 +21,26 @@ enum script_value {
     SCRIPT_QUERY_FLAGS,
     SCRIPT_ACCOUNT_CLOSED, /* 0 or 1: the flag `closed`; can be expected, not given */
     SCRIPT_CHANGE_KIND,    /* two_phase_pending */
-    SCRIPT_SIDE,           /* 7:1/2/3/4:closed: struct script_side, which is no number */
+    SCRIPT_HOLD_STATE,     /* pending */
+    SCRIPT_RESOLVE_FLAGS,
+    SCRIPT_TRANSFER_STATUS, /* exceeds_credits; none: 0 */
+    SCRIPT_DATE,            /* 2026-12-31, of 20261231; or the number */
+    SCRIPT_SIGNED,          /* -3600: the field is one with a sign */
+    SCRIPT_TEXT,            /* up to 16 characters, the first at the field's place */
+    SCRIPT_FREEZE_KIND,     /* amount */
+    SCRIPT_FREEZE_PRIORITY, /* judicial */
+    SCRIPT_LIMIT_KIND,      /* window */
+    SCRIPT_LIMIT_SIDE,      /* debit */
+    SCRIPT_LIMIT_PERIOD,    /* day */
+    SCRIPT_LIMIT_FLAGS,
+    SCRIPT_MEMBER_FLAGS,
+    SCRIPT_LEDGER_FLAGS,
+    SCRIPT_NORMAL_SIDE,   /* debit */
+    SCRIPT_REGISTRY_MODE, /* strict */
+    SCRIPT_METADATA_FLAGS,
+    SCRIPT_METADATA_TARGET, /* journal */
+    SCRIPT_METADATA_TYPE,   /* string */
+    SCRIPT_SIDE,            /* 7:1/2/3/4:closed: struct script_side, which is no number */
 };
 
 struct script_key {
@@ -36,15 +55,43 @@ struct script_keys {
     size_t count;
 };
 
-extern const struct script_keys script_account_keys;  /* of struct account */
-extern const struct script_keys script_transfer_keys; /* of struct transfer */
-extern const struct script_keys script_result_keys;   /* of struct result */
-extern const struct script_keys script_id_keys;       /* of both: the id alone */
-extern const struct script_keys script_setup_keys;    /* of struct account: what setup sets */
+extern const struct script_keys script_account_keys;          /* of struct account */
+extern const struct script_keys script_transfer_keys;         /* of struct transfer */
+extern const struct script_keys script_hold_keys;             /* of struct hold_view */
+extern const struct script_keys script_journal_request_keys;  /* of struct journal_request */
+extern const struct script_keys script_reversal_request_keys; /* likewise */
+extern const struct script_keys script_journal_keys;          /* of struct journal */
+extern const struct script_keys script_result_keys;           /* of struct result */
+extern const struct script_keys script_id_keys;               /* of both: the id alone */
+extern const struct script_keys script_resolve_keys;          /* of struct resolve_request */
+extern const struct script_keys script_resolved_keys;         /* of struct result */
+extern const struct script_keys script_batch_keys;            /* of struct script_step */
+/* Of the records of records_control.h. */
+extern const struct script_keys script_freeze_event_keys;
+extern const struct script_keys script_release_keys;
+extern const struct script_keys script_limit_keys;
+extern const struct script_keys script_limits_of_keys;
+extern const struct script_keys script_limit_row_keys;
+extern const struct script_keys script_member_keys;
+extern const struct script_keys script_control_keys;
+extern const struct script_keys script_group_keys;
+extern const struct script_keys script_freeze_keys;
+/* Of struct ledger_record, account_code_record, registry_mode_event, script_metadata. */
+extern const struct script_keys script_ledger_keys;
+extern const struct script_keys script_account_code_keys;
+extern const struct script_keys script_registry_keys;
+extern const struct script_keys script_set_metadata_keys;
+extern const struct script_keys script_get_metadata_keys;
+extern const struct script_keys script_metadata_keys;
+extern const struct script_keys script_setup_keys; /* of struct account: what setup sets */
 /* Of struct script_filter (script_query.h), by query. */
 extern const struct script_keys script_account_filter_keys;
 extern const struct script_keys script_query_filter_keys;
 extern const struct script_keys script_changes_filter_keys;
+extern const struct script_keys script_trial_filter_keys;
+extern const struct script_keys script_as_of_keys;
+extern const struct script_keys script_trial_keys;
+extern const struct script_keys script_journal_filter_keys;
 extern const struct script_keys script_balance_keys; /* of struct script_balance_row */
 extern const struct script_keys script_change_keys;  /* of struct script_change_row */
 

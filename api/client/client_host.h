@@ -3,9 +3,11 @@
  * and clock in tests of whole clusters.
  *
  * The host connects to every member by itself, again and again: to those of the options from the
- * start, to others from `dial` on. It calls client_host_tick no later than it was asked to. Threads
- * one. Memory  client_core_free, after client_core_end and when no payload that was sent with a
- * release is held any more.
+ * start, to others from `dial` on. It calls client_host_tick no later than it was asked to.
+ *
+ * Threads  one.
+ * Memory   client_core_free, after client_core_end and when no payload that was sent with a release
+ *          is held any more.
  */
 #pragma once
 

@@ -282,13 +282,16 @@ static bool answer_sound(const struct client_request *request, const struct repl
     if (is_admin(request)) {
         return true; /* whoever asked decodes it */
     }
+    enum operation operation = request->submitted.operation;
     if (is_write(request)) {
-        return reply->count == request->submitted.count &&
+        const struct command command = {
+            .header = { .operation = (uint16_t)operation, .count = request->submitted.count },
+            .events = request->submitted.bytes + COMMAND_HEADER_SIZE,
+        };
+        return reply->count == command_result_count(&command) &&
                payload_size == (size_t)reply->count * RESULT_SIZE;
     }
-    enum operation operation = request->submitted.operation;
-    uint32_t most = operation_is_query(operation) ? QUERY_ROWS_MAX : request->submitted.count;
-    return reply->count <= most &&
+    return reply->count <= operation_answer_max(operation, request->submitted.count) &&
            payload_size == (size_t)reply->count * operation_answer_size(operation);
 }
 

@@ -20,14 +20,14 @@ enum status cluster_client_submit(struct cluster_client *client,
                                   const struct cluster_request *submitted, uint64_t *handle)
 {
     enum operation operation = submitted->operation;
-    uint32_t event_size = operation_event_size(operation);
-    ASSERT(event_size > 0);
+    ASSERT(operation_event_size(operation) > 0);
     ASSERT(submitted->count > 0 && submitted->count <= BATCH_EVENTS_MAX);
     ASSERT_IMPLIES(submitted->stale, !operation_is_write(operation));
+    ASSERT_IMPLIES(submitted->not_after != 0, operation_is_write(operation));
     if (client->closing) {
         return STATUS_SHUTTING_DOWN;
     }
-    size_t size = COMMAND_HEADER_SIZE + (size_t)submitted->count * event_size;
+    size_t size = COMMAND_HEADER_SIZE + operation_payload_size(operation, submitted->count);
     uint64_t now_ns = clock_mono_ns(&client->clock);
     struct client_request *request = requests_add(client->requests, submitted, size,
                                                   with_margin(submitted->deadline_ns, now_ns));
@@ -40,6 +40,7 @@ enum status cluster_client_submit(struct cluster_client *client,
         .count = submitted->count,
         .sequence = ++client->sequence,
         .client = operation_is_write(operation) ? client->incarnation : 0,
+        .not_after = submitted->not_after,
     };
     memcpy(submitted->bytes, &header, sizeof header);
     *handle = request->handle;

@@ -78,12 +78,13 @@ uint32_t cluster_client_leader(const struct cluster_client *client);
 /* A command as in ledger/core/command.h with room for its header. */
 struct cluster_request {
     enum operation operation;
-    uint8_t *bytes; /* malloc'd: COMMAND_HEADER_SIZE bytes, which the client fills in, then
-                       `count` events or ids */
-    uint32_t count; /* 1..BATCH_EVENTS_MAX */
-    bool stale;     /* a read that may be answered by any server, with what it has */
-    bool follower;  /* a linearizable read that a follower answers, where there is one: it asks
-                       the leader how far it has to be */
+    uint8_t *bytes;     /* malloc'd: COMMAND_HEADER_SIZE bytes, which the client fills in, then
+                           `count` events or ids */
+    uint32_t count;     /* 1..BATCH_EVENTS_MAX */
+    bool stale;         /* a read that may be answered by any server, with what it has */
+    bool follower;      /* a linearizable read that a follower answers, where there is one: it asks
+                           the leader how far it has to be */
+    uint64_t not_after; /* of a write: cluster time after which it is refused; 0: none */
     uint64_t deadline_ns; /* on the monotonic clock */
     cluster_callback callback;
     void *context;

@@ -178,6 +178,15 @@ size_t grpc_call_unsent(const struct grpc_call *call)
     return call->stream == NULL ? 0 : call->stream->sender.queue.bytes;
 }
 
+void grpc_call_set_low(struct grpc_call *call, size_t bytes)
+{
+    check(call);
+    ASSERT(call->method->kind != GRPC_UNARY);
+    if (call->stream != NULL) {
+        call->stream->sender.low = bytes;
+    }
+}
+
 /* --- answers --------------------------------------------------------------------------------- */
 
 static void add(struct grpc_metadata *trailers, const char *name, struct bytes value)

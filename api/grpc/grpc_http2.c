@@ -55,10 +55,11 @@ static int send_data(nghttp2_session *session, nghttp2_frame *frame, const uint8
     ASSERT(http2->room - http2->used >= FRAME_HEADER + length);
     memcpy(http2->into + http2->used, head, FRAME_HEADER);
     http2->used += FRAME_HEADER;
+    size_t before = sender->queue.bytes;
     grpc_queue_copy(&sender->queue, http2->into + http2->used, length);
     http2->used += length;
     http2->paused = true;
-    if (sender->queue.bytes == 0 && sender->drained != NULL) {
+    if (before > sender->low && sender->queue.bytes <= sender->low && sender->drained != NULL) {
         sender->drained(sender);
     }
     /* Back to grpc_http2_output, which looks at the room before the next frame. */

@@ -29,10 +29,12 @@ struct grpc_http2 {
 struct grpc_sender {
     struct grpc_http2 *http2;
     int32_t stream_id;
-    bool ended;                                  /* no message will follow those in the queue */
-    bool deferred;                               /* nghttp2 waits to be told of more */
-    struct grpc_metadata *trailers;              /* sent after the last message, or NULL */
-    void (*drained)(struct grpc_sender *sender); /* the queue has become empty; may be NULL */
+    bool ended;                     /* no message will follow those in the queue */
+    bool deferred;                  /* nghttp2 waits to be told of more */
+    struct grpc_metadata *trailers; /* sent after the last message, or NULL */
+    /* The queue has come down to `low` bytes; may be NULL. */
+    void (*drained)(struct grpc_sender *sender);
+    size_t low;
     struct grpc_queue queue;
 };
 

@@ -7,15 +7,21 @@
 
 /* --- buffers --------------------------------------------------------------------------------- */
 
-static void set_prefix(struct grpc_buffer *buffer, size_t size)
+uint8_t *grpc_put_prefix(uint8_t *at, size_t size)
 {
     ASSERT(size <= UINT32_MAX);
+    at[0] = 0; /* not compressed */
+    at[1] = (uint8_t)(size >> 24);
+    at[2] = (uint8_t)(size >> 16);
+    at[3] = (uint8_t)(size >> 8);
+    at[4] = (uint8_t)size;
+    return at + GRPC_PREFIX_SIZE;
+}
+
+static void set_prefix(struct grpc_buffer *buffer, size_t size)
+{
     buffer->size = size;
-    buffer->prefix[0] = 0;
-    buffer->prefix[1] = (uint8_t)(size >> 24);
-    buffer->prefix[2] = (uint8_t)(size >> 16);
-    buffer->prefix[3] = (uint8_t)(size >> 8);
-    buffer->prefix[4] = (uint8_t)size;
+    (void)grpc_put_prefix(buffer->prefix, size);
 }
 
 struct grpc_buffer *grpc_buffer_new(size_t size)
@@ -42,6 +48,12 @@ void grpc_buffer_shorten(struct grpc_buffer *buffer, size_t size)
     ASSERT(size <= buffer->size);
     ASSERT(buffer->sent == 0);
     set_prefix(buffer, size);
+}
+
+void grpc_buffer_framed(struct grpc_buffer *buffer)
+{
+    ASSERT(buffer->sent == 0 && buffer->size > 0);
+    buffer->sent = GRPC_PREFIX_SIZE; /* its own prefix never goes out */
 }
 
 void grpc_buffer_free(struct grpc_buffer *buffer)
@@ -83,7 +95,7 @@ static size_t cost(size_t size)
 bool grpc_queue_put(struct grpc_queue *queue, struct grpc_buffer *buffer)
 {
     ASSERT(buffer->next == NULL);
-    ASSERT(buffer->sent == 0);
+    ASSERT(buffer->sent == 0 || (buffer->sent == GRPC_PREFIX_SIZE && buffer->size > 0));
     if (!grpc_budget_take(queue->budget, cost(buffer->size))) {
         return false;
     }
@@ -93,7 +105,7 @@ bool grpc_queue_put(struct grpc_queue *queue, struct grpc_buffer *buffer)
         queue->last->next = buffer;
     }
     queue->last = buffer;
-    queue->bytes += GRPC_PREFIX_SIZE + buffer->size;
+    queue->bytes += GRPC_PREFIX_SIZE + buffer->size - buffer->sent;
     return true;
 }
 

@@ -1,7 +1,8 @@
 /* grpc_message.h — length-prefixed messages: one flag byte, four bytes of big-endian length, the
  * body (PROTOCOL-HTTP2.md). Boundaries of messages and of DATA frames have nothing in common.
  *
- * buffer  one message on the heap, its prefix in front, so that it goes out without a copy.
+ * buffer  one message on the heap, its prefix in front, so that it goes out without a copy; or many
+ *         that lie in its body with a prefix each (framed).
  * budget  bytes that may be held, in a hierarchy: a connection's within its process's.
  * reader  reassembles one stream's messages: each byte is copied once, from the frame to its place.
  *         The size is checked on the prefix, before anything is allocated for the body.
@@ -31,6 +32,11 @@ struct grpc_buffer *grpc_buffer_new(size_t size);
 struct grpc_buffer *grpc_buffer_copy(const void *data, size_t size);
 /* Makes the body shorter: for an encoder that knows only afterwards how much it wrote. */
 void grpc_buffer_shorten(struct grpc_buffer *buffer, size_t size);
+/* The body holds whole messages, each behind a prefix of its own (grpc_put_prefix): it goes out as
+ * they stand. Not empty. */
+void grpc_buffer_framed(struct grpc_buffer *buffer);
+/* Writes the prefix of a message of `size` bytes; gives where the message begins. */
+uint8_t *grpc_put_prefix(uint8_t *at, size_t size);
 void grpc_buffer_free(struct grpc_buffer *buffer);
 
 struct grpc_budget {

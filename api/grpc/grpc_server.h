@@ -62,7 +62,8 @@ struct grpc_server_ops {
     void (*on_half_close)(void *context, struct grpc_call *call);
     /* At most once, and not after grpc_call_finish. The call is still to be finished. */
     void (*on_cancelled)(void *context, struct grpc_call *call, enum grpc_cancel reason);
-    /* All messages of a streaming call have been sent: a good time for more. May be NULL. */
+    /* What a streaming call has to send has come down to its low mark (grpc_call_set_low; 0 at
+     * first): a good time for more. May be NULL. */
     void (*on_writable)(void *context, struct grpc_call *call);
     /* Writes grpc-status-details-bin for a request that is answered here and not by the service,
      * and returns its size; `method` is NULL when the request names none. May be NULL: no
@@ -118,8 +119,11 @@ void *grpc_call_context(const struct grpc_call *call);
 void grpc_call_set_context(struct grpc_call *call, void *context);
 /* Bytes of replies that have not been sent yet. */
 size_t grpc_call_unsent(const struct grpc_call *call);
+/* Of a streaming call: on_writable comes when no more than `bytes` are left to be sent. */
+void grpc_call_set_low(struct grpc_call *call, size_t bytes);
 
-/* Moves a reply message in, whatever comes of it. OK also when the client is gone. BUSY when the
+/* Moves a reply message in (of a streaming call, also many at once: grpc_buffer_framed), whatever
+ * comes of it. OK also when the client is gone. BUSY when the
  * client leaves so much unread that CONNECTION_QUEUE_BYTES_MAX is reached; the message is then
  * dropped, and what is left to do is to finish the call. */
 enum status grpc_call_send(struct grpc_call *call, struct grpc_buffer *message) STATUS_MUST_USE;

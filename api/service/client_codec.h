@@ -9,6 +9,7 @@
 #include "ledger/core/filter.h"
 #include "ledger/node/wire.h"
 #include "ledger/node/wire_admin.h"
+#include "ledger/store/past.h"
 #include "ledger/store/records.h"
 #include "raft/log/superblock.h"
 
@@ -32,6 +33,11 @@ STATUS_MUST_USE enum status client_decode_results(struct bytes message, struct r
  * malloc'd (NULL for none). */
 STATUS_MUST_USE enum status client_decode_records(enum operation operation, struct bytes message,
                                                   void **records, uint32_t *count);
+
+/* GetTrialBalance. PROTOCOL when the message is not its answer, or has more than `max` rows. */
+struct grpc_buffer *client_encode_trial(const struct trial_question *question);
+STATUS_MUST_USE enum status client_decode_trial(struct bytes message, struct trial_row *rows,
+                                                uint32_t max, uint32_t *count);
 
 /* The message of a call of client_admin_path. */
 struct grpc_buffer *client_encode_admin(const struct admin_request *request);

@@ -6,7 +6,7 @@
  *
  * Queries the message is the filter. What cannot be meant is refused here: unknown flags, a time
  *         beyond 2^63-1, a range upside down. What merely nothing can match is the ledger's to
- *         answer, with no rows.
+ *         answer, with no rows. A page (page.h) moves the filter's range.
  * Rules   an id is 16 bytes or none; code and flags fit in 16 bits, the other numbers in the width
  * of their field; BATCH_EVENTS_MAX items. A field given twice has its last value, unknown fields
  *         are skipped (protobuf).
@@ -16,8 +16,10 @@
 #pragma once
 
 #include "api/grpc/grpc_message.h"
+#include "api/service/page_state.h"
 #include "base/status.h"
 #include "ledger/core/command.h"
+#include "ledger/store/records.h"
 
 enum { REFUSAL_FIELD_MAX = 64, REFUSAL_TEXT_MAX = 192 };
 
@@ -30,6 +32,7 @@ struct refusal {
 struct converted {
     uint8_t *command; /* NULL when the request has no items */
     uint32_t count;
+    struct page page; /* of a query */
 };
 
 /* The request of an operation from its message: INVALID with *refusal, MEMORY. */
@@ -42,6 +45,16 @@ STATUS_MUST_USE enum status convert_check_filter(enum operation operation,
                                                  const struct filter *filter,
                                                  struct refusal *refusal);
 
+/* The fields of a Transfer, from a struct transfer at any alignment: TRANSFER_ENCODED_MAX bytes at
+ * the most. */
+enum { TRANSFER_ENCODED_MAX = 512 };
+uint8_t *convert_put_transfer(uint8_t *at, const uint8_t *from);
+/* The other way: PROTOCOL when it is none. */
+STATUS_MUST_USE enum status convert_read_transfer(struct bytes message, struct transfer *transfer);
+
 /* The reply of an operation: `payload` holds `count` results, records or rows. */
 struct grpc_buffer *convert_reply(enum operation operation, struct bytes payload, uint32_t count,
                                   uint64_t log_index);
+/* Of a query: with the token of the next page, or none. */
+struct grpc_buffer *convert_rows(enum operation operation, struct bytes payload, uint32_t count,
+                                 struct bytes next_page);

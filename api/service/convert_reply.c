@@ -1,17 +1,20 @@
-#include "api/service/convert.h"
+#include "api/service/convert_journal.h"
+#include "api/service/convert_past.h"
+#include "api/service/page.h"
 #include "api/service/proto_wire.h"
 #include "base/assert.h"
+#include "ledger/core/resolve.h"
 #include "ledger/store/query.h"
 
 #include <fenlu/v1/ledger.pb.h>
 #include <string.h>
 
-/* Upper bounds of one item with its tag and length: a result has two numbers; a record is at most
+/* Upper bounds of one item with its tag and length: a result has three numbers; a record is at most
  * 8 numbers of 64 bits and 6 ids, all tags of two bytes. */
 enum {
-    RESULT_ENCODED_MAX = 2 + 2 * (1 + PROTO_VARINT_SIZE_MAX),
+    RESULT_ENCODED_MAX = 2 + 3 * (1 + PROTO_VARINT_SIZE_MAX),
     RECORD_ENCODED_MAX = 3 + 12 * (2 + PROTO_VARINT_SIZE_MAX) + 6 * (3 + 16),
-    LOG_INDEX_ENCODED_MAX = 1 + PROTO_VARINT_SIZE_MAX,
+    TAIL_ENCODED_MAX = 2 + PAGE_TOKEN_SIZE, /* or the log index, which is shorter */
 };
 _Static_assert(BATCH_EVENTS_MAX *RECORD_ENCODED_MAX <= GRPC_MESSAGE_MAX, "any reply fits");
 
@@ -24,17 +27,28 @@ _Static_assert(fenlu_v1_CreateAccountResult_status_tag == fenlu_v1_CreateTransfe
 _Static_assert(fenlu_v1_CreateAccountsResponse_log_index_tag ==
                    fenlu_v1_CreateTransfersResponse_log_index_tag,
                "as in transfers");
+_Static_assert(fenlu_v1_ResolveResponse_log_index_tag ==
+                   fenlu_v1_CreateTransfersResponse_log_index_tag,
+               "as in transfers");
 enum { ITEMS_TAG = 1 << 3 | PROTO_BYTES };
 _Static_assert(fenlu_v1_CreateAccountsResponse_results_tag == 1, "items are field 1");
 _Static_assert(fenlu_v1_CreateTransfersResponse_results_tag == 1, "items are field 1");
 _Static_assert(fenlu_v1_LookupAccountsResponse_accounts_tag == 1, "items are field 1");
 _Static_assert(fenlu_v1_LookupTransfersResponse_transfers_tag == 1, "items are field 1");
+_Static_assert(fenlu_v1_LookupHoldsResponse_holds_tag == 1, "items are field 1");
+_Static_assert(fenlu_v1_ResolveResponse_results_tag == 1, "items are field 1");
 _Static_assert(fenlu_v1_GetAccountTransfersResponse_transfers_tag == 1, "items are field 1");
 _Static_assert(fenlu_v1_GetAccountBalancesResponse_balances_tag == 1, "items are field 1");
 _Static_assert(fenlu_v1_QueryAccountsResponse_accounts_tag == 1, "items are field 1");
 _Static_assert(fenlu_v1_QueryTransfersResponse_transfers_tag == 1, "items are field 1");
+#define NEXT_PAGE(name)                                                                            \
+    _Static_assert(fenlu_v1_##name##Response_next_page_tag == 2, "next_page is field 2");
+NEXT_PAGE(GetAccountTransfers)
+NEXT_PAGE(GetAccountBalances)
+NEXT_PAGE(QueryAccounts)
+NEXT_PAGE(QueryTransfers)
 
-static uint8_t *put_result(uint8_t *at, const uint8_t *from)
+uint8_t *convert_put_result(uint8_t *at, uint32_t field, const uint8_t *from)
 {
     struct result result;
     memcpy(&result, from, sizeof result);
@@ -42,6 +56,21 @@ static uint8_t *put_result(uint8_t *at, const uint8_t *from)
     uint8_t *end =
         proto_put_uint(start, fenlu_v1_CreateTransferResult_timestamp_tag, result.timestamp);
     end = proto_put_uint(end, fenlu_v1_CreateTransferResult_status_tag, result.status);
+    at[0] = (uint8_t)(field << 3 | PROTO_BYTES);
+    at[1] = (uint8_t)(end - start);
+    return end;
+}
+
+static uint8_t *put_resolved(uint8_t *at, const uint8_t *from)
+{
+    struct result result;
+    memcpy(&result, from, sizeof result);
+    const unsigned why = resolve_result_why(result.status);
+    uint8_t *start = at + 2;
+    uint8_t *end = proto_put_uint(start, fenlu_v1_ResolveResult_timestamp_tag, result.timestamp);
+    end = proto_put_uint(end, fenlu_v1_ResolveResult_status_tag,
+                         resolve_result_status(result.status));
+    end = proto_put_uint(end, fenlu_v1_ResolveResult_reason_tag, why);
     at[0] = ITEMS_TAG;
     at[1] = (uint8_t)(end - start);
     return end;
@@ -54,6 +83,8 @@ HALVES(Account_debits_pending);
 HALVES(Account_debits_posted);
 HALVES(Account_credits_pending);
 HALVES(Account_credits_posted);
+HALVES(Hold_captured);
+HALVES(Hold_remaining);
 HALVES(AccountBalance_debits_pending);
 HALVES(AccountBalance_debits_posted);
 HALVES(AccountBalance_credits_pending);
@@ -65,7 +96,7 @@ static uint8_t *put_amount(uint8_t *at, uint32_t field, u128 amount)
     return proto_put_uint(at, field + 1, u128_high(amount));
 }
 
-static uint8_t *put_transfer(uint8_t *at, const uint8_t *from)
+uint8_t *convert_put_transfer(uint8_t *at, const uint8_t *from)
 {
     struct transfer transfer;
     memcpy(&transfer, from, sizeof transfer);
@@ -114,26 +145,42 @@ static uint8_t *put_balance(uint8_t *at, const uint8_t *from)
     return proto_put_uint(at, fenlu_v1_AccountBalance_timestamp_tag, row.timestamp);
 }
 
+static uint8_t *put_hold(uint8_t *at, const uint8_t *from)
+{
+    struct hold_view hold;
+    memcpy(&hold, from, sizeof hold);
+    at = proto_put_u128(at, fenlu_v1_Hold_id_tag, hold.id);
+    at = proto_put_uint(at, fenlu_v1_Hold_state_tag, hold.state);
+    at = put_amount(at, fenlu_v1_Hold_captured_tag, hold.captured);
+    at = put_amount(at, fenlu_v1_Hold_remaining_tag, hold.remaining);
+    at = proto_put_uint(at, fenlu_v1_Hold_expires_at_tag, hold.expires_at);
+    at = proto_put_uint(at, fenlu_v1_Hold_resolved_at_tag, hold.resolved_at);
+    return proto_put_uint(at, fenlu_v1_Hold_timestamp_tag, hold.timestamp);
+}
+
 typedef uint8_t *(*put_function)(uint8_t *at, const uint8_t *from);
 
 static put_function put_of(enum operation operation)
 {
-    switch (operation) {
+    switch ((unsigned)operation) {
     case OPERATION_LOOK_UP_ACCOUNTS:
     case OPERATION_QUERY_ACCOUNTS:
         return put_account;
     case OPERATION_LOOK_UP_TRANSFERS:
     case OPERATION_GET_ACCOUNT_TRANSFERS:
     case OPERATION_QUERY_TRANSFERS:
-        return put_transfer;
+        return convert_put_transfer;
     case OPERATION_GET_ACCOUNT_BALANCES:
         return put_balance;
-    case OPERATION_CREATE_ACCOUNTS:
-    case OPERATION_CREATE_TRANSFERS:
-    case OPERATION_PULSE:
-        break;
+    case OPERATION_LOOK_UP_HOLDS:
+        return put_hold;
+    case OPERATION_TRIAL_BALANCE:
+        return past_put_trial_row;
+    case OPERATION_BALANCES_AS_OF:
+        return past_put_balances;
+    default: /* writes and the leader's own; others have replies of their own shape */
+        UNREACHABLE();
     }
-    UNREACHABLE();
 }
 
 /* The length before a record has one byte or two, so the record is written beside it first. */
@@ -147,30 +194,65 @@ static uint8_t *put_record(uint8_t *at, const uint8_t *from, put_function put)
     return at + size;
 }
 
-struct grpc_buffer *convert_reply(enum operation operation, struct bytes payload, uint32_t count,
-                                  uint64_t log_index)
+static uint8_t *put_items(uint8_t *at, enum operation operation, struct bytes payload)
 {
-    bool write = operation_is_write(operation);
-    size_t item_size = operation_answer_size(operation);
-    size_t item_max = write ? RESULT_ENCODED_MAX : RECORD_ENCODED_MAX;
-    ASSERT(payload.size == item_size * count);
-    ASSERT(count <= BATCH_EVENTS_MAX);
-    size_t room = count * item_max + LOG_INDEX_ENCODED_MAX;
-    struct grpc_buffer *reply = grpc_buffer_new(room);
-    uint8_t *at = reply->data;
-    for (size_t i = 0; i < count; i++) {
-        const uint8_t *from = payload.data + i * item_size;
-        if (write) {
-            at = put_result(at, from);
-        } else {
+    const bool write = operation_is_write(operation);
+    const size_t item_size = operation_answer_size(operation);
+    for (size_t i = 0; i < payload.size; i += item_size) {
+        const uint8_t *from = payload.data + i;
+        if (operation == OPERATION_RESOLVE) {
+            at = put_resolved(at, from);
+        } else if (write) {
+            at = convert_put_result(at, 1, from);
+        } else if (operation != OPERATION_BALANCES_AS_OF || past_balances_found(from)) {
             at = put_record(at, from, put_of(operation));
         }
     }
-    if (write) {
-        at = proto_put_uint(at, fenlu_v1_CreateTransfersResponse_log_index_tag, log_index);
-    }
-    size_t size = (size_t)(at - reply->data);
-    ASSERT(size <= room);
+    return at;
+}
+
+/* With room for its items, and what stands behind them. */
+static struct grpc_buffer *reply_for(enum operation operation, struct bytes payload, uint32_t count)
+{
+    const size_t item_max = operation_is_write(operation) ? RESULT_ENCODED_MAX : RECORD_ENCODED_MAX;
+    ASSERT(payload.size == (size_t)operation_answer_size(operation) * count);
+    ASSERT(count <= BATCH_EVENTS_MAX);
+    return grpc_buffer_new(count * item_max + TAIL_ENCODED_MAX);
+}
+
+static struct grpc_buffer *finished(struct grpc_buffer *reply, const uint8_t *end)
+{
+    const size_t size = (size_t)(end - reply->data);
+    ASSERT(size <= reply->size);
     grpc_buffer_shorten(reply, size);
     return reply;
+}
+
+struct grpc_buffer *convert_reply(enum operation operation, struct bytes payload, uint32_t count,
+                                  uint64_t log_index)
+{
+    if (convert_is_of_journals(operation)) {
+        return convert_journal_reply(operation, payload, count, log_index);
+    }
+    struct grpc_buffer *reply = reply_for(operation, payload, count);
+    uint8_t *at = put_items(reply->data, operation, payload);
+    if (operation_is_write(operation)) {
+        at = proto_put_uint(at, fenlu_v1_CreateTransfersResponse_log_index_tag, log_index);
+    }
+    return finished(reply, at);
+}
+
+struct grpc_buffer *convert_rows(enum operation operation, struct bytes payload, uint32_t count,
+                                 struct bytes next_page)
+{
+    struct grpc_buffer *reply = reply_for(operation, payload, count);
+    uint8_t *at = put_items(reply->data, operation, payload);
+    ASSERT(next_page.size <= PAGE_TOKEN_SIZE);
+    if (next_page.size > 0) {
+        *at++ = fenlu_v1_QueryTransfersResponse_next_page_tag << 3 | PROTO_BYTES;
+        *at++ = (uint8_t)next_page.size;
+        memcpy(at, next_page.data, next_page.size);
+        at += next_page.size;
+    }
+    return finished(reply, at);
 }

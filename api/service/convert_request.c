@@ -1,24 +1,15 @@
-#include "api/service/convert.h"
-#include "api/service/proto_wire.h"
+#include "api/service/convert_fields.h"
+#include "api/service/convert_journal.h"
+#include "api/service/convert_past.h"
+#include "api/service/page.h"
 #include "base/assert.h"
-#include "ledger/core/filter.h"
+#include "ledger/core/resolve.h"
 #include "ledger/store/records.h"
 
 #include <fenlu/v1/ledger.pb.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-enum field_kind { FIELD_NONE, FIELD_ID, FIELD_U64, FIELD_U32, FIELD_U16 };
-
-/* A field of a record, at its number in the .proto. */
-struct field {
-    const char *name;
-    enum field_kind kind;
-    uint32_t offset;
-};
-
-enum { FIELDS_END = 17 };
 
 #define TRANSFER(kind, name)                                                                       \
     [fenlu_v1_Transfer_##name##_tag] = { #name, FIELD_##kind, offsetof(struct transfer, name) }
@@ -32,7 +23,7 @@ enum { FIELDS_END = 17 };
     [fenlu_v1_##message##_##name##                                                                 \
         _hi_tag] = { #name "_hi", FIELD_U64, offsetof(struct record, name) + 8 }
 
-static const struct field TRANSFER_FIELDS[FIELDS_END] = {
+const struct field CONVERT_TRANSFER_FIELDS[FIELDS_END] = {
     TRANSFER(ID, id),
     TRANSFER(ID, debit_account_id),
     TRANSFER(ID, credit_account_id),
@@ -79,30 +70,33 @@ static const struct field QUERY_FILTER_FIELDS[FIELDS_END] = {
     FILTER(QueryFilter, U32, flags),
 };
 
-/* What a request is made of: items in its field 1, or the fields of one filter. */
-struct shape {
-    const char *message;        /* for people */
-    const char *items;          /* NULL: the message itself is the record */
-    const struct field *fields; /* NULL: each item is an id */
-    uint32_t size;
-};
-
 _Static_assert(fenlu_v1_CreateAccountsRequest_accounts_tag == 1, "items are field 1");
 _Static_assert(fenlu_v1_CreateTransfersRequest_transfers_tag == 1, "items are field 1");
 _Static_assert(fenlu_v1_LookupAccountsRequest_ids_tag == 1, "items are field 1");
 _Static_assert(fenlu_v1_LookupTransfersRequest_ids_tag == 1, "items are field 1");
+_Static_assert(fenlu_v1_LookupHoldsRequest_ids_tag == 1, "items are field 1");
+_Static_assert(fenlu_v1_ResolveRequest_ids_tag == 1, "items are field 1");
 
 static struct shape shape_of(enum operation operation)
 {
-    switch (operation) {
+    switch ((unsigned)operation) {
     case OPERATION_CREATE_ACCOUNTS:
         return (struct shape){ "CreateAccountsRequest", "accounts", ACCOUNT_FIELDS, EVENT_SIZE };
     case OPERATION_CREATE_TRANSFERS:
-        return (struct shape){ "CreateTransfersRequest", "transfers", TRANSFER_FIELDS, EVENT_SIZE };
+        return (struct shape){ "CreateTransfersRequest", "transfers", CONVERT_TRANSFER_FIELDS,
+                               EVENT_SIZE };
     case OPERATION_LOOK_UP_ACCOUNTS:
         return (struct shape){ "LookupAccountsRequest", "ids", NULL, sizeof(u128) };
     case OPERATION_LOOK_UP_TRANSFERS:
         return (struct shape){ "LookupTransfersRequest", "ids", NULL, sizeof(u128) };
+    case OPERATION_LOOK_UP_HOLDS:
+        return (struct shape){ "LookupHoldsRequest", "ids", NULL, sizeof(u128) };
+    case OPERATION_RESOLVE: /* read_fence fills in the rest of each */
+        return (struct shape){ "ResolveRequest", "ids", NULL, sizeof(struct resolve_request) };
+    case OPERATION_BALANCES_AS_OF:
+        return past_balances_shape();
+    case OPERATION_TRIAL_BALANCE:
+        return past_trial_shape();
     case OPERATION_GET_ACCOUNT_TRANSFERS:
     case OPERATION_GET_ACCOUNT_BALANCES:
         return (struct shape){ "AccountFilter", NULL, ACCOUNT_FILTER_FIELDS,
@@ -116,140 +110,19 @@ static struct shape shape_of(enum operation operation)
     }
 }
 
-/* --- refusals --------------------------------------------------------------------------------- */
-
-static enum status malformed(struct refusal *refusal, const struct shape *shape,
-                             struct bytes message, const struct proto_reader *reader)
+enum status convert_read_transfer(struct bytes message, struct transfer *transfer)
 {
-    refusal->field[0] = '\0';
-    (void)snprintf(refusal->text, sizeof refusal->text,
-                   "malformed protobuf: the %s %s at byte %zu of %zu", shape->message,
-                   reader->failed, (size_t)(reader->at - message.data), message.size);
-    return STATUS_INVALID;
-}
-
-/* `name` is NULL when the item itself is meant. */
-static void name_field(struct refusal *refusal, const struct shape *shape, uint32_t index,
-                       const char *name)
-{
-    if (shape->items == NULL) {
-        (void)snprintf(refusal->field, sizeof refusal->field, "%s", name);
-        return;
-    }
-    (void)snprintf(refusal->field, sizeof refusal->field, "%s[%u]%s%s", shape->items, index,
-                   name != NULL ? "." : "", name != NULL ? name : "");
-}
-
-static enum status wrong_size(struct refusal *refusal, size_t size)
-{
-    (void)snprintf(refusal->text, sizeof refusal->text, "%s: %zu bytes, expected 16 or none",
-                   refusal->field, size);
-    return STATUS_INVALID;
-}
-
-static enum status wrong_type(struct refusal *refusal, uint32_t type, uint32_t expected)
-{
-    (void)snprintf(
-        refusal->text, sizeof refusal->text,
-        "%s: protobuf wire type %u, expected %u; the client was built from another .proto",
-        refusal->field, type, expected);
-    return STATUS_INVALID;
-}
-
-static enum status over_limit(struct refusal *refusal, uint64_t value, uint64_t limit)
-{
-    (void)snprintf(refusal->text, sizeof refusal->text, "%s: %" PRIu64 ", limit %" PRIu64,
-                   refusal->field, value, limit);
-    return STATUS_INVALID;
-}
-
-/* --- items ------------------------------------------------------------------------------------ */
-
-/* Where and what is being read, for refusals. */
-struct position {
-    struct bytes message;
-    const struct shape *shape;
-    uint32_t index;
-    struct refusal *refusal;
-};
-
-static enum status read_id(struct bytes id, const struct position *position, const char *name,
-                           uint8_t *into)
-{
-    u128 value = 0;
-    if (id.size != 0 && id.size != sizeof value) {
-        name_field(position->refusal, position->shape, position->index, name);
-        return wrong_size(position->refusal, id.size);
-    }
-    if (id.size != 0) {
-        value = u128_from_bytes(id.data);
-    }
-    memcpy(into, &value, sizeof value);
-    return STATUS_OK;
-}
-
-static enum status store_number(uint64_t value, const struct position *position,
-                                const struct field *field, uint8_t *into)
-{
-    uint64_t limit = field->kind == FIELD_U64   ? UINT64_MAX
-                     : field->kind == FIELD_U32 ? UINT32_MAX
-                                                : UINT16_MAX;
-    if (value > limit) {
-        name_field(position->refusal, position->shape, position->index, field->name);
-        return over_limit(position->refusal, value, limit);
-    }
-    if (field->kind == FIELD_U64) {
-        memcpy(into, &value, sizeof value);
-    } else if (field->kind == FIELD_U32) {
-        memcpy(into, &(uint32_t){ (uint32_t)value }, sizeof(uint32_t));
-    } else {
-        memcpy(into, &(uint16_t){ (uint16_t)value }, sizeof(uint16_t));
-    }
-    return STATUS_OK;
-}
-
-static enum status read_field(struct proto_reader *reader, struct proto_tag tag,
-                              const struct position *position, const struct field *field,
-                              uint8_t *record)
-{
-    uint32_t expected = field->kind == FIELD_ID ? PROTO_BYTES : PROTO_VARINT;
-    if (tag.type != expected) {
-        name_field(position->refusal, position->shape, position->index, field->name);
-        return wrong_type(position->refusal, tag.type, expected);
-    }
-    if (field->kind == FIELD_ID) {
-        struct bytes id = proto_read_bytes(reader);
-        return reader->failed != NULL ? STATUS_OK /* the caller looks at the reader */
-                                      : read_id(id, position, field->name, record + field->offset);
-    }
-    return store_number(proto_read_varint(reader), position, field, record + field->offset);
-}
-
-static enum status read_record(struct bytes item, const struct position *position, uint8_t *record)
-{
-    struct proto_reader reader = { item.data, item.data + item.size, NULL };
-    struct proto_tag tag;
-    enum status status = STATUS_OK;
-    memset(record, 0, EVENT_SIZE);
-    while (status == STATUS_OK && proto_read_tag(&reader, &tag)) {
-        const struct field *field =
-            tag.field < FIELDS_END ? &position->shape->fields[tag.field] : NULL;
-        if (field == NULL || field->kind == FIELD_NONE) {
-            proto_skip(&reader, tag.type);
-        } else {
-            status = read_field(&reader, tag, position, field, record);
-        }
-    }
-    return reader.failed == NULL
-               ? status
-               : malformed(position->refusal, position->shape, position->message, &reader);
+    const struct shape shape = { "Transfer", "transfers", CONVERT_TRANSFER_FIELDS, EVENT_SIZE };
+    struct refusal refusal;
+    const struct position position = { message, &shape, 0, &refusal };
+    return convert_read_record(message, &position, (uint8_t *)transfer) == STATUS_OK
+               ? STATUS_OK
+               : STATUS_PROTOCOL;
 }
 
 /* --- the request ------------------------------------------------------------------------------ */
 
-/* Takes the next item off the front; false when there is none, or the reader failed, or the item is
- * of a wrong type, which *type tells. */
-static bool next_item(struct proto_reader *reader, struct bytes *item, uint32_t *type)
+bool convert_next_item(struct proto_reader *reader, struct bytes *item, uint32_t *type)
 {
     struct proto_tag tag;
     *type = PROTO_BYTES;
@@ -267,23 +140,22 @@ static bool next_item(struct proto_reader *reader, struct bytes *item, uint32_t 
     return false;
 }
 
-/* A pass over the items' headers alone: their number, before memory is taken for them. */
-static enum status count_items(const struct shape *shape, struct bytes message, uint32_t *count,
-                               struct refusal *refusal)
+enum status convert_count_items(const struct shape *shape, struct bytes message, uint32_t *count,
+                                struct refusal *refusal)
 {
     struct proto_reader reader = { message.data, message.data + message.size, NULL };
     struct bytes item;
     uint32_t type = PROTO_BYTES;
     *count = 0;
-    while (next_item(&reader, &item, &type)) {
+    while (convert_next_item(&reader, &item, &type)) {
         (*count)++; /* a message is smaller than 4 GiB */
     }
     if (reader.failed != NULL) {
-        return malformed(refusal, shape, message, &reader);
+        return convert_malformed(refusal, shape, message, &reader);
     }
     if (type != PROTO_BYTES) {
-        name_field(refusal, shape, *count, NULL);
-        return wrong_type(refusal, type, PROTO_BYTES);
+        convert_name_field(refusal, shape, *count, NULL);
+        return convert_wrong_type(refusal, type, PROTO_BYTES);
     }
     if (*count > BATCH_EVENTS_MAX) {
         (void)snprintf(refusal->field, sizeof refusal->field, "%s", shape->items);
@@ -302,31 +174,92 @@ static enum status read_items(const struct shape *shape, struct bytes message, u
     struct position position = { message, shape, 0, refusal };
     struct bytes item;
     uint32_t type = PROTO_BYTES;
-    for (; next_item(&reader, &item, &type); position.index++, into += shape->size) {
-        TRY(shape->fields != NULL ? read_record(item, &position, into)
-                                  : read_id(item, &position, NULL, into));
+    for (; convert_next_item(&reader, &item, &type); position.index++, into += shape->size) {
+        TRY(shape->fields != NULL ? convert_read_record(item, &position, into)
+                                  : convert_read_id(item, &position, NULL, into));
     }
     return STATUS_OK;
 }
 
-static enum status read_filter(enum operation operation, const struct shape *shape,
-                               struct bytes message, uint8_t *into, struct refusal *refusal)
+/* Of ResolveRequest, for each of its ids. */
+static enum status read_fence(const struct shape *shape, struct bytes message, uint8_t *into,
+                              uint32_t count, struct refusal *refusal)
 {
+    struct proto_reader reader = { message.data, message.data + message.size, NULL };
+    struct proto_tag tag;
+    bool fence = false;
+    while (proto_read_tag(&reader, &tag)) {
+        if (tag.field != fenlu_v1_ResolveRequest_fence_tag) {
+            proto_skip(&reader, tag.type);
+        } else if (tag.type != PROTO_VARINT) {
+            (void)snprintf(refusal->field, sizeof refusal->field, "fence");
+            return convert_wrong_type(refusal, tag.type, PROTO_VARINT);
+        } else {
+            fence = proto_read_varint(&reader) != 0;
+        }
+    }
+    if (reader.failed != NULL) {
+        return convert_malformed(refusal, shape, message, &reader);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        struct resolve_request request = { .flags = fence ? RESOLVE_FENCE : 0 };
+        uint8_t *unit = into + (size_t)i * sizeof request;
+        memcpy(&request.id, unit, sizeof request.id);
+        memcpy(unit, &request, sizeof request);
+    }
+    return STATUS_OK;
+}
+
+_Static_assert(fenlu_v1_AccountFilter_page_tag == fenlu_v1_QueryFilter_page_tag, "one reader");
+
+/* Of a filter that has been read: it is no malformed message. */
+static enum status read_page(struct bytes message, struct bytes *token, struct refusal *refusal)
+{
+    struct proto_reader reader = { message.data, message.data + message.size, NULL };
+    struct proto_tag tag;
+    while (proto_read_tag(&reader, &tag)) {
+        if (tag.field != fenlu_v1_AccountFilter_page_tag) {
+            proto_skip(&reader, tag.type);
+        } else if (tag.type != PROTO_BYTES) {
+            (void)snprintf(refusal->field, sizeof refusal->field, "page");
+            return convert_wrong_type(refusal, tag.type, PROTO_BYTES);
+        } else {
+            *token = proto_read_bytes(&reader);
+        }
+    }
+    ASSERT(reader.failed == NULL);
+    return STATUS_OK;
+}
+
+static enum status read_filter(enum operation operation, const struct shape *shape,
+                               struct bytes message, uint8_t *into, struct page *page,
+                               struct refusal *refusal)
+{
+    if (operation == OPERATION_TRIAL_BALANCE) {
+        return past_read_trial(shape, message, into, refusal);
+    }
     struct position position = { message, shape, 0, refusal };
     struct filter filter;
-    TRY(read_record(message, &position, (uint8_t *)&filter));
+    TRY(convert_read_record(message, &position, (uint8_t *)&filter));
+    TRY(convert_check_filter(operation, &filter, refusal));
+    struct bytes token = { NULL, 0 };
+    TRY(read_page(message, &token, refusal));
+    TRY(page_begin(operation, &filter, token, page, refusal));
     memcpy(into, &filter, sizeof filter);
-    return convert_check_filter(operation, &filter, refusal);
+    return STATUS_OK;
 }
 
 enum status convert_request(enum operation operation, struct bytes message,
                             struct converted *converted, struct refusal *refusal)
 {
+    if (convert_is_of_journals(operation)) {
+        return convert_journal_request(operation, message, converted, refusal);
+    }
     struct shape shape = shape_of(operation);
-    bool query = operation_is_query(operation);
+    bool query = operation_is_query(operation) && shape.items == NULL;
     uint32_t count = query ? 1 : 0;
     if (!query) {
-        TRY(count_items(&shape, message, &count, refusal));
+        TRY(convert_count_items(&shape, message, &count, refusal));
     }
     *converted = (struct converted){ .count = count };
     if (count == 0) {
@@ -337,8 +270,15 @@ enum status convert_request(enum operation operation, struct bytes message,
         return STATUS_MEMORY;
     }
     uint8_t *into = command + COMMAND_HEADER_SIZE;
-    enum status status = query ? read_filter(operation, &shape, message, into, refusal)
-                               : read_items(&shape, message, into, refusal);
+    enum status status =
+        query ? read_filter(operation, &shape, message, into, &converted->page, refusal)
+              : read_items(&shape, message, into, refusal);
+    if (status == STATUS_OK && operation == OPERATION_RESOLVE) {
+        status = read_fence(&shape, message, into, count, refusal);
+    }
+    if (status == STATUS_OK && operation == OPERATION_BALANCES_AS_OF) {
+        status = past_read_as_of(&shape, message, into, count, refusal);
+    }
     if (status != STATUS_OK) {
         free(command);
         return status;

@@ -1,8 +1,12 @@
 /* fenlu.v1.Ledger: a call is one command to the cluster. */
-#include "api/service/convert.h"
+#include "api/service/convert_past.h"
+#include "api/service/page.h"
 #include "api/service/service_internal.h"
 #include "base/assert.h"
+#include "ledger/store/query.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 static void on_answer(void *context, const struct cluster_answer *answer)
@@ -12,13 +16,28 @@ static void on_answer(void *context, const struct cluster_answer *answer)
         service_call_fail(call, answer->status, answer->text, NULL);
         return;
     }
-    service_call_reply(call, convert_reply(call->method->operation, answer->payload, answer->count,
-                                           answer->log_index));
+    const enum operation operation = call->method->operation;
+    if (page_is_of(operation)) {
+        uint8_t token[PAGE_TOKEN_SIZE];
+        const size_t size =
+            page_next(&call->page, answer->payload, answer->count, answer->timestamp, token);
+        service_call_reply(call, convert_rows(operation, answer->payload, answer->count,
+                                              (struct bytes){ token, size }));
+        return;
+    }
+    struct refusal refusal;
+    if (operation == OPERATION_BALANCES_AS_OF &&
+        past_check_balances(answer->payload, answer->count, &refusal) != STATUS_OK) {
+        service_call_fail(call, STATUS_INVALID, refusal.text, refusal.field);
+        return;
+    }
+    service_call_reply(call,
+                       convert_reply(operation, answer->payload, answer->count, answer->log_index));
 }
 
 /* Metadata "fenlu-read": "stale", "follower" or nothing; a value that is not known is refused, so
  * that nobody takes a read for fresher or staler than it is. */
-static bool read_mode(struct service_call *call, struct cluster_request *request)
+bool service_read_mode(struct service_call *call, struct cluster_request *request)
 {
     struct bytes value;
     bool read = !operation_is_write(call->method->operation);
@@ -37,6 +56,30 @@ static bool read_mode(struct service_call *call, struct cluster_request *request
     return false;
 }
 
+/* Metadata "fenlu-not-after": cluster time in ns, decimal. */
+bool service_not_after(struct service_call *call, struct cluster_request *request)
+{
+    struct bytes value;
+    u128 time = 0;
+    if (!grpc_metadata_find(grpc_call_metadata(call->call), "fenlu-not-after", &value)) {
+        return true;
+    }
+    const bool number = u128_parse((const char *)value.data, value.size, &time);
+    if (operation_is_write(request->operation) && number && time != 0 &&
+        time <= TIMESTAMP_LARGEST) {
+        request->not_after = (uint64_t)time;
+        return true;
+    }
+    char text[160];
+    (void)snprintf(
+        text, sizeof text,
+        "metadata fenlu-not-after: %.*s, expected of a call that writes, and 1 to %" PRIu64
+        " ns of cluster time",
+        (int)(value.size < 40 ? value.size : 40), (const char *)value.data, TIMESTAMP_LARGEST);
+    service_call_fail(call, STATUS_INVALID, text, "fenlu-not-after");
+    return false;
+}
+
 void ledger_call(struct service_call *call, struct bytes message)
 {
     struct service *service = call->service;
@@ -49,7 +92,7 @@ void ledger_call(struct service_call *call, struct bytes message)
         .callback = on_answer,
         .context = call,
     };
-    if (!read_mode(call, &request)) {
+    if (!service_read_mode(call, &request) || !service_not_after(call, &request)) {
         return;
     }
     enum status status = convert_request(operation, message, &converted, &refusal);
@@ -64,6 +107,7 @@ void ledger_call(struct service_call *call, struct bytes message)
     if (status == STATUS_OK) {
         request.bytes = converted.command;
         request.count = converted.count;
+        call->page = converted.page;
         status = cluster_client_submit(service->client, &request, &call->handle);
         if (status != STATUS_OK) {
             free(converted.command);

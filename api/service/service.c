@@ -28,6 +28,19 @@ enum {
         .metrics = (metrics_row), .message = (on_message), .cancel = (on_cancel)                   \
     }
 
+#define CONTROLS(name, what, metrics_row, size_max)                                                \
+    {                                                                                              \
+        .path = "/fenlu.v1.Controls/" name, .grpc = { GRPC_UNARY, (size_max), NULL },              \
+        .operation = (what), .metrics = (metrics_row), .message = controls_call,                   \
+        .cancel = ledger_cancel                                                                    \
+    }
+
+#define OBJECTS(name, what, metrics_row, size_max)                                                 \
+    {                                                                                              \
+        .path = "/fenlu.v1." name, .grpc = { GRPC_UNARY, (size_max), NULL }, .operation = (what),  \
+        .metrics = (metrics_row), .message = objects_call, .cancel = ledger_cancel                 \
+    }
+
 #define ADMIN(name, what)                                                                          \
     {                                                                                              \
         .path = "/fenlu.v1.Cluster/" name, .grpc = { GRPC_UNARY, SMALL_REQUEST_MAX, NULL },        \
@@ -44,7 +57,44 @@ const struct service_method SERVICE_METHODS[] = {
     QUERY("GetAccountBalances", OPERATION_GET_ACCOUNT_BALANCES, METRICS_ACCOUNT_BALANCES),
     QUERY("QueryTransfers", OPERATION_QUERY_TRANSFERS, METRICS_QUERY_TRANSFERS),
     QUERY("QueryAccounts", OPERATION_QUERY_ACCOUNTS, METRICS_QUERY_ACCOUNTS),
+    QUERY("GetTrialBalance", OPERATION_TRIAL_BALANCE, METRICS_TRIAL_BALANCE),
+    LEDGER("GetAccountBalancesAsOf", OPERATION_BALANCES_AS_OF, METRICS_BALANCES_AS_OF),
     LEDGER("CreateAccounts", OPERATION_CREATE_ACCOUNTS, METRICS_ACCOUNTS),
+    LEDGER("PostJournal", OPERATION_POST_JOURNAL, METRICS_POST_JOURNAL),
+    LEDGER("ReverseJournal", OPERATION_REVERSE_JOURNAL, METRICS_REVERSE_JOURNAL),
+    LEDGER("GetJournal", OPERATION_GET_JOURNAL, METRICS_GET_JOURNAL),
+    QUERY("QueryJournals", OPERATION_QUERY_JOURNALS, METRICS_QUERY_JOURNALS),
+    LEDGER("LookupHolds", OPERATION_LOOK_UP_HOLDS, METRICS_LOOK_UP_HOLDS),
+    LEDGER("Resolve", OPERATION_RESOLVE, METRICS_RESOLVE),
+    { .path = "/fenlu.v1.Ledger/Watch",
+      .grpc = { GRPC_SERVER_STREAM, SMALL_REQUEST_MAX, NULL },
+      .operation = OPERATION_GET_CHANGES,
+      .metrics = METRICS_WATCH,
+      .message = watch_call },
+    CONTROLS("PlaceFreezes", OPERATION_PLACE_FREEZES, METRICS_PLACE_FREEZES, GRPC_MESSAGE_MAX),
+    CONTROLS("ReleaseFreezes", OPERATION_RELEASE_FREEZES, METRICS_RELEASE_FREEZES,
+             GRPC_MESSAGE_MAX),
+    CONTROLS("ListFreezes", OPERATION_LIST_FREEZES, METRICS_LIST_FREEZES, SMALL_REQUEST_MAX),
+    CONTROLS("GetFreeze", OPERATION_GET_FREEZE, METRICS_GET_FREEZE, SMALL_REQUEST_MAX),
+    CONTROLS("SetLimits", OPERATION_SET_LIMITS, METRICS_SET_LIMITS, GRPC_MESSAGE_MAX),
+    CONTROLS("GetLimits", OPERATION_GET_LIMITS, METRICS_GET_LIMITS, SMALL_REQUEST_MAX),
+    CONTROLS("SetGroupMembers", OPERATION_SET_GROUP_MEMBERS, METRICS_SET_GROUP_MEMBERS,
+             GRPC_MESSAGE_MAX),
+    CONTROLS("GetGroup", OPERATION_GET_GROUP, METRICS_GET_GROUP, SMALL_REQUEST_MAX),
+    OBJECTS("Registry/CreateLedgers", OPERATION_CREATE_LEDGERS, METRICS_CREATE_LEDGERS,
+            GRPC_MESSAGE_MAX),
+    OBJECTS("Registry/ListLedgers", OPERATION_LIST_OBJECTS, METRICS_LIST_LEDGERS,
+            SMALL_REQUEST_MAX),
+    OBJECTS("Registry/CreateAccountCodes", OPERATION_CREATE_ACCOUNT_CODES,
+            METRICS_CREATE_ACCOUNT_CODES, GRPC_MESSAGE_MAX),
+    OBJECTS("Registry/ListAccountCodes", OPERATION_LIST_OBJECTS, METRICS_LIST_ACCOUNT_CODES,
+            SMALL_REQUEST_MAX),
+    OBJECTS("Registry/SetMode", OPERATION_SET_REGISTRY_MODE, METRICS_SET_MODE, SMALL_REQUEST_MAX),
+    OBJECTS("Registry/GetMode", OPERATION_LIST_OBJECTS, METRICS_GET_MODE, SMALL_REQUEST_MAX),
+    OBJECTS("Metadata/SetMetadata", OPERATION_SET_METADATA, METRICS_SET_METADATA,
+            SMALL_REQUEST_MAX),
+    OBJECTS("Metadata/GetMetadata", OPERATION_GET_METADATA, METRICS_GET_METADATA,
+            SMALL_REQUEST_MAX),
     OTHER("/fenlu.v1.Cluster/Status", GRPC_UNARY, METRICS_STATUS, cluster_status_call,
           cluster_status_cancel),
     ADMIN("MemberList", ADMIN_LIST),
@@ -117,6 +167,9 @@ static void call_ended(struct service_call *call, enum grpc_code code)
     if (call->method->metrics != METRICS_NONE) {
         service_metrics_ended(call->method->metrics, code,
                               clock_mono_ns(&service->options.clock) - call->started_ns);
+    }
+    if (call->watch != NULL) {
+        watch_ended(call);
     }
     if (call->listed) {
         TAILQ_REMOVE(&service->streams, call, link);
@@ -214,6 +267,15 @@ static void on_cancelled(void *context, struct grpc_call *grpc, enum grpc_cancel
     }
 }
 
+static void on_writable(void *context, struct grpc_call *grpc)
+{
+    (void)context;
+    struct service_call *call = grpc_call_context(grpc);
+    if (call != NULL && call->watch != NULL) {
+        watch_writable(call);
+    }
+}
+
 /* Only a write leaves a doubt when its deadline passes under way. */
 static size_t details(void *context, const struct grpc_method *grpc, enum status why,
                       const char *text, uint8_t out[GRPC_STATUS_DETAILS_MAX])
@@ -233,6 +295,7 @@ const struct grpc_server_ops *service_ops(void)
         .on_message = on_message,
         .on_half_close = on_half_close,
         .on_cancelled = on_cancelled,
+        .on_writable = on_writable,
         .details = details,
     };
     return &OPS;
@@ -271,7 +334,22 @@ void service_drain(struct service *service)
     health_changed(service);
     for (struct service_call *call = TAILQ_FIRST(&service->streams); call != NULL; call = next) {
         next = TAILQ_NEXT(call, link);
-        service_call_fail(call, STATUS_SHUTTING_DOWN, NULL, NULL);
+        if (call->watch != NULL) {
+            watch_drain(call);
+        } else {
+            service_call_fail(call, STATUS_SHUTTING_DOWN, NULL, NULL);
+        }
+    }
+}
+
+void service_tick(struct service *service)
+{
+    struct service_call *next = NULL;
+    for (struct service_call *call = TAILQ_FIRST(&service->streams); call != NULL; call = next) {
+        next = TAILQ_NEXT(call, link);
+        if (call->watch != NULL) {
+            watch_tick(call);
+        }
     }
 }
 

@@ -32,6 +32,9 @@ void service_on_serving(void *context, bool serving);
 const struct grpc_server_ops *service_ops(void);
 /* Health is NOT_SERVING from here on; streams that would never end are ended. */
 void service_drain(struct service *service);
+/* Asks again for what a change feed did not get; to be called every SERVICE_TICK_MS. */
+enum { SERVICE_TICK_MS = 100 };
+void service_tick(struct service *service);
 /* All calls are finished. */
 void service_free(struct service *service);
 /* Shows what api/grpc has counted in the metrics; to be called now and then. */

@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include "api/service/page_state.h"
 #include "api/service/service.h"
 #include "ledger/core/command.h"
 #include "ledger/node/wire_admin.h"
@@ -40,7 +41,9 @@ struct service_call {
     bool listed;     /* in service->streams */
     /* Status: OK, or what it ends with when its answer comes, which nobody waits for. */
     enum grpc_code cancelled;
-    int health; /* Watch: index of the name; -1 for one that nobody knows */
+    struct page page;    /* of a query */
+    struct watch *watch; /* Ledger/Watch: the feed; else NULL */
+    int health;          /* Health/Watch: index of the name; -1 for one that nobody knows */
 };
 
 struct service {
@@ -49,6 +52,7 @@ struct service {
     bool serving; /* a leader is reachable */
     bool draining;
     uint32_t calls_open;
+    uint32_t watches_open;            /* change feeds */
     struct service_call_list streams; /* Watch and reflection: calls without an end of their own */
     struct service_call_list free_calls;
     uint32_t free_calls_count;
@@ -74,6 +78,23 @@ void service_call_list_stream(struct service_call *call);
 
 void ledger_call(struct service_call *call, struct bytes message);
 bool ledger_cancel(struct service_call *call);
+/* The metadata "fenlu-read" of a read; false: the call has ended with a refusal. */
+bool service_read_mode(struct service_call *call, struct cluster_request *request);
+/* Likewise "fenlu-not-after", of a write. */
+bool service_not_after(struct service_call *call, struct cluster_request *request);
+/* controls_service.c */
+void controls_call(struct service_call *call, struct bytes message);
+/* objects_service.c */
+void objects_call(struct service_call *call, struct bytes message);
+/* watch_service.c */
+void watch_call(struct service_call *call, struct bytes message);
+/* What was sent has left: there is room for more. */
+void watch_writable(struct service_call *call);
+void watch_tick(struct service_call *call);
+/* Ends the feed, and says where to go on. */
+void watch_drain(struct service_call *call);
+/* The call ends: stops and frees the feed. */
+void watch_ended(struct service_call *call);
 void cluster_status_call(struct service_call *call, struct bytes message);
 bool cluster_status_cancel(struct service_call *call);
 void cluster_admin_call(struct service_call *call, struct bytes message);
@@ -98,12 +119,40 @@ enum {
     METRICS_ACCOUNT_BALANCES,
     METRICS_QUERY_ACCOUNTS,
     METRICS_QUERY_TRANSFERS,
+    METRICS_TRIAL_BALANCE,
+    METRICS_BALANCES_AS_OF,
+    METRICS_LOOK_UP_HOLDS,
+    METRICS_RESOLVE,
+    METRICS_WATCH,
+    METRICS_POST_JOURNAL,
+    METRICS_REVERSE_JOURNAL,
+    METRICS_GET_JOURNAL,
+    METRICS_QUERY_JOURNALS,
+    METRICS_PLACE_FREEZES,
+    METRICS_RELEASE_FREEZES,
+    METRICS_LIST_FREEZES,
+    METRICS_GET_FREEZE,
+    METRICS_SET_LIMITS,
+    METRICS_GET_LIMITS,
+    METRICS_SET_GROUP_MEMBERS,
+    METRICS_GET_GROUP,
+    METRICS_CREATE_LEDGERS,
+    METRICS_LIST_LEDGERS,
+    METRICS_CREATE_ACCOUNT_CODES,
+    METRICS_LIST_ACCOUNT_CODES,
+    METRICS_SET_MODE,
+    METRICS_GET_MODE,
+    METRICS_SET_METADATA,
+    METRICS_GET_METADATA,
     METRICS_STATUS,
     METRICS_ADMIN,
     METRICS_METHODS
 };
 void service_metrics_register(void);
 void service_metrics_open(uint32_t calls_open);
+void service_metrics_watches(uint32_t watches_open);
+void service_metrics_watched(uint32_t events);
+void service_metrics_watch_retried(void);
 void service_metrics_ended(int method, enum grpc_code code, uint64_t elapsed_ns);
 void service_metrics_grpc(const struct grpc_server_counters *counters);
 

@@ -35,6 +35,31 @@ static struct metric requests_total[METRICS_METHODS][CODES_COUNT] = {
     { CODES(COUNTER, "GetAccountBalances") },
     { CODES(COUNTER, "QueryAccounts") },
     { CODES(COUNTER, "QueryTransfers") },
+    { CODES(COUNTER, "GetTrialBalance") },
+    { CODES(COUNTER, "GetAccountBalancesAsOf") },
+    { CODES(COUNTER, "LookupHolds") },
+    { CODES(COUNTER, "Resolve") },
+    { CODES(COUNTER, "Watch") },
+    { CODES(COUNTER, "PostJournal") },
+    { CODES(COUNTER, "ReverseJournal") },
+    { CODES(COUNTER, "GetJournal") },
+    { CODES(COUNTER, "QueryJournals") },
+    { CODES(COUNTER, "PlaceFreezes") },
+    { CODES(COUNTER, "ReleaseFreezes") },
+    { CODES(COUNTER, "ListFreezes") },
+    { CODES(COUNTER, "GetFreeze") },
+    { CODES(COUNTER, "SetLimits") },
+    { CODES(COUNTER, "GetLimits") },
+    { CODES(COUNTER, "SetGroupMembers") },
+    { CODES(COUNTER, "GetGroup") },
+    { CODES(COUNTER, "CreateLedgers") },
+    { CODES(COUNTER, "ListLedgers") },
+    { CODES(COUNTER, "CreateAccountCodes") },
+    { CODES(COUNTER, "ListAccountCodes") },
+    { CODES(COUNTER, "SetMode") },
+    { CODES(COUNTER, "GetMode") },
+    { CODES(COUNTER, "SetMetadata") },
+    { CODES(COUNTER, "GetMetadata") },
     { CODES(COUNTER, "Status") },
     { CODES(COUNTER, "Members") },
 };
@@ -55,6 +80,31 @@ static struct metric request_seconds[METRICS_METHODS] = {
     LATENCY(METRICS_ACCOUNT_BALANCES, "GetAccountBalances"),
     LATENCY(METRICS_QUERY_ACCOUNTS, "QueryAccounts"),
     LATENCY(METRICS_QUERY_TRANSFERS, "QueryTransfers"),
+    LATENCY(METRICS_TRIAL_BALANCE, "GetTrialBalance"),
+    LATENCY(METRICS_BALANCES_AS_OF, "GetAccountBalancesAsOf"),
+    LATENCY(METRICS_LOOK_UP_HOLDS, "LookupHolds"),
+    LATENCY(METRICS_RESOLVE, "Resolve"),
+    LATENCY(METRICS_WATCH, "Watch"),
+    LATENCY(METRICS_POST_JOURNAL, "PostJournal"),
+    LATENCY(METRICS_REVERSE_JOURNAL, "ReverseJournal"),
+    LATENCY(METRICS_GET_JOURNAL, "GetJournal"),
+    LATENCY(METRICS_QUERY_JOURNALS, "QueryJournals"),
+    LATENCY(METRICS_PLACE_FREEZES, "PlaceFreezes"),
+    LATENCY(METRICS_RELEASE_FREEZES, "ReleaseFreezes"),
+    LATENCY(METRICS_LIST_FREEZES, "ListFreezes"),
+    LATENCY(METRICS_GET_FREEZE, "GetFreeze"),
+    LATENCY(METRICS_SET_LIMITS, "SetLimits"),
+    LATENCY(METRICS_GET_LIMITS, "GetLimits"),
+    LATENCY(METRICS_SET_GROUP_MEMBERS, "SetGroupMembers"),
+    LATENCY(METRICS_GET_GROUP, "GetGroup"),
+    LATENCY(METRICS_CREATE_LEDGERS, "CreateLedgers"),
+    LATENCY(METRICS_LIST_LEDGERS, "ListLedgers"),
+    LATENCY(METRICS_CREATE_ACCOUNT_CODES, "CreateAccountCodes"),
+    LATENCY(METRICS_LIST_ACCOUNT_CODES, "ListAccountCodes"),
+    LATENCY(METRICS_SET_MODE, "SetMode"),
+    LATENCY(METRICS_GET_MODE, "GetMode"),
+    LATENCY(METRICS_SET_METADATA, "SetMetadata"),
+    LATENCY(METRICS_GET_METADATA, "GetMetadata"),
     LATENCY(METRICS_STATUS, "Status"),
     LATENCY(METRICS_ADMIN, "Members"),
 };
@@ -63,6 +113,22 @@ static struct metric in_flight = {
     .name = "fenlu_api_requests_in_flight",
     .help = "Calls that are open, streams of health and reflection included.",
     .kind = METRIC_GAUGE,
+};
+
+static struct metric watches = {
+    .name = "fenlu_api_watches",
+    .help = "Change feeds that are open.",
+    .kind = METRIC_GAUGE,
+};
+static struct metric watch_events_total = {
+    .name = "fenlu_api_watch_events_total",
+    .help = "Changes handed to the connections of change feeds.",
+    .kind = METRIC_COUNTER,
+};
+static struct metric watch_retries_total = {
+    .name = "fenlu_api_watch_retries_total",
+    .help = "Pages of change feeds that were not answered and are asked for again.",
+    .kind = METRIC_COUNTER,
 };
 
 /* What api/grpc counts, in the order of struct grpc_server_counters. */
@@ -107,6 +173,9 @@ void service_metrics_register(void)
         metrics_register(&request_seconds[method]);
     }
     metrics_register(&in_flight);
+    metrics_register(&watches);
+    metrics_register(&watch_events_total);
+    metrics_register(&watch_retries_total);
     metrics_register(&grpc_connections);
     metrics_register(&grpc_calls_total);
     metrics_register(&grpc_calls_open);
@@ -133,6 +202,21 @@ static int code_column(enum grpc_code code)
     default:
         return CODE_OTHER;
     }
+}
+
+void service_metrics_watches(uint32_t watches_open)
+{
+    metric_set(&watches, watches_open);
+}
+
+void service_metrics_watched(uint32_t events)
+{
+    metric_add(&watch_events_total, events);
+}
+
+void service_metrics_watch_retried(void)
+{
+    metric_add(&watch_retries_total, 1);
 }
 
 void service_metrics_open(uint32_t calls_open)

@@ -25,6 +25,13 @@ void *pages_new(size_t size)
     return header + 1;
 }
 
+void pages_advise_huge(void *memory)
+{
+    struct header *header = (struct header *)memory - 1;
+    int advised = madvise(header, header->size, MADV_HUGEPAGE);
+    (void)advised; /* a system without them refuses, and small ones do as well */
+}
+
 void pages_free(void *memory)
 {
     if (memory != NULL) {

@@ -1,3 +1,4 @@
+#include "base/mutation.h"
 #include "ledger/core/ledger_parts.h"
 
 enum {
@@ -74,6 +75,18 @@ static enum account_status check_fields(const struct account *event)
     return ACCOUNT_STATUS_CREATED;
 }
 
+static enum account_status check_registered(struct registry *registry, const struct account *event)
+{
+    if (!registry->strict || MUTATION(ledger_strict_registry_ignored)) {
+        return ACCOUNT_STATUS_CREATED;
+    }
+    if (registry_bits(registry, event->ledger) == 0) {
+        return ACCOUNT_STATUS_LEDGER_NOT_REGISTERED;
+    }
+    return registry_has_code(registry, event->code) ? ACCOUNT_STATUS_CREATED
+                                                    : ACCOUNT_STATUS_ACCOUNT_CODE_NOT_REGISTERED;
+}
+
 enum account_status account_create(struct ledger *ledger, const struct account *event,
                                    const struct moment *moment, uint64_t *result_timestamp)
 {
@@ -100,13 +113,22 @@ enum account_status account_create(struct ledger *ledger, const struct account *
     if (imported && imported_account_regresses(ledger, event->timestamp)) {
         return ACCOUNT_STATUS_IMPORTED_EVENT_TIMESTAMP_MUST_NOT_REGRESS;
     }
-    if (!sums_has_room_for(&ledger->sums, event->ledger)) {
+    status = check_registered(ledger->registry, event);
+    if (status != ACCOUNT_STATUS_CREATED) {
+        return status;
+    }
+    if (!sums_has_room_for(&ledger->sums, event->ledger, 0)) {
         return ACCOUNT_STATUS_TOO_MANY_LEDGERS;
+    }
+    if (!sums_has_room_for(&ledger->codes, event->ledger, event->code)) {
+        return ACCOUNT_STATUS_TOO_MANY_ACCOUNT_CODES;
     }
     struct account account = *event;
     account.timestamp = record_timestamp(moment, imported, event->timestamp);
     delta_account_insert(ledger->delta, &account);
     sums_count_account(&ledger->sums, sums_change(&ledger->sums, account.ledger));
+    sums_count_account(&ledger->codes,
+                       sums_change_code(&ledger->codes, account.ledger, account.code));
     ledger->last.account = account.timestamp;
     *result_timestamp = account.timestamp;
     return ACCOUNT_STATUS_CREATED;

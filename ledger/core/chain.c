@@ -12,17 +12,19 @@ struct chain chain_begin(struct ledger *ledger, struct result *results, uint32_t
     };
 }
 
-static void open_books(struct ledger *ledger)
+void chain_open_books(struct ledger *ledger)
 {
     delta_chain_open(ledger->delta);
     sums_chain_open(&ledger->sums);
+    sums_chain_open(&ledger->codes);
     ledger->last_at_chain_open = ledger->last;
 }
 
-static void close_books(struct ledger *ledger, bool keep)
+void chain_close_books(struct ledger *ledger, bool keep)
 {
     delta_chain_close(ledger->delta, keep);
     sums_chain_close(&ledger->sums, keep);
+    sums_chain_close(&ledger->codes, keep);
     if (!keep) {
         ledger->last = ledger->last_at_chain_open;
     }
@@ -34,7 +36,7 @@ unsigned chain_enter(struct chain *chain, uint32_t i, bool linked)
         chain->open = true;
         chain->broken = false;
         chain->first = i;
-        open_books(chain->ledger);
+        chain_open_books(chain->ledger);
     }
     if (linked && i + 1 == chain->count) {
         return EVENT_CHAIN_OPEN;
@@ -52,7 +54,7 @@ void chain_leave(struct chain *chain, uint32_t i, bool linked)
         if (i > chain->first) {
             SITUATION(ledger_chain_rolled_back);
         }
-        close_books(chain->ledger, MUTATION(ledger_chain_kept));
+        chain_close_books(chain->ledger, MUTATION(ledger_chain_kept));
         for (uint32_t earlier = chain->first; earlier < i; earlier++) {
             chain->results[earlier] =
                 (struct result){ .timestamp = chain->first_timestamp + earlier,
@@ -61,7 +63,7 @@ void chain_leave(struct chain *chain, uint32_t i, bool linked)
     }
     if (!linked || i + 1 == chain->count) {
         if (!chain->broken) {
-            close_books(chain->ledger, true);
+            chain_close_books(chain->ledger, true);
         }
         chain->open = false;
     }

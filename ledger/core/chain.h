@@ -31,11 +31,17 @@ unsigned chain_enter(struct chain *chain, uint32_t i, bool linked);
 /* After event i, whose result is written. */
 void chain_leave(struct chain *chain, uint32_t i, bool linked);
 
+/* What a chain does where it begins and ends: from open to close the delta and the sums remember
+ * what they change, and without keep all of it is undone. For a journal, which is one by itself. */
+void chain_open_books(struct ledger *ledger);
+void chain_close_books(struct ledger *ledger, bool keep);
+
 /* The statuses that accounts and transfers have in common. */
 enum {
     EVENT_CREATED = ACCOUNT_STATUS_CREATED,
     EVENT_LINKED_FAILED = ACCOUNT_STATUS_LINKED_EVENT_FAILED,
     EVENT_CHAIN_OPEN = ACCOUNT_STATUS_LINKED_EVENT_CHAIN_OPEN,
+    EVENT_NOT_AFTER_PASSED = ACCOUNT_STATUS_NOT_AFTER_PASSED,
     EVENT_IMPORTED_EXPECTED = ACCOUNT_STATUS_IMPORTED_EVENT_EXPECTED,
     EVENT_IMPORTED_NOT_EXPECTED = ACCOUNT_STATUS_IMPORTED_EVENT_NOT_EXPECTED,
     EVENT_TIMESTAMP_MUST_BE_ZERO = ACCOUNT_STATUS_TIMESTAMP_MUST_BE_ZERO,
@@ -43,6 +49,7 @@ enum {
     EVENT_IMPORTED_MUST_NOT_ADVANCE = ACCOUNT_STATUS_IMPORTED_EVENT_TIMESTAMP_MUST_NOT_ADVANCE,
 };
 _Static_assert(EVENT_CREATED == (int)TRANSFER_STATUS_CREATED, "the same number");
+_Static_assert(EVENT_NOT_AFTER_PASSED == (int)TRANSFER_STATUS_NOT_AFTER_PASSED, "the same number");
 _Static_assert(EVENT_LINKED_FAILED == (int)TRANSFER_STATUS_LINKED_EVENT_FAILED, "the same number");
 _Static_assert(EVENT_CHAIN_OPEN == (int)TRANSFER_STATUS_LINKED_EVENT_CHAIN_OPEN, "the same number");
 _Static_assert(EVENT_IMPORTED_EXPECTED == (int)TRANSFER_STATUS_IMPORTED_EVENT_EXPECTED,

@@ -1,7 +1,7 @@
 /* expiry.c — holds whose time is over: what prefetch picked is released, in its order, and the
  * accounts that they closed are open again. */
 #include "base/situation.h"
-#include "ledger/core/ledger_parts.h"
+#include "ledger/core/control.h"
 
 static void expire(struct ledger *ledger, uint64_t pending_timestamp, uint64_t timestamp)
 {
@@ -18,11 +18,14 @@ static void expire(struct ledger *ledger, uint64_t pending_timestamp, uint64_t t
     delta_hold_change(delta, hold);
     hold->state = HOLD_EXPIRED;
     hold->resolved_at = timestamp;
-    movement_release(ledger, sums_change(&ledger->sums, pending->ledger), &parties,
-                     pending->amount);
+    const u128 amount = hold_remaining(hold, pending);
+    movement_release(ledger, sums_change(&ledger->sums, pending->ledger), &parties, amount);
     movement_reopen(ledger, &parties, pending->flags);
-    movement_record(ledger, &parties, CHANGE_EXPIRED, pending->amount, timestamp,
-                    pending_timestamp);
+    delta_expiry_append(delta, timestamp, pending);
+    movement_record(ledger, &parties, CHANGE_EXPIRED, amount, timestamp, pending_timestamp);
+    if (any_controlled(&parties)) {
+        control_resolved(ledger, &parties, pending, hold);
+    }
 }
 
 uint32_t ledger_pulse(struct ledger *ledger, uint64_t first_timestamp)

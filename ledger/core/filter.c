@@ -1,6 +1,7 @@
 #include "ledger/core/filter.h"
 
 #include "base/assert.h"
+#include "ledger/core/changes_filter.h"
 
 #include <string.h>
 
@@ -18,8 +19,25 @@ uint32_t filter_flags(unsigned operation)
                : QUERY_REVERSED;
 }
 
+static bool journal_filter_is_sound(const uint8_t *bytes)
+{
+    struct journal_filter filter;
+    memcpy(&filter, bytes, sizeof filter);
+    uint8_t reserved = 0;
+    for (size_t i = 0; i < sizeof filter.reserved; i++) {
+        reserved |= filter.reserved[i];
+    }
+    return reserved == 0 && (filter.flags & ~(uint32_t)QUERY_REVERSED) == 0;
+}
+
 bool filter_is_sound(unsigned operation, const uint8_t *bytes)
 {
+    if (operation == OPERATION_QUERY_JOURNALS) {
+        return journal_filter_is_sound(bytes);
+    }
+    if (operation == OPERATION_GET_CHANGES) {
+        return changes_filter_is_sound(bytes);
+    }
     struct filter filter;
     memcpy(&filter, bytes, sizeof filter);
     uint8_t reserved = 0;
@@ -46,8 +64,33 @@ static enum query_kind kind_of(unsigned operation)
     }
 }
 
+static void ask_for_journals(const struct command *command, struct query_filter *question)
+{
+    struct journal_filter filter;
+    memcpy(&filter, command->events, sizeof filter);
+    *question = (struct query_filter){
+        .reference = filter.reference,
+        .timestamp_min = filter.timestamp_min,
+        .timestamp_max = filter.timestamp_max,
+        .kind = filter.kind,
+        .business_date_min = filter.business_date_min,
+        .business_date_max = filter.business_date_max,
+        .limit = filter.limit,
+        .flags = filter.flags,
+    };
+}
+
 enum query_kind filter_question(const struct command *command, struct query_filter *question)
 {
+    if (command->header.operation == OPERATION_QUERY_JOURNALS) {
+        ask_for_journals(command, question);
+        return QUERY_JOURNALS;
+    }
+    if (command->header.operation == OPERATION_GET_CHANGES) {
+        const struct changes_filter changes = changes_filter_of(command);
+        changes_filter_question(&changes, question);
+        return QUERY_CHANGES;
+    }
     struct filter filter;
     memcpy(&filter, command->events, sizeof filter);
     *question = (struct query_filter){

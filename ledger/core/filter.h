@@ -31,6 +31,21 @@ struct filter {
 _Static_assert(sizeof(struct filter) == EVENT_SIZE, "fixed layout");
 _Static_assert(offsetof(struct filter, reserved) == 74, "no padding");
 
+/* What QUERY_JOURNALS asks for. The range of dates includes both ends; 0: no bound. */
+struct journal_filter {
+    u128 reference;
+    uint64_t timestamp_min;
+    uint64_t timestamp_max;
+    uint32_t kind;
+    uint32_t business_date_min;
+    uint32_t business_date_max;
+    uint32_t limit;
+    uint32_t flags;       /* enum query_flags */
+    uint8_t reserved[76]; /* zero */
+};
+_Static_assert(sizeof(struct journal_filter) == EVENT_SIZE, "fixed layout");
+_Static_assert(offsetof(struct journal_filter, reserved) == 52, "no padding");
+
 /* The flags that a query of this operation may have. */
 uint32_t filter_flags(unsigned operation);
 /* Whether EVENT_SIZE bytes, aligned or not, are a sound filter of a query's operation. */

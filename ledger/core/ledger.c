@@ -1,21 +1,40 @@
 #include "ledger/core/ledger.h"
 
 #include "base/crc32c.h"
-#include "ledger/core/ledger_parts.h"
+#include "base/situation.h"
+#include "ledger/core/control.h"
 
 /* The sums follow the struct, aligned for their rows. */
 enum { SUMS_AT = (sizeof(struct ledger) + 15) / 16 * 16 };
 
+static size_t codes_at(void)
+{
+    return (SUMS_AT + sums_footprint(false) + 15) / 16 * 16;
+}
+
+static size_t nets_at(void)
+{
+    return (codes_at() + sums_footprint(true) + 15) / 16 * 16;
+}
+
+static size_t registry_at(void)
+{
+    return (nets_at() + nets_footprint() + 15) / 16 * 16;
+}
+
 size_t ledger_footprint(void)
 {
-    return SUMS_AT + sums_footprint();
+    return registry_at() + registry_footprint();
 }
 
 struct ledger *ledger_init(void *memory, struct delta *delta)
 {
     struct ledger *ledger = memory;
     *ledger = (struct ledger){ .delta = delta };
-    sums_init(&ledger->sums, (uint8_t *)memory + SUMS_AT);
+    sums_init(&ledger->sums, (uint8_t *)memory + SUMS_AT, false);
+    sums_init(&ledger->codes, (uint8_t *)memory + codes_at(), true);
+    nets_init(&ledger->nets, (uint8_t *)memory + nets_at());
+    ledger->registry = registry_init((uint8_t *)memory + registry_at());
     return ledger;
 }
 
@@ -84,6 +103,15 @@ void ledger_create_transfers(struct ledger *ledger, const struct transfer *event
     sums_check(&ledger->sums);
 }
 
+void ledger_refuse_late(uint32_t count, uint64_t first_timestamp, struct result *results)
+{
+    SITUATION(ledger_not_after_passed);
+    for (uint32_t i = 0; i < count; i++) {
+        results[i] =
+            (struct result){ .timestamp = first_timestamp + i, .status = EVENT_NOT_AFTER_PASSED };
+    }
+}
+
 struct ledger_totals ledger_totals(const struct ledger *ledger)
 {
     return ledger->sums.totals;
@@ -99,14 +127,15 @@ void ledger_sums_at(const struct ledger *ledger, uint32_t i, struct ledger_sums 
     *sums = *sums_row(&ledger->sums, i);
 }
 
-enum { SAVE_VERSION = 1, SAVE_HEAD_SIZE = 4 + 3 * 8 + 4 };
+enum { SAVE_VERSION = 3, SAVE_HEAD_SIZE = 4 + 3 * 8 + 4 };
 
 size_t ledger_save_size(const struct ledger *ledger)
 {
-    return SAVE_HEAD_SIZE + sums_save_size(&ledger->sums);
+    return SAVE_HEAD_SIZE + sums_save_size(&ledger->sums) + sums_save_size(&ledger->codes) +
+           registry_save_size(ledger->registry);
 }
 
-/* Version, the three timestamps, the CRC32C of all that, the sums. */
+/* Version, the three timestamps, the CRC32C of all that, the sums by ledger and by code. */
 void ledger_save(const struct ledger *ledger, struct writer *writer)
 {
     const uint8_t *start = writer->at;
@@ -115,7 +144,10 @@ void ledger_save(const struct ledger *ledger, struct writer *writer)
     write_u64(writer, ledger->last.change);
     write_u64(writer, ledger->commit_timestamp);
     write_u32(writer, crc32c(start, (size_t)(writer->at - start)));
+    ASSERT(trial_adds_up(ledger));
     sums_save(&ledger->sums, writer);
+    sums_save(&ledger->codes, writer);
+    registry_save(ledger->registry, writer);
 }
 
 enum status ledger_load(struct ledger *ledger, struct reader *reader)
@@ -133,6 +165,12 @@ enum status ledger_load(struct ledger *ledger, struct reader *reader)
         return STATUS_CORRUPT;
     }
     TRY(sums_load(&ledger->sums, reader));
+    if (sums_load(&ledger->codes, reader) != STATUS_OK || !trial_adds_up(ledger) ||
+        registry_load(ledger->registry, reader) != STATUS_OK) {
+        sums_clear(&ledger->sums);
+        sums_clear(&ledger->codes);
+        return STATUS_CORRUPT;
+    }
     ledger->last = last;
     ledger->commit_timestamp = commit_timestamp;
     return STATUS_OK;
@@ -160,11 +198,21 @@ bool ledger_set_balances(struct ledger *ledger, u128 id, u128 debits_pending, u1
         return false;
     }
     struct ledger_sums *sums = sums_change(&ledger->sums, account->ledger);
-    move_sums(sums, true, account->debits_pending, debits_pending);
-    move_sums(sums, false, account->debits_posted, debits_posted);
-    move_sums(sums, true, account->credits_pending, credits_pending);
-    move_sums(sums, false, account->credits_posted, credits_posted);
+    struct ledger_sums *row = sums_change_code(&ledger->codes, account->ledger, account->code);
+    struct ledger_sums *both[] = { sums, row };
+    for (size_t i = 0; i < 2; i++) {
+        move_sums(both[i], true, account->debits_pending, debits_pending);
+        move_sums(both[i], false, account->debits_posted, debits_posted);
+        move_sums(both[i], true, account->credits_pending, credits_pending);
+        move_sums(both[i], false, account->credits_posted, credits_posted);
+    }
     delta_account_change(ledger->delta, account);
+    if (is_controlled(account)) {
+        group_follow(ledger, account, DEBITS_PENDING, account->debits_pending, debits_pending);
+        group_follow(ledger, account, DEBITS_POSTED, account->debits_posted, debits_posted);
+        group_follow(ledger, account, CREDITS_PENDING, account->credits_pending, credits_pending);
+        group_follow(ledger, account, CREDITS_POSTED, account->credits_posted, credits_posted);
+    }
     account->debits_pending = debits_pending;
     account->debits_posted = debits_posted;
     account->credits_pending = credits_pending;

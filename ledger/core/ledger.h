@@ -38,15 +38,31 @@ void ledger_create_accounts(struct ledger *ledger, const struct account *events,
 void ledger_create_transfers(struct ledger *ledger, const struct transfer *events, uint32_t count,
                              uint64_t first_timestamp, struct result *results);
 
+/* A journal: all of its legs, or nothing (journal.h). It takes first_timestamp and each leg the
+ * next one, of the `count` that the command takes. results[0] is the journal's, results[1 + i] that
+ * of leg i. */
+void ledger_post_journal(struct ledger *ledger, const struct journal_request *request,
+                         const struct transfer *legs, const uint8_t *metadata, uint32_t count,
+                         uint64_t first_timestamp, struct result *results);
+/* results[0] is the reversal's, results[1] that of its first leg or of the leg that stopped it,
+ * which has the timestamp that the leg would have had. */
+void ledger_reverse_journal(struct ledger *ledger, const struct journal_request *request,
+                            const uint8_t *metadata, uint64_t first_timestamp,
+                            struct result results[2]);
+
+/* The answer to a command that is applied after its not_after: nothing is done, no id used up. */
+void ledger_refuse_late(uint32_t count, uint64_t first_timestamp, struct result *results);
+
 /* Expires what delta_due_* names: event i takes first_timestamp + i. Returns how many. What is due
  * was due before first_timestamp. */
 uint32_t ledger_pulse(struct ledger *ledger, uint64_t first_timestamp);
 
-/* Running sums of one ledger. A sum is high * 2^128 + low. */
+/* Running sums of one ledger, or of its accounts with one code. A sum is high * 2^128 + low. */
 struct ledger_sums {
     uint32_t ledger;
+    uint16_t code; /* of accounts; 0: of the whole ledger */
     uint64_t accounts;
-    uint64_t transfers;
+    uint64_t transfers; /* of the whole ledger; by code 0 */
     u128 debits_posted, credits_posted, debits_pending, credits_pending;
     uint64_t debits_posted_high, credits_posted_high, debits_pending_high, credits_pending_high;
 };
@@ -60,15 +76,29 @@ uint32_t ledger_sums_count(const struct ledger *ledger);
 /* i < ledger_sums_count, ascending by ledger number. */
 void ledger_sums_at(const struct ledger *ledger, uint32_t i, struct ledger_sums *sums);
 
+/* The trial balance: a row for each ledger and account code that an account has, ascending by both;
+ * i < ledger_trial_count. */
+uint32_t ledger_trial_count(const struct ledger *ledger);
+void ledger_trial_at(const struct ledger *ledger, uint32_t i, struct trial_row *row);
+/* At the freeze of a generation: the rows that changed since the last one, at most
+ * ACCOUNT_CODES_MAX, for the seal to keep; and up to when they stand. Between calls. */
+uint32_t ledger_trial_take_changed(struct ledger *ledger, struct trial_changed *rows);
+uint64_t ledger_last_change(const struct ledger *ledger);
+uint64_t ledger_last_account(const struct ledger *ledger);
+
 /* What of the ledger is not in the delta, for the checkpoint; at most
  * LEDGER_SAVE_SIZE bytes. Load is into a fresh ledger, which it leaves unchanged when it answers
  * CORRUPT: the bytes are not what save wrote. */
-enum { LEDGER_SAVE_SIZE = 32 + 12 + LEDGERS_MAX * 116 };
+enum {
+    LEDGER_SAVE_SIZE = 32 + 2 * 12 + (LEDGERS_MAX + ACCOUNT_CODES_MAX) * 118 + 16 +
+                       LEDGERS_MAX * 5 + (UINT16_MAX + 1) / 8,
+};
 size_t ledger_save_size(const struct ledger *ledger);
 void ledger_save(const struct ledger *ledger, struct writer *writer);
 STATUS_MUST_USE enum status ledger_load(struct ledger *ledger, struct reader *reader);
 
-/* For scripts alone: sets the four balances of an account, and the sums of its ledger as if an
- * account that nobody sees had taken the other side. False when there is no such account. */
+/* For scripts alone: sets the four balances of an account, and the sums of its ledger and code as
+ * if an account of the same code that nobody sees had taken the other side. False when there is no
+ * such account. */
 bool ledger_set_balances(struct ledger *ledger, u128 id, u128 debits_pending, u128 debits_posted,
                          u128 credits_pending, u128 credits_posted);

@@ -6,6 +6,7 @@
 
 #include "base/assert.h"
 #include "ledger/core/chain.h"
+#include "ledger/core/registry_parts.h"
 #include "ledger/core/sums.h"
 
 /* The order of time, which imported events must keep. */
@@ -14,12 +15,26 @@ struct ledger_times {
     uint64_t change;  /* of the last transfer or expiry */
 };
 
+/* What the legs of a journal do together to each account with a control (control_net.c). */
+struct nets {
+    struct map by_account;
+    struct net *list;
+    uint32_t count;
+};
+size_t nets_footprint(void);
+/* In nets_footprint() bytes, aligned to 16. */
+void nets_init(struct nets *nets, void *memory);
+
 struct ledger {
     struct delta *delta;
-    struct sums sums;
+    struct registry *registry;
+    struct nets nets;
+    struct sums sums;  /* by ledger */
+    struct sums codes; /* by ledger and account code: the trial balance */
     struct ledger_times last;
     struct ledger_times last_at_chain_open;
     uint64_t commit_timestamp; /* of the last call: its last event's */
+    u128 released;             /* by movement_release, and not in a change yet */
 };
 
 /* When an event is tried. */
@@ -27,6 +42,7 @@ struct moment {
     uint64_t timestamp; /* the event's own, cluster time */
     uint64_t commit;    /* of the last event of the call: what is imported lies before it */
     bool imported;      /* the first event of the call is, so all of them must be */
+    bool in_journal;    /* a leg: limits are looked at after the last one (journal_net.c) */
 };
 
 /* ledger.c: every call of events, with its timestamps, begins so. */
@@ -56,16 +72,20 @@ static inline uint64_t record_timestamp(const struct moment *moment, bool import
 bool imported_account_regresses(struct ledger *ledger, uint64_t timestamp);
 bool imported_transfer_regresses(struct ledger *ledger, uint64_t timestamp);
 
+/* --- trial.c: the rows of each ledger's codes add up to the ledger's own ------------------------
+ */
+bool trial_adds_up(const struct ledger *ledger);
+
 /* --- transfer_check.c: what can be said of a transfer without knowing any other record ----------
  */
 /* What comes before the question whether its id exists. */
 enum transfer_status transfer_check_head(const struct transfer *event);
-/* The rest, for one that moves money by itself, and for one that posts or voids. */
+/* The rest, for one that moves money by itself, and for one that posts, captures or voids. */
 enum transfer_status transfer_check_fields(const struct transfer *event);
 enum transfer_status transfer_check_resolving(const struct transfer *event);
 static inline bool transfer_resolves(const struct transfer *event)
 {
-    return (event->flags & (TRANSFER_POST_PENDING | TRANSFER_VOID_PENDING)) != 0;
+    return (event->flags & TRANSFER_RESOLVING) != 0;
 }
 
 /* --- transfer_exists.c: an event whose id names a transfer already ------------------------------
@@ -97,13 +117,22 @@ void movement_record(struct ledger *ledger, const struct parties *parties, enum 
 /* --- transfer_amount.c: what is moved, and what the balances allow ------------------------------
  */
 /* The amount, which balancing clamps. */
-u128 amount_of(const struct transfer *event, const struct parties *parties);
+u128 amount_of(struct ledger *ledger, const struct transfer *event, const struct parties *parties);
 enum transfer_status amount_check(const struct transfer *event, const struct parties *parties,
                                   u128 amount, uint64_t timestamp);
+/* What may not be exceeded, with the amount of the record added; `timestamp` is cluster time. */
+enum transfer_status amount_check_limits(struct ledger *ledger, const struct transfer *transfer,
+                                         const struct parties *parties, uint64_t timestamp);
 /* When the hold of a pending transfer ends; 0: never. The sum does not overflow. */
 uint64_t amount_expires_at(uint64_t timestamp, uint32_t timeout_s);
 
-/* --- transfer_pending.c: posts or voids a pending transfer -------------------------------------
+/* --- transfer_pending.c: posts, captures or voids a pending transfer ----------------------------
  */
+/* What a hold that is pending still holds of its transfer's amount. */
+static inline u128 hold_remaining(const struct hold *hold, const struct transfer *pending)
+{
+    ASSERT(hold->captured <= pending->amount);
+    return pending->amount - hold->captured;
+}
 enum transfer_status pending_resolve(struct ledger *ledger, const struct transfer *event,
                                      const struct moment *moment, uint64_t *result_timestamp);

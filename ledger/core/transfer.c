@@ -1,7 +1,7 @@
 /* transfer.c — one transfer of a call: from its checks to what it moves. */
 #include "base/mutation.h"
 #include "base/situation.h"
-#include "ledger/core/ledger_parts.h"
+#include "ledger/core/control.h"
 
 static enum transfer_status find_parties(struct ledger *ledger, const struct transfer *event,
                                          struct parties *parties)
@@ -41,7 +41,7 @@ static enum transfer_status check_imported(struct ledger *ledger, const struct t
     return TRANSFER_STATUS_CREATED;
 }
 
-static enum transfer_status check_open(const struct parties *parties)
+static enum transfer_status check_open(struct ledger *ledger, const struct parties *parties)
 {
     if ((parties->debit->flags & ACCOUNT_CLOSED) != 0) {
         return TRANSFER_STATUS_DEBIT_ACCOUNT_ALREADY_CLOSED;
@@ -49,7 +49,7 @@ static enum transfer_status check_open(const struct parties *parties)
     if ((parties->credit->flags & ACCOUNT_CLOSED) != 0) {
         return TRANSFER_STATUS_CREDIT_ACCOUNT_ALREADY_CLOSED;
     }
-    return TRANSFER_STATUS_CREATED;
+    return any_controlled(parties) ? control_check_open(ledger, parties) : TRANSFER_STATUS_CREATED;
 }
 
 static void move(struct ledger *ledger, const struct parties *parties,
@@ -74,6 +74,42 @@ static void move(struct ledger *ledger, const struct parties *parties,
                     transfer->amount, transfer->timestamp, 0);
 }
 
+/* After amount_check: no sum overflows. */
+static bool beyond_width(struct registry *registry, const struct transfer *transfer,
+                         const struct parties *parties)
+{
+    const struct account *debit = parties->debit;
+    const struct account *credit = parties->credit;
+    if ((registry_bits(registry, transfer->ledger) & LEDGER_64_BITS) == 0) {
+        return false;
+    }
+    return debit->debits_posted + debit->debits_pending + transfer->amount > NARROW_MAX ||
+           credit->credits_posted + credit->credits_pending + transfer->amount > NARROW_MAX;
+}
+
+/* Of a leg, most is looked at after the last one (journal_net.c). */
+static enum transfer_status check_limits(struct ledger *ledger, const struct parties *parties,
+                                         const struct transfer *transfer,
+                                         const struct moment *moment)
+{
+    if (!moment->in_journal) {
+        return amount_check_limits(ledger, transfer, parties, moment->timestamp);
+    }
+    return any_controlled(parties) ? control_net_check_leg(ledger, parties, transfer)
+                                   : TRANSFER_STATUS_CREATED;
+}
+
+/* Windows count what was moved; of a journal they will count the net. */
+static void count(struct ledger *ledger, const struct parties *parties,
+                  const struct transfer *transfer, const struct moment *moment)
+{
+    if (moment->in_journal) {
+        control_net_leg(ledger, parties, transfer);
+    } else if ((transfer->flags & TRANSFER_IMPORTED) == 0) {
+        control_take(ledger, parties, transfer->amount, moment->timestamp);
+    }
+}
+
 /* One that moves money by itself, now or as pending. */
 static enum transfer_status create_new(struct ledger *ledger, const struct transfer *event,
                                        const struct moment *moment, uint64_t *result_timestamp)
@@ -81,24 +117,38 @@ static enum transfer_status create_new(struct ledger *ledger, const struct trans
     const bool imported = (event->flags & TRANSFER_IMPORTED) != 0;
     struct parties parties;
     enum transfer_status status = find_parties(ledger, event, &parties);
+    if (status == TRANSFER_STATUS_CREATED && ledger->registry->strict &&
+        registry_bits(ledger->registry, event->ledger) == 0) {
+        status = TRANSFER_STATUS_LEDGER_NOT_REGISTERED;
+    }
     if (status == TRANSFER_STATUS_CREATED && imported) {
         status = check_imported(ledger, event, &parties);
     }
     if (status == TRANSFER_STATUS_CREATED) {
-        status = check_open(&parties);
+        status = check_open(ledger, &parties);
     }
     if (status != TRANSFER_STATUS_CREATED) {
         return status;
     }
     struct transfer transfer = *event;
     transfer.timestamp = record_timestamp(moment, imported, event->timestamp);
-    transfer.amount = amount_of(event, &parties);
+    transfer.amount = amount_of(ledger, event, &parties);
     status = amount_check(event, &parties, transfer.amount, transfer.timestamp);
+    if (status == TRANSFER_STATUS_CREATED && ledger->registry->asked &&
+        beyond_width(ledger->registry, &transfer, &parties)) {
+        status = TRANSFER_STATUS_OVERFLOWS_LEDGER_WIDTH;
+    }
+    if (status == TRANSFER_STATUS_CREATED) {
+        status = check_limits(ledger, &parties, &transfer, moment);
+    }
     if (status != TRANSFER_STATUS_CREATED) {
         return status;
     }
     move(ledger, &parties, &transfer);
     *result_timestamp = transfer.timestamp;
+    if (any_controlled(&parties)) {
+        count(ledger, &parties, &transfer, moment);
+    }
     return TRANSFER_STATUS_CREATED;
 }
 
@@ -141,7 +191,7 @@ enum transfer_status transfer_create(struct ledger *ledger, const struct transfe
     }
     status = create(ledger, event, moment, result_timestamp);
     if (transfer_status_transient(status) && !MUTATION(ledger_failed_id_forgotten)) {
-        delta_id_fail(ledger->delta, event->id);
+        delta_id_fail(ledger->delta, event->id, (uint16_t)status);
     }
     return status;
 }

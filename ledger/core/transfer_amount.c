@@ -1,15 +1,17 @@
 /* transfer_amount.c — what a transfer moves, and what the balances of the two accounts allow. */
 #include "base/mutation.h"
 #include "base/situation.h"
-#include "ledger/core/ledger_parts.h"
+#include "ledger/core/control.h"
 
 enum { NANOSECONDS_PER_SECOND = 1000000000 };
 
-/* What may still be taken on this side before it exceeds the other; pending counts as taken. */
-static u128 headroom(u128 taken_posted, u128 taken_pending, u128 other_posted)
+/* What may still be taken on this side before it exceeds the other; pending counts as taken, and
+ * what is frozen stays. */
+static u128 headroom(u128 taken_posted, u128 taken_pending, u128 other_posted, u128 frozen)
 {
     const u128 taken = taken_posted + taken_pending; /* no account's sum overflows: amount_check */
-    return other_posted > taken ? other_posted - taken : 0;
+    const u128 left = other_posted > taken ? other_posted - taken : 0;
+    return left > frozen ? left - frozen : 0;
 }
 
 static u128 smaller(u128 a, u128 b)
@@ -17,18 +19,20 @@ static u128 smaller(u128 a, u128 b)
     return a < b ? a : b;
 }
 
-u128 amount_of(const struct transfer *event, const struct parties *parties)
+u128 amount_of(struct ledger *ledger, const struct transfer *event, const struct parties *parties)
 {
     const struct account *debit = parties->debit;
     const struct account *credit = parties->credit;
     u128 amount = event->amount;
     if ((event->flags & TRANSFER_BALANCING_DEBIT) != 0) {
-        amount = smaller(
-            amount, headroom(debit->debits_posted, debit->debits_pending, debit->credits_posted));
+        amount = smaller(amount, headroom(debit->debits_posted, debit->debits_pending,
+                                          debit->credits_posted,
+                                          control_frozen(ledger, debit, SIDE_DEBIT)));
     }
     if ((event->flags & TRANSFER_BALANCING_CREDIT) != 0) {
         amount = smaller(amount, headroom(credit->credits_posted, credit->credits_pending,
-                                          credit->debits_posted));
+                                          credit->debits_posted,
+                                          control_frozen(ledger, credit, SIDE_CREDIT)));
     }
     return amount;
 }
@@ -97,13 +101,28 @@ enum transfer_status amount_check(const struct transfer *event, const struct par
     if (event->timeout != 0 && timeout_overflows(timestamp, event->timeout)) {
         return TRANSFER_STATUS_OVERFLOWS_TIMEOUT;
     }
-    if ((debit->flags & ACCOUNT_DEBITS_MUST_NOT_EXCEED_CREDITS) != 0 &&
-        debits.total > debit->credits_posted && !MUTATION(ledger_limit_ignored)) {
-        SITUATION(ledger_limit_reached);
-        return TRANSFER_STATUS_EXCEEDS_CREDITS;
+    return TRANSFER_STATUS_CREATED;
+}
+
+/* After amount_check: no sum overflows. */
+enum transfer_status amount_check_limits(struct ledger *ledger, const struct transfer *transfer,
+                                         const struct parties *parties, uint64_t timestamp)
+{
+    const u128 amount = transfer->amount;
+    if (any_controlled(parties)) {
+        return control_check(ledger, parties, transfer, timestamp);
+    }
+    const struct account *debit = parties->debit;
+    const struct account *credit = parties->credit;
+    if ((debit->flags & ACCOUNT_DEBITS_MUST_NOT_EXCEED_CREDITS) != 0) {
+        const u128 debits = debit->debits_posted + debit->debits_pending + amount;
+        if (debits > debit->credits_posted && !MUTATION(ledger_limit_ignored)) {
+            SITUATION(ledger_limit_reached);
+            return TRANSFER_STATUS_EXCEEDS_CREDITS;
+        }
     }
     if ((credit->flags & ACCOUNT_CREDITS_MUST_NOT_EXCEED_DEBITS) != 0 &&
-        credits.total > credit->debits_posted) {
+        credit->credits_posted + credit->credits_pending + amount > credit->debits_posted) {
         return TRANSFER_STATUS_EXCEEDS_DEBITS;
     }
     return TRANSFER_STATUS_CREATED;

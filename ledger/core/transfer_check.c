@@ -3,8 +3,8 @@
 enum {
     KNOWN_FLAGS = TRANSFER_LINKED | TRANSFER_PENDING | TRANSFER_POST_PENDING |
                   TRANSFER_VOID_PENDING | TRANSFER_BALANCING_DEBIT | TRANSFER_BALANCING_CREDIT |
-                  TRANSFER_CLOSING_DEBIT | TRANSFER_CLOSING_CREDIT | TRANSFER_IMPORTED,
-    RESOLVING_FLAGS = TRANSFER_POST_PENDING | TRANSFER_VOID_PENDING,
+                  TRANSFER_CLOSING_DEBIT | TRANSFER_CLOSING_CREDIT | TRANSFER_IMPORTED |
+                  TRANSFER_CAPTURE_PENDING,
     /* What makes no sense together with them. */
     MOVING_FLAGS = TRANSFER_PENDING | TRANSFER_BALANCING_DEBIT | TRANSFER_BALANCING_CREDIT |
                    TRANSFER_CLOSING_DEBIT | TRANSFER_CLOSING_CREDIT,
@@ -81,7 +81,9 @@ enum transfer_status transfer_check_fields(const struct transfer *event)
 
 enum transfer_status transfer_check_resolving(const struct transfer *event)
 {
-    if ((event->flags & RESOLVING_FLAGS) == RESOLVING_FLAGS || (event->flags & MOVING_FLAGS) != 0) {
+    const unsigned ways = event->flags & TRANSFER_RESOLVING;
+    const bool several = (ways & (ways - 1)) != 0;
+    if (several || (event->flags & MOVING_FLAGS) != 0) {
         return TRANSFER_STATUS_FLAGS_ARE_MUTUALLY_EXCLUSIVE;
     }
     if (event->pending_id == 0) {

@@ -3,10 +3,21 @@
  * record inherited. */
 #include "ledger/core/ledger_parts.h"
 
+/* "All" was a different amount each time that a part had been captured before. What the record
+ * says was all of it when it left nothing. */
+static u128 all_of(const struct transfer *event, const struct transfer *existing,
+                   const struct transfer *pending, const struct hold *hold)
+{
+    const bool voids = (event->flags & TRANSFER_VOID_PENDING) != 0;
+    const bool took_all =
+        hold->resolved_at == existing->timestamp && hold->captured == pending->amount;
+    return voids || took_all ? existing->amount : event->amount;
+}
+
 /* What the event asked for, in the terms of the record; `pending` is the transfer that it resolves,
- * NULL when it resolves none. */
+ * with its hold; NULL when it resolves none. */
 static struct transfer as_recorded(const struct transfer *event, const struct transfer *existing,
-                                   const struct transfer *pending)
+                                   const struct transfer *pending, const struct hold *hold)
 {
     struct transfer asked = *event;
     if (pending == NULL) {
@@ -19,7 +30,7 @@ static struct transfer as_recorded(const struct transfer *event, const struct tr
     }
     const bool voids = (event->flags & TRANSFER_VOID_PENDING) != 0;
     if (event->amount == (voids ? 0 : U128_MAX)) {
-        asked.amount = pending->amount;
+        asked.amount = all_of(event, existing, pending, hold);
     }
     if (event->debit_account_id == 0) {
         asked.debit_account_id = pending->debit_account_id;
@@ -96,7 +107,9 @@ enum transfer_status transfer_compare(struct delta *delta, const struct transfer
     const bool resolves = transfer_resolves(existing);
     const struct transfer *pending = resolves ? delta_transfer(delta, existing->pending_id) : NULL;
     ASSERT(!resolves || pending != NULL); /* the event names it too */
-    const struct transfer asked = as_recorded(event, existing, pending);
+    const struct hold *hold = resolves ? delta_hold(delta, pending->timestamp) : NULL;
+    ASSERT(!resolves || hold != NULL);
+    const struct transfer asked = as_recorded(event, existing, pending, hold);
     const enum transfer_status status = compare_accounts(&asked, existing);
     return status == TRANSFER_STATUS_EXISTS ? compare_data(&asked, existing) : status;
 }

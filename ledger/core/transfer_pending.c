@@ -1,7 +1,15 @@
-/* transfer_pending.c — the second phase: posts a pending transfer in full or in part, or voids it.
- * A pending transfer is resolved at most once; what is not posted is released. */
+/* transfer_pending.c — the second phase: captures of a pending transfer, any number of them; then
+ * it is posted, in full or in part, or voided, once, and what is not posted is released. A capture
+ * that takes all that remains resolves it, too: it is posted. */
 #include "base/situation.h"
-#include "ledger/core/ledger_parts.h"
+#include "ledger/core/control.h"
+
+/* The records that the event leads to. */
+struct target {
+    const struct transfer *pending;
+    struct hold *hold;
+    struct parties parties;
+};
 
 /* What the event names of the pending transfer's own fields must be the same; zero names nothing.
  * User data may differ. */
@@ -18,22 +26,6 @@ static enum transfer_status compare(const struct transfer *event, const struct t
     }
     if (event->code != 0 && event->code != pending->code) {
         return TRANSFER_STATUS_PENDING_TRANSFER_HAS_DIFFERENT_CODE;
-    }
-    return TRANSFER_STATUS_CREATED;
-}
-
-/* Zero voids all, the largest amount posts all. */
-static enum transfer_status choose_amount(const struct transfer *event,
-                                          const struct transfer *pending, u128 *amount)
-{
-    const bool voids = (event->flags & TRANSFER_VOID_PENDING) != 0;
-    const u128 all = voids ? 0 : U128_MAX;
-    *amount = event->amount == all ? pending->amount : event->amount;
-    if (*amount > pending->amount) {
-        return TRANSFER_STATUS_EXCEEDS_PENDING_TRANSFER_AMOUNT;
-    }
-    if (voids && *amount < pending->amount) {
-        return TRANSFER_STATUS_PENDING_TRANSFER_HAS_DIFFERENT_AMOUNT;
     }
     return TRANSFER_STATUS_CREATED;
 }
@@ -59,8 +51,30 @@ static enum transfer_status check_hold(const struct hold *hold, const struct mom
     return TRANSFER_STATUS_CREATED;
 }
 
-/* A closed account lets go of what is pending, and takes nothing. */
-static enum transfer_status check_open(const struct transfer *event, const struct parties *parties)
+/* Zero voids all that remains, the largest amount posts or captures it. The amount is looked at
+ * before the hold: of one that is resolved or late it is compared with the whole, and so with what
+ * does not depend on a pulse. */
+static enum transfer_status choose_amount(const struct transfer *event, const struct target *target,
+                                          const struct moment *moment, u128 *amount)
+{
+    const struct transfer *pending = target->pending;
+    const bool held = check_hold(target->hold, moment) == TRANSFER_STATUS_CREATED;
+    const u128 remaining = held ? hold_remaining(target->hold, pending) : pending->amount;
+    const bool voids = (event->flags & TRANSFER_VOID_PENDING) != 0;
+    const u128 all = voids ? 0 : U128_MAX;
+    *amount = event->amount == all ? remaining : event->amount;
+    if (*amount > remaining) {
+        return TRANSFER_STATUS_EXCEEDS_PENDING_TRANSFER_AMOUNT;
+    }
+    if (voids && *amount < remaining) {
+        return TRANSFER_STATUS_PENDING_TRANSFER_HAS_DIFFERENT_AMOUNT;
+    }
+    return TRANSFER_STATUS_CREATED;
+}
+
+/* A closed account, and a frozen one, lets go of what is pending, and takes nothing. */
+static enum transfer_status check_open(struct ledger *ledger, const struct transfer *event,
+                                       const struct parties *parties)
 {
     if ((event->flags & TRANSFER_VOID_PENDING) != 0) {
         return TRANSFER_STATUS_CREATED;
@@ -71,7 +85,7 @@ static enum transfer_status check_open(const struct transfer *event, const struc
     if ((parties->credit->flags & ACCOUNT_CLOSED) != 0) {
         return TRANSFER_STATUS_CREDIT_ACCOUNT_ALREADY_CLOSED;
     }
-    return TRANSFER_STATUS_CREATED;
+    return any_controlled(parties) ? control_check_open(ledger, parties) : TRANSFER_STATUS_CREATED;
 }
 
 /* The record: what the event leaves zero, it inherits. */
@@ -96,33 +110,54 @@ static struct transfer inherit(const struct transfer *event, const struct transf
     return transfer;
 }
 
-static void move(struct ledger *ledger, const struct parties *parties,
-                 const struct transfer *transfer, const struct transfer *pending, struct hold *hold)
+/* What the event does to the hold; returns what it takes out of it, and releases when it does not
+ * post it. */
+static u128 take(struct ledger *ledger, struct hold *hold, const struct transfer *transfer,
+                 const struct transfer *pending)
 {
-    const bool posts = (transfer->flags & TRANSFER_POST_PENDING) != 0;
+    const bool captures = (transfer->flags & TRANSFER_CAPTURE_PENDING) != 0;
+    const bool voids = (transfer->flags & TRANSFER_VOID_PENDING) != 0;
+    const u128 remaining = hold_remaining(hold, pending);
+    delta_hold_change(ledger->delta, hold);
+    hold->captured += voids ? 0 : transfer->amount;
+    if (captures && transfer->amount < remaining) {
+        SITUATION(ledger_hold_captured);
+        return transfer->amount;
+    }
+    hold->state = voids ? HOLD_VOIDED : HOLD_POSTED;
+    hold->resolved_at = transfer->timestamp;
+    return remaining;
+}
+
+static enum change_kind kind_of(const struct transfer *transfer)
+{
+    if ((transfer->flags & TRANSFER_CAPTURE_PENDING) != 0) {
+        return CHANGE_CAPTURED;
+    }
+    return (transfer->flags & TRANSFER_VOID_PENDING) != 0 ? CHANGE_VOIDED : CHANGE_POSTED;
+}
+
+static void move(struct ledger *ledger, const struct transfer *transfer,
+                 const struct target *target)
+{
+    const struct parties *parties = &target->parties;
+    const enum change_kind kind = kind_of(transfer);
     delta_transfer_insert(ledger->delta, transfer);
     struct ledger_sums *sums = sums_change(&ledger->sums, transfer->ledger);
     sums_count_transfer(&ledger->sums, sums);
-    delta_hold_change(ledger->delta, hold);
-    hold->state = posts ? HOLD_POSTED : HOLD_VOIDED;
-    hold->captured = posts ? transfer->amount : 0;
-    hold->resolved_at = transfer->timestamp;
-    movement_release(ledger, sums, parties, pending->amount);
-    if (posts) {
-        movement_post(ledger, sums, parties, transfer->amount);
+    const u128 taken = take(ledger, target->hold, transfer, target->pending);
+    movement_release(ledger, sums, parties, taken);
+    if (kind == CHANGE_VOIDED) {
+        movement_reopen(ledger, parties, target->pending->flags);
     } else {
-        movement_reopen(ledger, parties, pending->flags);
+        movement_post(ledger, sums, parties, transfer->amount);
     }
-    movement_record(ledger, parties, posts ? CHANGE_POSTED : CHANGE_VOIDED, transfer->amount,
-                    transfer->timestamp, pending->timestamp);
+    movement_record(ledger, parties, kind, transfer->amount, transfer->timestamp,
+                    target->pending->timestamp);
+    if (any_controlled(parties) && target->hold->state != HOLD_PENDING) {
+        control_resolved(ledger, parties, target->pending, target->hold);
+    }
 }
-
-/* The records that the event leads to. */
-struct target {
-    const struct transfer *pending;
-    struct hold *hold;
-    struct parties parties;
-};
 
 static enum transfer_status find_target(struct ledger *ledger, const struct transfer *event,
                                         struct target *target)
@@ -149,7 +184,7 @@ static enum transfer_status check(struct ledger *ledger, const struct transfer *
 {
     enum transfer_status status = compare(event, target->pending);
     if (status == TRANSFER_STATUS_CREATED) {
-        status = choose_amount(event, target->pending, amount);
+        status = choose_amount(event, target, moment, amount);
     }
     if (status == TRANSFER_STATUS_CREATED) {
         status = check_hold(target->hold, moment);
@@ -158,7 +193,7 @@ static enum transfer_status check(struct ledger *ledger, const struct transfer *
         imported_transfer_regresses(ledger, event->timestamp)) {
         return TRANSFER_STATUS_IMPORTED_EVENT_TIMESTAMP_MUST_NOT_REGRESS;
     }
-    return status == TRANSFER_STATUS_CREATED ? check_open(event, &target->parties) : status;
+    return status == TRANSFER_STATUS_CREATED ? check_open(ledger, event, &target->parties) : status;
 }
 
 enum transfer_status pending_resolve(struct ledger *ledger, const struct transfer *event,
@@ -177,7 +212,7 @@ enum transfer_status pending_resolve(struct ledger *ledger, const struct transfe
     struct transfer transfer = inherit(event, target.pending, amount);
     transfer.timestamp =
         record_timestamp(moment, (event->flags & TRANSFER_IMPORTED) != 0, event->timestamp);
-    move(ledger, &target.parties, &transfer, target.pending, target.hold);
+    move(ledger, &transfer, &target);
     *result_timestamp = transfer.timestamp;
     return TRANSFER_STATUS_CREATED;
 }

@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include "ledger/core/command.h"
+#include "ledger/core/resolve.h"
 #include "ledger/store/store.h"
 #include "raft/core/entry.h"
 
@@ -16,16 +16,21 @@ struct entry_names {
     uint32_t pending_count;
     uint32_t account_timestamp_count;
     uint32_t transfer_timestamp_count;
+    uint32_t object_count;
+    uint32_t reversal_count;
     u128 account_ids[2 * ENTRY_EVENTS_MAX];
     u128 transfer_ids[ENTRY_EVENTS_MAX];
     u128 pending_ids[ENTRY_EVENTS_MAX];
     uint64_t account_timestamps[ENTRY_EVENTS_MAX];
     uint64_t transfer_timestamps[ENTRY_EVENTS_MAX];
+    struct object_name objects[2 * ENTRY_EVENTS_MAX];
+    struct store_reversal reversals[ENTRY_COMMANDS_MAX];
 };
 
 /* Entry bodies are aligned to 16 and commands are multiples of 64 bytes, so events are aligned. */
 const struct account *command_accounts(const struct command *command);
 const struct transfer *command_transfers(const struct command *command);
+const struct resolve_request *command_resolves(const struct command *command);
 
 /* Prefetches for an ENTRY_COMMANDS entry whose body has been checked. */
 STATUS_MUST_USE enum status entry_prefetch(struct entry_names *names, struct store *store,

@@ -4,15 +4,20 @@
 #include "base/mutation.h"
 #include "base/pages.h"
 #include "base/situation.h"
+#include "ledger/core/command_journal.h"
 #include "ledger/core/filter.h"
+#include "ledger/core/past_filter.h"
 #include "ledger/node/entry_names.h"
+#include "ledger/node/machine_controls.h"
+#include "ledger/node/machine_journal.h"
+#include "ledger/node/machine_objects.h"
 #include "raft/core/members.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 enum {
-    EXTRA_VERSION = 3,
+    EXTRA_VERSION = 4,
     EXTRA_HEAD_SIZE = 4 + 8 + 4, /* version, index of the configuration, size of its body */
 };
 
@@ -32,6 +37,7 @@ struct machine {
     struct members named;                       /* by the entry under way */
     struct result remembered[BATCH_EVENTS_MAX]; /* a first reply, of any length */
     struct entry_names names;
+    struct trial_changed trial[ACCOUNT_CODES_MAX]; /* for the length of a freeze */
 };
 
 static bool load_members(struct machine *machine, struct reader *reader)
@@ -179,13 +185,51 @@ static enum status check_entry(struct machine *machine, const struct entry *entr
     }
 }
 
+/* False: it is no command about freezes, limits or groups. Bodies are aligned (entry_names.h). */
+static bool apply_controls(struct machine *machine, const struct command *command,
+                           uint64_t first_timestamp, struct result *results)
+{
+    struct ledger *ledger = machine->ledger;
+    const void *events = command->events;
+    const uint32_t count = command->header.count;
+    switch (command->header.operation) {
+    case OPERATION_PLACE_FREEZES:
+        ledger_place_freezes(ledger, events, count, first_timestamp, results);
+        return true;
+    case OPERATION_RELEASE_FREEZES:
+        ledger_release_freezes(ledger, events, count, first_timestamp, results);
+        return true;
+    case OPERATION_SET_LIMITS:
+        ledger_set_limits(ledger, events, count, first_timestamp, results);
+        return true;
+    case OPERATION_SET_GROUP_MEMBERS:
+        ledger_set_group_members(ledger, events, count, first_timestamp, results);
+        return true;
+    default:
+        return false;
+    }
+}
+
 static void apply_command(struct machine *machine, const struct command *command,
                           uint64_t first_timestamp, struct result *results)
 {
-    if (command->header.operation == OPERATION_CREATE_ACCOUNTS) {
+    if (command->header.operation == OPERATION_POST_JOURNAL) {
+        const struct journal_request request = journal_request_of(command);
+        ledger_post_journal(machine->ledger, &request, journal_legs_of(command),
+                            journal_metadata_of(command).data, command->header.count,
+                            first_timestamp, results);
+    } else if (command->header.operation == OPERATION_REVERSE_JOURNAL) {
+        const struct journal_request request = journal_request_of(command);
+        ledger_reverse_journal(machine->ledger, &request, journal_metadata_of(command).data,
+                               first_timestamp, results);
+    } else if (command->header.operation == OPERATION_RESOLVE) {
+        ledger_resolve(machine->ledger, command_resolves(command), command->header.count,
+                       first_timestamp, results);
+    } else if (command->header.operation == OPERATION_CREATE_ACCOUNTS) {
         ledger_create_accounts(machine->ledger, command_accounts(command), command->header.count,
                                first_timestamp, results);
-    } else {
+    } else if (!apply_controls(machine, command, first_timestamp, results) &&
+               !machine_apply_objects(machine->ledger, command, first_timestamp, results)) {
         ledger_create_transfers(machine->ledger, command_transfers(command), command->header.count,
                                 first_timestamp, results);
     }
@@ -196,7 +240,8 @@ static struct machine_outcome answer_command(struct machine *machine, const stru
                                              uint64_t log_index, uint64_t first_timestamp,
                                              struct result *results)
 {
-    struct machine_outcome outcome = { .count = command->header.count, .log_index = log_index };
+    const uint32_t count = command_result_count(command);
+    struct machine_outcome outcome = { .count = count, .log_index = log_index };
     if (command->header.operation == OPERATION_PULSE) {
         ledger_pulse(machine->ledger, first_timestamp);
         outcome.count = 0; /* nobody has asked */
@@ -210,14 +255,19 @@ static struct machine_outcome answer_command(struct machine *machine, const stru
                      &remembered)) {
         /* One client never gives a sequence to two commands; one that does gets the old answer, cut
          * or filled to the length that its command asks for. */
-        uint32_t kept = remembered < command->header.count ? remembered : command->header.count;
+        uint32_t kept = remembered < count ? remembered : count;
         memcpy(results, machine->remembered, kept * sizeof *results);
-        memset(results + kept, 0, (command->header.count - kept) * sizeof *results);
+        memset(results + kept, 0, (count - kept) * sizeof *results);
         return outcome;
     }
-    apply_command(machine, command, first_timestamp, results);
+    const uint64_t not_after = command->header.not_after;
+    if (not_after != 0 && first_timestamp > not_after && !MUTATION(ledger_not_after_ignored)) {
+        ledger_refuse_late(count, first_timestamp, results);
+    } else {
+        apply_command(machine, command, first_timestamp, results);
+    }
     if (client != 0) {
-        replies_put(machine->replies, client, sequence, log_index, results, command->header.count);
+        replies_put(machine->replies, client, sequence, log_index, results, count);
     }
     return outcome;
 }
@@ -263,6 +313,10 @@ static enum status freeze(struct machine *machine, struct error *error)
     replies_save(machine->replies, &writer);
     ASSERT(!writer.failed && !body.failed);
     struct store_checkpoint checkpoint = {
+        .trial = machine->trial,
+        .trial_count = ledger_trial_take_changed(machine->ledger, machine->trial),
+        .last_change = ledger_last_change(machine->ledger),
+        .last_account = ledger_last_account(machine->ledger),
         .log_index = machine->applied_index,
         .log_term = machine->applied_term,
         .timestamp = machine->timestamp,
@@ -337,10 +391,22 @@ enum status machine_read(struct machine *machine, const struct command *command,
     ASSERT(count <= LOOKUP_IDS_MAX);
     ASSERT((uintptr_t)records % 16 == 0);
     memcpy(ids, command->events, count * sizeof(u128));
+    if (operation_reads_controls(command->header.operation)) {
+        return machine_read_controls(machine->store, command->header.operation, ids[0],
+                                     machine->timestamp, records, found, error);
+    }
+    if (operation_reads_objects(command->header.operation)) {
+        return machine_read_objects(machine->store, command, records, found, error);
+    }
+    if (command->header.operation == OPERATION_GET_JOURNAL) {
+        return machine_read_journal(machine->store, ids[0], records, found, error);
+    }
     size_t hits = 0;
     if (command->header.operation == OPERATION_LOOK_UP_ACCOUNTS) {
         TRY(store_look_up_accounts(machine->store, ids, count, (struct account *)(void *)records,
                                    &hits, error));
+    } else if (command->header.operation == OPERATION_LOOK_UP_HOLDS) {
+        TRY(store_look_up_holds(machine->store, ids, count, records, &hits, error));
     } else {
         ASSERT(command->header.operation == OPERATION_LOOK_UP_TRANSFERS);
         TRY(store_look_up_transfers(machine->store, ids, count, (struct transfer *)(void *)records,
@@ -350,12 +416,60 @@ enum status machine_read(struct machine *machine, const struct command *command,
     return STATUS_OK;
 }
 
+uint32_t machine_trial(const struct machine *machine, struct trial_row **rows)
+{
+    const uint32_t count = ledger_trial_count(machine->ledger);
+    *rows = malloc((count + 1) * sizeof **rows);
+    for (uint32_t i = 0; i < count && *rows != NULL; i++) {
+        ledger_trial_at(machine->ledger, i, *rows + i);
+    }
+    return count;
+}
+
+static enum status query_trial(struct machine *machine, const struct command *command,
+                               struct query **query, struct error *error)
+{
+    const struct trial_question question = past_trial_question(command);
+    struct trial_row *rows;
+    struct trial_now now = { .count = machine_trial(machine, &rows),
+                             .last_change = ledger_last_change(machine->ledger),
+                             .last_account = ledger_last_account(machine->ledger) };
+    if (rows == NULL) {
+        return error_set(error, STATUS_MEMORY, "no memory for a trial balance");
+    }
+    now.rows = rows;
+    enum status status = past_open_trial(machine->store, &question, &now, query, error);
+    free(rows);
+    return status;
+}
+
+static enum status query_balances(struct machine *machine, const struct command *command,
+                                  struct query **query, struct error *error)
+{
+    struct balances_question questions[BATCH_EVENTS_MAX];
+    for (uint32_t i = 0; i < command->header.count; i++) {
+        questions[i] = past_balances_question(command, i);
+    }
+    return past_open_balances(machine->store, questions, command->header.count, query, error);
+}
+
 enum status machine_query(struct machine *machine, const struct command *command,
                           struct query **query, struct error *error)
 {
+    if (command->header.operation == OPERATION_TRIAL_BALANCE) {
+        return query_trial(machine, command, query, error);
+    }
+    if (command->header.operation == OPERATION_BALANCES_AS_OF) {
+        return query_balances(machine, command, query, error);
+    }
     struct query_filter filter;
     enum query_kind kind = filter_question(command, &filter);
     return query_open(machine->store, kind, &filter, query, error);
+}
+
+uint64_t machine_last_change(const struct machine *machine)
+{
+    return ledger_last_change(machine->ledger);
 }
 
 void machine_members(const struct machine *machine, struct members *members, uint64_t *index)

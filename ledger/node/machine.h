@@ -56,11 +56,18 @@ uint64_t machine_freezes(const struct machine *machine);
 STATUS_MUST_USE enum status machine_read(struct machine *machine, const struct command *command,
                                          uint8_t *records, uint32_t *found, struct error *error);
 
+/* All rows of the trial balance, ascending: their number; *rows is malloc'd, or NULL: no memory. */
+struct trial_row;
+uint32_t machine_trial(const struct machine *machine, struct trial_row **rows);
+
 /* Opens the query that a command asks for, on the state after the last applied entry. Its steps are
  * the machine's thread's, between entries. MEMORY. */
 struct query;
 STATUS_MUST_USE enum status machine_query(struct machine *machine, const struct command *command,
                                           struct query **query, struct error *error);
+
+/* Timestamp of the last change that was applied; 0: there was none. No later one is at or before it. */
+uint64_t machine_last_change(const struct machine *machine);
 
 /* The configuration after the last applied entry, and the index of the entry that brought it: 0 and
  * an empty one as long as there was none (the superblock's holds then). */

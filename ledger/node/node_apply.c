@@ -38,6 +38,28 @@ void batch_free(struct batch *batch)
     free(batch);
 }
 
+void job_push(struct job_list *list, struct job *job)
+{
+    job->next = NULL;
+    if (list->tail != NULL) {
+        list->tail->next = job;
+    } else {
+        list->head = job;
+    }
+    list->tail = job;
+}
+
+struct job *job_pop(struct job_list *list)
+{
+    struct job *job = list->head;
+    if (job != NULL) {
+        list->head = job->next;
+        list->tail = list->head != NULL ? list->tail : NULL;
+        job->next = NULL;
+    }
+    return job;
+}
+
 void job_free(struct job *job)
 {
     if (job->entry != NULL) {
@@ -239,7 +261,8 @@ static void answer_read(struct node *node, const struct job *job)
                            .log_index = job->read_index,
                            .timestamp = job->read_timestamp,
                            .count = job->found };
-    struct bytes payload = { job->records, (size_t)job->found * EVENT_SIZE };
+    const uint32_t size = operation_answer_size(job->command.header.operation);
+    struct bytes payload = { job->records, (size_t)job->found * size };
     answer(node, &job->waiter, &reply, payload);
 }
 

@@ -25,9 +25,11 @@ static struct batch *batch_new(void)
     return batch;
 }
 
-static bool batch_has_room(const struct node *node, const struct batch *batch, uint32_t size)
+static bool batch_has_room(const struct node *node, const struct batch *batch, uint32_t size,
+                           uint32_t events)
 {
     return batch->command_count < ENTRY_COMMANDS_MAX &&
+           batch->events + events <= ENTRY_EVENTS_MAX && /* some take more than they have bytes */
            batch->entry->header.body_size + size <= node->options.entry_body_max;
 }
 
@@ -41,7 +43,8 @@ static void make_ready(struct node *node)
 void node_add_write(struct node *node, const struct waiter *waiter, const struct command *command,
                     struct bytes payload)
 {
-    if (node->making != NULL && !batch_has_room(node, node->making, (uint32_t)payload.size)) {
+    if (node->making != NULL &&
+        !batch_has_room(node, node->making, (uint32_t)payload.size, command->header.count)) {
         make_ready(node);
     }
     if (node->making == NULL) {

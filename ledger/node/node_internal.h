@@ -80,6 +80,9 @@ struct job {
     struct query *query; /* while it is open */
     uint64_t read_index; /* out: what was applied when the read was begun */
     uint64_t read_timestamp;
+    /* A page of changes */
+    uint64_t last_change;   /* that was applied when the query was opened */
+    uint64_t wait_until_ns; /* for a row */
     /* out */
     enum status status; /* JOB_READ: TIMEOUT and BUSY are answered, all else is fatal */
     struct machine_view view;
@@ -120,6 +123,9 @@ struct machine_stage {
     struct job_list queries_waiting;
     struct job_list queries_open; /* in turn; at most QUERIES_OPEN_MAX */
     uint32_t queries_open_count;
+    struct job_list changes_parked; /* pages of changes that wait for one; without a query */
+    uint32_t changes_parked_count;
+    uint64_t changes_seen; /* the last change that they were compared with */
     struct machine_outcomes scratch;
 };
 
@@ -328,7 +334,8 @@ struct node {
     uint64_t jobs_under_way;
     uint64_t apply_bytes;
     struct machine_view view;
-    bool sealing; /* an operator's seal is among the jobs */
+    uint64_t parked_rung_ns; /* the parked_due_ns for which the machine was rung */
+    bool sealing;            /* an operator's seal is among the jobs */
     struct {
         uint64_t index, term; /* of the last pulse that this node proposed */
     } pulse;
@@ -341,6 +348,7 @@ struct node {
     struct store_copying copying;
     uint64_t written_sequence; /* atomic, by the writer */
     uint64_t fetched_bytes;    /* atomic: read by the fetcher, not taken by the loop */
+    uint64_t parked_due_ns;    /* atomic: when the first parked page's wait is over; 0: none is */
     uint64_t answered_bytes;   /* atomic: rows of queries that the loop has not sent yet */
     bool log_full;             /* atomic, by the writer: its last write found no room */
     bool seal_full;            /* atomic, by the sealer: likewise */
@@ -487,10 +495,23 @@ bool node_query_step(struct node *node);
 void node_query_answer(struct node *node, struct job *job); /* takes it over */
 void node_query_send_again(struct node *node);
 void node_queries_close(struct node *node);
+/* node_changes.c: the machine's but for the last one */
+bool node_job_is_changes(const struct job *job);
+/* The page has come to the machine. */
+void node_changes_begin(struct node *node, struct job *job);
+/* Its query is done. True: it waits for more, without its query; *busy: it should, but too many do. */
+bool node_changes_wait(struct node *node, struct job *job, bool *busy);
+/* Its rows and the mark. */
+void node_changes_take(struct job *job);
+/* Those that need wait no longer are queries again. */
+void node_changes_wake(struct node *node);
+void node_changes_tick(struct node *node, uint64_t now_ns);
 /* node_apply.c */
 void batch_push(struct batch_list *list, struct batch *batch);
 struct batch *batch_pop(struct batch_list *list); /* NULL: empty */
 void batch_free(struct batch *batch);
+void job_push(struct job_list *list, struct job *job);
+struct job *job_pop(struct job_list *list); /* NULL: empty */
 void job_free(struct job *job);
 void node_feed(struct node *node);
 void node_feed_entry(struct node *node, struct entry *entry); /* takes the reference over */
@@ -506,6 +527,6 @@ extern struct metric node_metric_commands, node_metric_events, node_metric_entri
     node_metric_leader_changes, node_metric_members, node_metric_damaged, node_metric_repaired,
     node_metric_first_index, node_metric_scrub_damage, node_metric_scrub_bytes,
     node_metric_scrub_rounds, node_metric_snapshot_sending, node_metric_snapshot_received,
-    node_metric_snapshot_receiving, node_metric_query_slice, node_metric_books_agreed,
-    node_metric_books_differ;
+    node_metric_snapshot_receiving, node_metric_query_slice, node_metric_changes_parked,
+    node_metric_books_agreed, node_metric_books_differ;
 void node_metrics_register(void);

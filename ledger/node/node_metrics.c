@@ -52,6 +52,8 @@ GAUGE(node_metric_snapshot_received, "fenlu_snapshot_received_bytes",
       "Bytes that have arrived of the snapshot that this node pulls.");
 GAUGE(node_metric_snapshot_receiving, "fenlu_snapshot_receiving_bytes",
       "Size of the snapshot that this node pulls; 0: none.");
+GAUGE(node_metric_changes_parked, "fenlu_changes_parked",
+      "Readers of the change feed that wait at its end for the next change.");
 struct metric node_metric_flush = { .name = "fenlu_log_flush_seconds",
                                     .help = "Time to make one group of log writes durable.",
                                     .kind = METRIC_HISTOGRAM_NS,
@@ -98,6 +100,7 @@ void node_metrics_register(void)
         &node_metric_flush,
         &node_metric_apply,
         &node_metric_query_slice,
+        &node_metric_changes_parked,
     };
     for (size_t i = 0; i < sizeof metrics / sizeof metrics[0]; i++) {
         metrics_register(metrics[i]);

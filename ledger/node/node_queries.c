@@ -16,28 +16,6 @@
 
 enum { SEND_AGAIN_MAX = 64 };
 
-static void push(struct job_list *list, struct job *job)
-{
-    job->next = NULL;
-    if (list->tail != NULL) {
-        list->tail->next = job;
-    } else {
-        list->head = job;
-    }
-    list->tail = job;
-}
-
-static struct job *pop(struct job_list *list)
-{
-    struct job *job = list->head;
-    if (job != NULL) {
-        list->head = job->next;
-        list->tail = list->head != NULL ? list->tail : NULL;
-        job->next = NULL;
-    }
-    return job;
-}
-
 static size_t rows_bytes(const struct job *job)
 {
     return (size_t)job->found * operation_answer_size(job->command.header.operation);
@@ -83,7 +61,8 @@ static void open_one(struct node *node, struct job *job)
     machine_view(stage->machine, &view);
     job->read_index = view.applied_index;
     job->read_timestamp = view.timestamp;
-    push(&stage->queries_open, job);
+    job->last_change = machine_last_change(stage->machine);
+    job_push(&stage->queries_open, job);
     stage->queries_open_count++;
 }
 
@@ -95,7 +74,7 @@ static void open_waiting(struct node *node)
             QUERIES_ANSWERED_BYTES_MAX) {
             return; /* the loop rings when it has sent some */
         }
-        open_one(node, pop(&stage->queries_waiting));
+        open_one(node, job_pop(&stage->queries_waiting));
     }
 }
 
@@ -110,7 +89,7 @@ static void take_rows(struct job *job)
     }
 }
 
-/* One slice; true when the query is over. */
+/* One slice; true when the query is over, or waits. */
 static bool slice(struct node *node, struct job *job)
 {
     struct error error;
@@ -128,28 +107,39 @@ static bool slice(struct node *node, struct job *job)
     if (!query_done(job->query)) {
         return false;
     }
-    take_rows(job);
-    give_back(node, job, STATUS_OK);
+    bool busy = false;
+    if (!node_job_is_changes(job)) {
+        take_rows(job);
+    } else if (node_changes_wait(node, job, &busy)) {
+        return true;
+    } else if (!busy) {
+        node_changes_take(job);
+    }
+    give_back(node, job, busy ? STATUS_BUSY : STATUS_OK);
     return true;
 }
 
 void node_query_add(struct node *node, struct job *job)
 {
-    push(&node->machine_stage.queries_waiting, job);
+    if (node_job_is_changes(job)) {
+        node_changes_begin(node, job);
+    }
+    job_push(&node->machine_stage.queries_waiting, job);
 }
 
 bool node_query_step(struct node *node)
 {
     struct machine_stage *stage = &node->machine_stage;
+    node_changes_wake(node);
     open_waiting(node);
-    struct job *job = pop(&stage->queries_open);
+    struct job *job = job_pop(&stage->queries_open);
     if (job == NULL) {
         return false;
     }
     if (slice(node, job)) {
         stage->queries_open_count--;
     } else {
-        push(&stage->queries_open, job);
+        job_push(&stage->queries_open, job);
     }
     return true;
 }
@@ -184,7 +174,7 @@ static const char *why(enum status status)
 {
     return status == STATUS_TIMEOUT ? "the query was under way for longer than its deadline: "
                                       "narrow it, or give it more time"
-                                    : "no memory for the rows of a query: ask again later";
+                                    : "no room for one more query: ask again later";
 }
 
 void node_query_answer(struct node *node, struct job *job)
@@ -197,7 +187,7 @@ void node_query_answer(struct node *node, struct job *job)
     } else if (send_rows(node, job)) {
         node_settle(node, &job->waiter);
     } else {
-        push(&node->unsent, job);
+        job_push(&node->unsent, job);
         return;
     }
     settle(node, job);
@@ -210,7 +200,7 @@ void node_query_send_again(struct node *node)
     const struct job *last = node->unsent.tail;
     bool more = last != NULL;
     for (uint32_t i = 0; i < SEND_AGAIN_MAX && more; i++) {
-        struct job *job = pop(&node->unsent);
+        struct job *job = job_pop(&node->unsent);
         more = job != last;
         node_query_answer(node, job);
     }
@@ -220,8 +210,10 @@ void node_queries_close(struct node *node)
 {
     struct machine_stage *stage = &node->machine_stage;
     struct job *job;
-    while ((job = pop(&stage->queries_open)) != NULL ||
-           (job = pop(&stage->queries_waiting)) != NULL || (job = pop(&node->unsent)) != NULL) {
+    while ((job = job_pop(&stage->queries_open)) != NULL ||
+           (job = job_pop(&stage->queries_waiting)) != NULL ||
+           (job = job_pop(&stage->changes_parked)) != NULL ||
+           (job = job_pop(&node->unsent)) != NULL) {
         job_free(job);
     }
 }

@@ -9,7 +9,9 @@
 void node_add_read(struct node *node, const struct waiter *waiter, const struct command *command,
                    bool stale)
 {
-    size_t size = (size_t)command->header.count * operation_event_size(command->header.operation);
+    const unsigned operation = command->header.operation;
+    const uint32_t count = command->header.count;
+    const size_t size = operation_payload_size(operation, count);
     struct job *job = calloc(1, sizeof *job);
     ASSERT(job != NULL);
     job->kind = JOB_READ;
@@ -17,8 +19,9 @@ void node_add_read(struct node *node, const struct waiter *waiter, const struct 
     job->command = *command;
     job->events = malloc(size);
     ASSERT(job->events != NULL);
-    if (!operation_is_query(command->header.operation)) { /* whose rows are counted at the end */
-        job->records = malloc((size_t)command->header.count * EVENT_SIZE);
+    if (!operation_is_query(operation)) { /* whose rows are counted at the end */
+        job->records = malloc((size_t)operation_answer_max(operation, count) *
+                              operation_answer_size(operation));
         ASSERT(job->records != NULL);
     }
     memcpy(job->events, command->events, size);

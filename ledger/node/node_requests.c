@@ -226,14 +226,18 @@ void node_on_request(struct node *node, uint64_t client, struct bytes head, stru
         return;
     }
     char text[ERROR_TEXT_MAX];
-    bool write = operation_is_write(command.header.operation);
+    const unsigned operation = command.header.operation;
+    bool write = operation_is_write(operation);
+    const uint32_t records =
+        operation_is_query(operation) ? 1 : operation_answer_max(operation, command.header.count);
     uint64_t now_ns = clock_mono_ns(&node->options.clock);
     struct waiter waiter = {
         .client = client,
         .request = request.id,
         .expires_ns =
             request.timeout_ns < UINT64_MAX - now_ns ? now_ns + request.timeout_ns : UINT64_MAX,
-        .bytes = write ? (uint32_t)payload.size : command.header.count * EVENT_SIZE,
+        .bytes = write || operation == OPERATION_BALANCES_AS_OF ? (uint32_t)payload.size
+                                                                : records * EVENT_SIZE,
     };
     enum status status = admit(node, &request, &command, waiter.bytes, text);
     if (status != STATUS_OK) {

@@ -85,6 +85,10 @@ uint64_t node_deadline_ns(const struct node *node)
 {
     uint64_t deadline_ns = earlier(raft_deadline_ns(node->raft),
                                    __atomic_load_n(&node->shared.keeper_due_ns, __ATOMIC_ACQUIRE));
+    uint64_t parked_ns = __atomic_load_n(&node->parked_due_ns, __ATOMIC_ACQUIRE);
+    if (parked_ns != 0 && parked_ns != node->parked_rung_ns) {
+        deadline_ns = earlier(deadline_ns, parked_ns);
+    }
     if (node->repair.count > 0) {
         deadline_ns = earlier(deadline_ns, node->repair.due_ns);
     }
@@ -112,6 +116,7 @@ void node_tick(struct node *node)
     retry_full_stages(node, event.now_ns);
     node_expire_reads(node, event.now_ns);
     node_query_send_again(node);
+    node_changes_tick(node, event.now_ns);
     node_repair_tick(node, event.now_ns);
     node_space_tick(node, event.now_ns);
     node_votes_tick(node, event.now_ns);

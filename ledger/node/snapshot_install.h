@@ -17,10 +17,11 @@
  * unless the snapshot is of a later term: then that one counts, without a vote. A transfer that is
  * not ready is left to the target (snapshot_target.h).
  *
- * Threads  one, any. Errors  SHUTTING_DOWN when the watch gave up: the next call begins with step 1
- * again. CORRUPT when what is ready is not what it says: it is removed, the node
- * goes on as it was, and *outcome tells; anything returned is of the disk, the log or the
- * superblock, and the node cannot open.
+ * Threads  one, any.
+ * Errors   SHUTTING_DOWN when the watch gave up: the next call begins with step 1 again. CORRUPT
+ *          when what is ready is not what it says: it is removed, the node goes on as it was, and
+ *          *outcome tells; anything returned is of the disk, the log or the superblock, and the
+ *          node cannot open.
  */
 #pragma once
 

@@ -33,27 +33,27 @@ _Static_assert(sizeof(struct hold) == 1U << 6, "size of delta_kind_hold");
 
 u128 delta_hash_account(const struct account *account)
 {
-    return hash_bytes(SEED_ACCOUNT, account, sizeof *account);
+    return hash_record(SEED_ACCOUNT, account, sizeof *account);
 }
 
 u128 delta_hash_transfer(const struct transfer *transfer)
 {
-    return hash_bytes(SEED_TRANSFER, transfer, sizeof *transfer);
+    return hash_record(SEED_TRANSFER, transfer, sizeof *transfer);
 }
 
-u128 delta_hash_failed_id(u128 id)
+u128 delta_hash_failed_id(u128 id, uint16_t why)
 {
-    return hash_bytes(SEED_FAILED, &id, sizeof id);
+    return hash_bytes(SEED_FAILED ^ why, &id, sizeof id);
 }
 
 u128 delta_hash_hold(const struct hold *hold)
 {
-    return hash_bytes(SEED_HOLD, hold, sizeof *hold);
+    return hash_record(SEED_HOLD, hold, sizeof *hold);
 }
 
 u128 delta_hash_change(const struct change *change)
 {
-    return hash_bytes(SEED_CHANGE, change, sizeof *change);
+    return hash_record(SEED_CHANGE, change, sizeof *change);
 }
 
 u128 delta_digest(const struct delta *delta)
@@ -72,6 +72,7 @@ void delta_batch_begin(struct delta *delta)
     delta->chain = (struct delta_chain){ .open = false };
     table_batch_begin(&delta->accounts);
     table_batch_begin(&delta->holds);
+    delta_objects_batch_begin(&delta->objects);
     delta->touched[0] = delta->touched[1] = DELTA_TOUCHED_NONE;
     delta->first_transfer = delta->live.transfer_count;
     delta->first_change = delta->live.change_count;
@@ -97,6 +98,7 @@ void delta_batch_end(struct delta *delta)
     hash_written(delta);
     delta->digest += table_batch_end(&delta->accounts);
     delta->digest += table_batch_end(&delta->holds);
+    delta->digest += delta_objects_batch_end(&delta->objects);
     delta_due_batch_end(delta);
     delta->in_batch = false;
 }
@@ -189,6 +191,17 @@ bool delta_id_failed(struct delta *delta, u128 id)
     return found != NULL && (*found & DELTA_ID_FAILED) != 0;
 }
 
+uint16_t delta_id_failure(struct delta *delta, u128 id)
+{
+    const struct transfer *transfers;
+    const uint32_t *found = find_named(delta, id, &transfers);
+    if (found == NULL || (*found & DELTA_ID_FAILED) == 0) {
+        return 0;
+    }
+    const uint32_t value = *found & ~DELTA_ID_FAILED;
+    return transfers == delta->live.transfers ? delta->live.failed_why[value] : (uint16_t)value;
+}
+
 const struct transfer *delta_transfer_at(struct delta *delta, uint64_t timestamp)
 {
     const struct transfer *transfer;
@@ -216,14 +229,16 @@ const struct transfer *delta_transfer_insert(struct delta *delta, const struct t
     return place;
 }
 
-void delta_id_fail(struct delta *delta, u128 id)
+void delta_id_fail(struct delta *delta, u128 id, uint16_t why)
 {
     assert_room(delta);
+    ASSERT(why != 0);
     struct delta_generation *live = &delta->live;
     live->failed[live->failed_count] = id;
+    live->failed_why[live->failed_count] = why;
     map_insert(&live->ids, id, DELTA_ID_FAILED | live->failed_count);
     live->failed_count++;
-    delta->digest += delta_hash_failed_id(id);
+    delta->digest += delta_hash_failed_id(id, why);
 }
 
 /* --- changes ---------------------------------------------------------------------------------- */
@@ -290,7 +305,35 @@ void delta_change_append(struct delta *delta, const struct change *change)
     if (change->kind != CHANGE_EXPIRED) {
         ASSERT(live->transfer_count > 0);
         link_transfer(delta, at);
+    } else {
+        ASSERT(live->expiry_count > 0 &&
+               live->expiries[live->expiry_count - 1].timestamp == change->timestamp);
     }
+}
+
+void delta_expiry_append(struct delta *delta, uint64_t timestamp, const struct transfer *pending)
+{
+    ASSERT(delta->in_batch && !delta->chain.open);
+    struct delta_generation *live = &delta->live;
+    ASSERT(live->expiry_count < delta_generation_events_max(&delta->options));
+    live->expiries[live->expiry_count] =
+        (struct delta_expiry){ .debit_account_id = pending->debit_account_id,
+                               .credit_account_id = pending->credit_account_id,
+                               .timestamp = timestamp,
+                               .ledger = pending->ledger };
+    live->expiry_count++;
+}
+
+void delta_journal_insert(struct delta *delta, const struct journal *journal)
+{
+    ASSERT(journal->state == JOURNAL_POSTED && !delta->chain.open);
+    struct delta_generation *live = &delta->live;
+    ASSERT(live->journal_count < delta_generation_events_max(&delta->options));
+    ASSERT(live->journal_count == 0 ||
+           live->journals[live->journal_count - 1].timestamp < journal->timestamp);
+    live->journals[live->journal_count] = journal_row_of(journal);
+    live->journal_count++;
+    (void)delta_object_insert(delta, OBJECT_JOURNAL, journal);
 }
 
 static bool is_taken(const struct delta *delta, enum delta_taken what, uint64_t timestamp)
@@ -327,6 +370,7 @@ void delta_chain_open(struct delta *delta)
                                          .timed_count = delta->timed_count };
     table_chain_open(&delta->accounts);
     table_chain_open(&delta->holds);
+    delta_objects_chain_open(&delta->objects);
 }
 
 static void undo_transfers(struct delta *delta)
@@ -352,6 +396,7 @@ void delta_chain_close(struct delta *delta, bool keep)
     }
     table_chain_close(&delta->accounts, keep);
     table_chain_close(&delta->holds, keep);
+    delta_objects_chain_close(&delta->objects, keep);
     delta->chain.open = false;
 }
 

@@ -10,21 +10,23 @@
  *
  * Invariants  (1) an id is in at most one of: transfers, failed ids;
  *             (2) digest = the sum, modulo 2^128, of delta_hash over all accounts, transfers,
- *                 failed ids, holds and changes of the whole ledger (sealed ones too): equal on all
- *                 replicas after the same log entry, and recomputable from the data in any order;
+ *                 failed ids, holds, changes, objects and versions of the whole ledger (sealed ones
+ *                 too): equal on all replicas after the same log entry, and recomputable from the
+ *                 data in any order;
  *             (3) pointers to records are valid until the batch ends;
  *             (4) in the order of commit, timestamps of changes ascend strictly, those of transfers
  *                 are among them, and timestamps of accounts ascend strictly; so what an earlier
  *                 generation has is earlier, and arrays are sorted by construction.
  * Chains      between chain_open and chain_close every change is remembered; close with
  *             keep = false undoes all of it but failed ids (an id's failure is for ever).
- * Memory      delta_footprint() bytes of the caller's, all zero; capacities are fixed, and
- * exceeding one is a bug of the caller (the limits of an entry and of a seal prevent it). Threads
- * the state machine's; the frozen generation is read-only and may be read by the sealer at the same
- * time. Pure.
+ * Memory      delta_footprint() bytes of the caller's, all zero; capacities are fixed, and exceeding
+ *             one is a bug of the caller (the limits of an entry and of a seal prevent it).
+ * Threads     the state machine's; the frozen generation is read-only and may be read by the sealer
+ *             at the same time. Pure.
  */
 #pragma once
 
+#include "ledger/store/objects.h"
 #include "ledger/store/records.h"
 
 #include <stdbool.h>
@@ -73,6 +75,8 @@ struct hold *delta_hold_insert(struct delta *delta, const struct hold *hold);
 /* Last thing of each event that created a transfer (its change has the transfer's timestamp) or
  * expired a hold. Timestamps ascend strictly. */
 void delta_change_append(struct delta *delta, const struct change *change);
+/* Before the change of an expiry, which has this timestamp; not within a chain. */
+void delta_expiry_append(struct delta *delta, uint64_t timestamp, const struct transfer *pending);
 
 /* An account (a transfer) has this timestamp: for imported events, whose timestamps prefetch has
  * asked for. */
@@ -80,7 +84,29 @@ bool delta_account_timestamp_taken(struct delta *delta, uint64_t timestamp);
 bool delta_transfer_timestamp_taken(struct delta *delta, uint64_t timestamp);
 
 bool delta_id_failed(struct delta *delta, u128 id);
-void delta_id_fail(struct delta *delta, u128 id);
+/* Why it did: what delta_id_fail was told, which is not 0; 0: it did not fail. */
+uint16_t delta_id_failure(struct delta *delta, u128 id);
+void delta_id_fail(struct delta *delta, u128 id, uint16_t why);
+
+/* Objects (objects.h). NULL: there is none (prefetch brings what the batch names). */
+void *delta_object(struct delta *delta, enum object_kind kind, u128 id);
+/* As delta_account_change. */
+void delta_object_change(struct delta *delta, enum object_kind kind, void *record);
+/* The record begins with its id, of which there is none yet. */
+void *delta_object_insert(struct delta *delta, enum object_kind kind, const void *record);
+/* How many there are of the kind, sealed ones too. */
+uint64_t delta_object_count(const struct delta *delta, enum object_kind kind);
+/* Accounts with this id or a higher one, and in a group, lead to more groups than one entry may
+ * touch (ENTRY_GROUPS_MAX), and prefetch has not brought these; U128_MAX: none do. The same on all
+ * replicas, whatever is in memory. */
+u128 delta_groups_cut(const struct delta *delta);
+/* Keeps this value of the record for ever, as of that time: timestamps of a batch do not descend,
+ * and no object has two versions with one timestamp. */
+void delta_version_append(struct delta *delta, enum object_kind kind, const void *record,
+                          uint64_t timestamp);
+
+/* One that was posted, with all of its legs; not within a chain. Timestamps ascend. */
+void delta_journal_insert(struct delta *delta, const struct journal *journal);
 
 void delta_chain_open(struct delta *delta);
 void delta_chain_close(struct delta *delta, bool keep);
@@ -108,6 +134,6 @@ u128 delta_digest(const struct delta *delta);
 /* The contribution of one record, all its fields. */
 u128 delta_hash_account(const struct account *account);
 u128 delta_hash_transfer(const struct transfer *transfer);
-u128 delta_hash_failed_id(u128 id);
+u128 delta_hash_failed_id(u128 id, uint16_t why);
 u128 delta_hash_hold(const struct hold *hold);
 u128 delta_hash_change(const struct change *change);

@@ -182,6 +182,19 @@ void delta_prefetch_due(struct delta *delta, uint64_t now_ns, uint32_t max)
     delta_pick_due(delta, now_ns, max, NULL, 0);
 }
 
+void delta_due_cut(struct delta *delta, uint32_t count)
+{
+    ASSERT(count <= delta->pick_count);
+    while (delta->pick_count > count) {
+        delta->pick_count--;
+        const struct delta_pick *pick = &delta->picks[delta->pick_count];
+        if (pick->origin != DELTA_DUE_SEALED) {
+            heap_push(pick->origin == DELTA_DUE_LIVE ? &delta->live.due : &delta->frozen.due,
+                      pick->due);
+        }
+    }
+}
+
 uint32_t delta_due_count(const struct delta *delta)
 {
     return delta->pick_count;

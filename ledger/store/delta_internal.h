@@ -16,6 +16,7 @@
 #pragma once
 
 #include "ledger/store/delta.h"
+#include "ledger/store/delta_object.h"
 #include "ledger/store/delta_table.h"
 
 #define DELTA_ID_FAILED 0x80000000U
@@ -44,6 +45,15 @@ struct delta_created {
     uint64_t timestamp;
 };
 
+/* Whose balances an expiry changed: its change and no transfer of its own says it. */
+struct delta_expiry {
+    u128 debit_account_id;
+    u128 credit_account_id;
+    uint64_t timestamp; /* the expiry's */
+    uint32_t ledger;
+    uint32_t reserved;
+};
+
 /* A pending hold with a time limit; `before` orders them. */
 struct delta_due {
     uint64_t expires_at;
@@ -61,12 +71,17 @@ struct delta_generation {
     struct transfer *transfers;
     struct delta_link *links; /* of the transfers */
     struct change *changes;
+    struct delta_expiry *expiries;  /* of the changes that are expiries */
     struct delta_created *accounts; /* those created */
+    struct journal_row *journals;   /* those posted; each has a transfer at least */
     u128 *failed;
+    uint16_t *failed_why;
     struct delta_heap due; /* holds created in this generation */
     uint32_t transfer_count;
     uint32_t change_count;
+    uint32_t expiry_count;
     uint32_t account_count;
+    uint32_t journal_count;
     uint32_t failed_count;
 };
 
@@ -101,6 +116,7 @@ struct delta {
 
     struct table accounts;
     struct table holds;
+    struct delta_objects objects;
     uint32_t
         touched[2]; /* slots of the accounts that changed last in this batch; or TOUCHED_NONE */
     struct delta_chain chain;
@@ -112,6 +128,7 @@ struct delta {
     struct map old_timestamps;
     struct transfer *old_transfers;
     uint32_t old_transfer_count;
+    u128 groups_cut;  /* delta_groups_cut */
     struct map taken; /* timestamps; the upper half of the key is enum delta_taken */
 
     struct delta_due *timed; /* holds inserted in this batch */
@@ -136,6 +153,7 @@ static inline uint32_t delta_dirty_max(const struct delta_options *options)
 /* --- recovery --------------------------------------------------------------------------------- */
 /* The digest of the sealed past; before anything else. */
 void delta_set_digest(struct delta *delta, u128 digest);
+void delta_set_object_counts(struct delta *delta, const uint64_t counts[OBJECT_KINDS]);
 /* The coming batch belongs to this entry; ascending. */
 void delta_set_batch_index(struct delta *delta, uint64_t log_index);
 
@@ -154,6 +172,9 @@ void delta_prefetch_hint_id(const struct delta *delta, u128 id);
 bool delta_prefetch_pin_hold(struct delta *delta, uint64_t timestamp);
 void delta_prefetch_hold(struct delta *delta, const struct hold *hold);
 
+bool delta_prefetch_pin_object(struct delta *delta, struct object_name name);
+void delta_prefetch_object(struct delta *delta, enum object_kind kind, const void *record);
+
 /* Where in memory something is; DELTA_FROZEN ones must be brought in like sealed ones. */
 enum delta_place { DELTA_NOWHERE, DELTA_LIVE, DELTA_FROZEN, DELTA_OLD };
 /* *transfer is NULL when the id failed. */
@@ -163,7 +184,9 @@ enum delta_place delta_find_transfer_at(const struct delta *delta, uint64_t time
                                         const struct transfer **transfer);
 /* Of a transfer that is not live and not brought in yet. */
 void delta_prefetch_transfer(struct delta *delta, const struct transfer *transfer);
-void delta_prefetch_failed(struct delta *delta, u128 id);
+void delta_prefetch_failed(struct delta *delta, u128 id, uint16_t why);
+/* Why an id of the frozen generation failed. */
+uint16_t delta_frozen_failure(const struct delta *delta, u128 id);
 
 /* What has a timestamp that an imported event names: an account, or a change (of a transfer or an
  * expiry). False: memory does not know, so the sealed past must be asked, and
@@ -183,6 +206,10 @@ static inline bool delta_due_before(struct delta_due a, struct delta_due b)
  * as memory has them; of sealed ones, bring what delta_find_transfer_at does not find. */
 void delta_pick_due(struct delta *delta, uint64_t now_ns, uint32_t max,
                     const struct delta_due *sealed, uint32_t sealed_count);
+/* Gives up all picks but the first `count`. */
+void delta_due_cut(struct delta *delta, uint32_t count);
+/* delta_groups_cut of the coming batch. */
+void delta_prefetch_cut_groups(struct delta *delta, u128 account_id);
 
 /* --- seals ------------------------------------------------------------------------------------ */
 bool delta_seal_due(const struct delta *delta);
@@ -195,7 +222,9 @@ void delta_frozen_drop(struct delta *delta);
 /* Index of the first whose timestamp is at least this, or the count. */
 uint32_t delta_transfers_from(const struct delta_generation *generation, uint64_t timestamp);
 uint32_t delta_changes_from(const struct delta_generation *generation, uint64_t timestamp);
+uint32_t delta_expiries_from(const struct delta_generation *generation, uint64_t timestamp);
 uint32_t delta_accounts_from(const struct delta_generation *generation, uint64_t timestamp);
+uint32_t delta_journals_from(const struct delta_generation *generation, uint64_t timestamp);
 
 /* The transfers of one account in memory, newest first: the live generation's, then the frozen
  * one's. An account of which nothing is in memory has none. */

@@ -12,8 +12,11 @@ static void place_generation(struct delta_generation *generation, uint8_t *memor
     generation->transfers = place(memory, at, (size_t)events * sizeof(struct transfer));
     generation->links = place(memory, at, (size_t)events * sizeof(struct delta_link));
     generation->changes = place(memory, at, (size_t)events * sizeof(struct change));
+    generation->expiries = place(memory, at, (size_t)events * sizeof(struct delta_expiry));
     generation->accounts = place(memory, at, (size_t)events * sizeof(struct delta_created));
+    generation->journals = place(memory, at, (size_t)events * sizeof(struct journal_row));
     generation->failed = place(memory, at, (size_t)events * sizeof(u128));
+    generation->failed_why = place(memory, at, (size_t)events * sizeof(uint16_t));
     generation->due.dues = place(memory, at, (size_t)events * sizeof(struct delta_due));
     generation->due.capacity = events;
 }
@@ -44,6 +47,7 @@ static size_t place_all(struct delta *delta, uint8_t *memory)
     place_generation(&delta->live, memory, &at, events);
     place_generation(&delta->frozen, memory, &at, events);
     place_tables(delta, memory, &at);
+    delta_objects_place(&delta->objects, &delta->options, memory, &at);
     place_map(&delta->old_ids, memory, &at, DELTA_BATCH_IDS_MAX);
     place_map(&delta->old_timestamps, memory, &at, DELTA_BATCH_IDS_MAX);
     delta->old_transfers = place(memory, &at, DELTA_BATCH_IDS_MAX * sizeof(struct transfer));
@@ -66,6 +70,7 @@ struct delta *delta_init(void *memory, const struct delta_options *options)
     ASSERT((uintptr_t)memory % 16 == 0);
     struct delta *delta = memory;
     delta->options = *options;
+    delta->groups_cut = U128_MAX;
     size_t size = place_all(delta, memory);
     ASSERT(size == delta_footprint(options));
     return delta;
@@ -94,7 +99,8 @@ bool delta_seal_due(const struct delta *delta)
     uint32_t seal_events = delta->options.seal_events;
     return live->transfer_count + live->failed_count >= seal_events ||
            live->change_count >= seal_events || live->account_count >= seal_events ||
-           delta->accounts.dirty_count >= seal_events;
+           delta->accounts.dirty_count >= seal_events ||
+           delta_objects_fill(&delta->objects, &delta->options, 1) > 0;
 }
 
 static void generation_clear(struct delta_generation *generation)
@@ -102,7 +108,9 @@ static void generation_clear(struct delta_generation *generation)
     map_clear(&generation->ids);
     generation->transfer_count = 0;
     generation->change_count = 0;
+    generation->expiry_count = 0;
     generation->account_count = 0;
+    generation->journal_count = 0;
     generation->failed_count = 0;
     generation->due.count = 0;
 }
@@ -117,6 +125,7 @@ void delta_freeze(struct delta *delta)
     delta->live = empty;
     delta->frozen_account_count = table_freeze(&delta->accounts, delta->frozen_accounts);
     delta->frozen_hold_count = table_freeze(&delta->holds, delta->frozen_holds);
+    delta_objects_freeze(&delta->objects);
     delta->has_frozen = true;
 }
 
@@ -128,6 +137,7 @@ void delta_frozen_drop(struct delta *delta)
     generation_clear(&delta->frozen);
     table_frozen_drop(&delta->accounts);
     table_frozen_drop(&delta->holds);
+    delta_objects_frozen_drop(&delta->objects);
     delta->frozen_account_count = 0;
     delta->frozen_hold_count = 0;
     delta->has_frozen = false;

@@ -9,10 +9,18 @@ void delta_prefetch_begin(struct delta *delta)
     delta_due_restore(delta);
     table_prefetch_begin(&delta->accounts);
     table_prefetch_begin(&delta->holds);
+    delta_objects_prefetch_begin(&delta->objects);
     map_clear(&delta->old_ids);
     map_clear(&delta->old_timestamps);
     map_clear(&delta->taken);
     delta->old_transfer_count = 0;
+    delta->groups_cut = U128_MAX;
+}
+
+void delta_prefetch_cut_groups(struct delta *delta, u128 account_id)
+{
+    ASSERT(!delta->in_batch);
+    delta->groups_cut = account_id;
 }
 
 /* --- accounts and holds ----------------------------------------------------------------------- */
@@ -109,10 +117,17 @@ void delta_prefetch_transfer(struct delta *delta, const struct transfer *transfe
     delta->old_transfer_count++;
 }
 
-void delta_prefetch_failed(struct delta *delta, u128 id)
+void delta_prefetch_failed(struct delta *delta, u128 id, uint16_t why)
 {
     ASSERT(!delta->in_batch);
-    map_insert(&delta->old_ids, id, DELTA_ID_FAILED);
+    map_insert(&delta->old_ids, id, DELTA_ID_FAILED | why);
+}
+
+uint16_t delta_frozen_failure(const struct delta *delta, u128 id)
+{
+    const uint32_t *found = map_find(&delta->frozen.ids, id);
+    ASSERT(delta->has_frozen && found != NULL && (*found & DELTA_ID_FAILED) != 0);
+    return delta->frozen.failed_why[*found & ~DELTA_ID_FAILED];
 }
 
 /* --- timestamps that imported events name ----------------------------------------------------- */

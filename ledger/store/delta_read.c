@@ -34,10 +34,22 @@ uint32_t delta_changes_from(const struct delta_generation *generation, uint64_t 
                       generation->change_count, timestamp);
 }
 
+uint32_t delta_expiries_from(const struct delta_generation *generation, uint64_t timestamp)
+{
+    return first_from(&generation->expiries->timestamp, sizeof(struct delta_expiry),
+                      generation->expiry_count, timestamp);
+}
+
 uint32_t delta_accounts_from(const struct delta_generation *generation, uint64_t timestamp)
 {
     return first_from(&generation->accounts->timestamp, sizeof(struct delta_created),
                       generation->account_count, timestamp);
+}
+
+uint32_t delta_journals_from(const struct delta_generation *generation, uint64_t timestamp)
+{
+    return first_from(&generation->journals->timestamp, sizeof(struct journal_row),
+                      generation->journal_count, timestamp);
 }
 
 /* --- by account ------------------------------------------------------------------------------- */

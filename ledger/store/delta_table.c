@@ -31,7 +31,7 @@ void table_layout(struct table *table, const struct table_kind *kind,
 
 static u128 hash_of(const struct table *table, uint32_t slot)
 {
-    return hash_bytes(table->kind->seed, table_at(table, slot), (size_t)1 << table->size_log2);
+    return hash_record(table->kind->seed, table_at(table, slot), (size_t)1 << table->size_log2);
 }
 
 /* By lines of constant size: quicker than one copy of a size that is not. */

@@ -1,9 +1,8 @@
 #include "ledger/store/index_seal.h"
 
 #include "base/assert.h"
-#include "base/hash.h"
 
-enum { PASSES_DIRECT = 8 }; /* more of them make it worth to sort by hash first */
+#include <string.h>
 
 static void enter(struct index_seal *seal, enum index_seal_state state)
 {
@@ -11,138 +10,194 @@ static void enter(struct index_seal *seal, enum index_seal_state state)
     seal->position = 0;
 }
 
-static void enter_field(struct index_seal *seal, enum index_field field)
+/* --- sources: what records are of, each with fields of its own ------------------------------ */
+
+/* In the order of keys. */
+enum { OF_TRANSFERS, OF_EXPIRIES, OF_ACCOUNTS, OF_JOURNALS, SOURCES };
+
+static const struct {
+    enum index_field first;
+    enum index_field last;
+} sources[SOURCES] = {
+    [OF_TRANSFERS] = { INDEX_FIELD_FIRST, INDEX_TRANSFER_CODE },
+    [OF_ACCOUNTS] = { INDEX_FIELD_FIRST_OF_ACCOUNTS, INDEX_FIELD_LAST_OF_ACCOUNTS },
+    [OF_EXPIRIES] = { INDEX_EXPIRED_DEBIT_ACCOUNT, INDEX_EXPIRED_CREDIT_ACCOUNT },
+    [OF_JOURNALS] = { INDEX_FIELD_FIRST_OF_JOURNALS, INDEX_FIELD_LAST },
+};
+
+static uint32_t records_of(const struct delta *delta, uint32_t source)
 {
-    seal->field = field;
-    seal->count = 0;
-    seal->grouped = false;
-    enter(seal, INDEX_SEAL_GATHER);
+    const struct delta_generation *frozen = &delta->frozen;
+    return source == OF_TRANSFERS  ? frozen->transfer_count
+           : source == OF_ACCOUNTS ? frozen->account_count
+           : source == OF_EXPIRIES ? frozen->expiry_count
+                                   : frozen->journal_count;
 }
 
-void index_seal_begin(struct index_seal *seal, const struct delta *delta, struct id_item *items,
-                      struct id_item *other)
+/* The next source with any records; none: done. */
+static void enter_source(struct index_seal *seal, uint32_t source)
 {
-    *seal = (struct index_seal){ .delta = delta, .items = items, .other = other };
-    enter_field(seal, INDEX_FIELD_FIRST);
+    while (source < SOURCES && records_of(seal->delta, source) == 0) {
+        source++;
+    }
+    seal->source = source;
+    if (source == SOURCES) {
+        enter(seal, INDEX_SEAL_DONE);
+        return;
+    }
+    seal->records = source == OF_ACCOUNTS ? 0 : records_of(seal->delta, source);
+    memset(seal->counts, 0, sizeof seal->counts);
+    enter(seal, source == OF_ACCOUNTS ? INDEX_SEAL_GATHER : INDEX_SEAL_VALUES);
+}
+
+void index_seal_begin(struct index_seal *seal, const struct delta *delta, uint64_t era_begin,
+                      const struct index_seal_memory *memory)
+{
+    *seal = (struct index_seal){ .delta = delta, .era_begin = era_begin, .memory = *memory };
+    enter_source(seal, OF_TRANSFERS);
 }
 
 uint64_t index_seal_work(const struct delta *delta)
 {
-    enum {
-        OF_TRANSFERS = INDEX_FIELD_FIRST_OF_ACCOUNTS - INDEX_FIELD_FIRST,
-        OF_ACCOUNTS = INDEX_FIELD_LAST + 1 - INDEX_FIELD_FIRST_OF_ACCOUNTS,
-    };
-    return (uint64_t)delta->frozen.transfer_count * OF_TRANSFERS +
-           (uint64_t)delta->frozen.account_count * OF_ACCOUNTS;
+    uint64_t work = 0;
+    for (uint32_t source = 0; source < SOURCES; source++) {
+        uint32_t fields = (uint32_t)(sources[source].last - sources[source].first) + 1;
+        work += (uint64_t)records_of(delta, source) * fields;
+    }
+    return work;
 }
 
-/* --- one field -------------------------------------------------------------------------------- */
-
-static void add_item(struct index_seal *seal, uint64_t timestamp, uint32_t position)
-{
-    seal->items[seal->count] =
-        (struct id_item){ .key = timestamp, .payload = timestamp, .position = position };
-    seal->count++;
-}
+/* --- accounts in the order of time ------------------------------------------------------------ */
 
 /* Of the accounts that changed, those that were created: an earlier one has an earlier timestamp.
  */
 static void gather(struct index_seal *seal)
 {
     const struct delta *delta = seal->delta;
-    bool accounts = index_field_is_of_accounts(seal->field);
-    uint32_t created = delta->frozen.account_count;
-    uint32_t changed = created == 0 ? 0 : delta->frozen_account_count;
-    uint64_t first_created = created == 0 ? 0 : delta->frozen.accounts[0].timestamp;
-    uint32_t count = accounts ? changed : delta->frozen.transfer_count;
-    uint32_t end = seal_piece_end(seal->position, count);
+    uint64_t first_created = delta->frozen.accounts[0].timestamp;
+    struct id_item *items = seal->memory.by_time[0];
+    uint32_t end = seal_piece_end(seal->position, delta->frozen_account_count);
     for (uint32_t i = seal->position; i < end; i++) {
-        uint64_t timestamp =
-            accounts ? delta->frozen_accounts[i].timestamp : delta->frozen.transfers[i].timestamp;
-        if (!accounts || timestamp >= first_created) {
-            add_item(seal, timestamp, i);
+        uint64_t timestamp = delta->frozen_accounts[i].timestamp;
+        if (timestamp >= first_created) {
+            items[seal->records++] = (struct id_item){ .key = timestamp, .position = i };
         }
     }
     seal->position = end;
-    if (end == count) {
-        ASSERT(!accounts || seal->count == created);
-        id_sort_init(&seal->sort, seal->items, seal->other, seal->count);
-        enter(seal, INDEX_SEAL_SORT_TIMES);
+    if (end == delta->frozen_account_count) {
+        ASSERT(seal->records == delta->frozen.account_count);
+        id_sort_init(&seal->sort, items, seal->memory.by_time[1], seal->records);
+        enter(seal, INDEX_SEAL_BY_TIME);
     }
 }
 
-static u128 value_of(const struct index_seal *seal, uint32_t position)
-{
-    return index_field_is_of_accounts(seal->field)
-               ? index_value_of_account(seal->field, &seal->delta->frozen_accounts[position])
-               : index_value_of_transfer(seal->field, &seal->delta->frozen.transfers[position]);
-}
+/* --- the values of all fields ----------------------------------------------------------------- */
 
-static void begin_sort(struct index_seal *seal)
+static void add_value(struct index_seal *seal, uint32_t place, u128 value, uint32_t record)
 {
-    struct id_item *items = seal->sort.items;
-    struct id_item *other = seal->sort.other;
-    id_sort_init(&seal->sort, items, other, seal->count);
-    if (id_sort_passes(&seal->sort) <= PASSES_DIRECT) {
-        enter(seal, INDEX_SEAL_SORT_VALUES);
-    } else {
-        id_sort_init_by_tag(&seal->sort, items, other, seal->count);
-        enter(seal, INDEX_SEAL_SORT_HASHES);
+    if (value != 0) {
+        uint32_t at = seal->counts[place]++;
+        seal->memory.items[place][at] = (struct index_item){ index_hash(value), record };
     }
 }
 
-/* Values take the place of timestamps as keys; items without one drop out. Gives their number. */
-static uint32_t take_values(struct index_seal *seal)
+static void add_transfer(struct index_seal *seal, uint32_t record)
 {
-    struct id_item *items = seal->sort.items;
-    uint32_t end = seal_piece_end(seal->position, seal->sort.count);
-    uint32_t kept = seal->count;
+    const struct transfer *transfer = &seal->delta->frozen.transfers[record];
+    seal->memory.timestamps[record] = transfer->timestamp;
+    for (enum index_field field = INDEX_FIELD_FIRST; field <= INDEX_TRANSFER_CODE; field++) {
+        add_value(seal, (uint32_t)(field - INDEX_FIELD_FIRST),
+                  index_value_of_transfer(field, transfer), record);
+    }
+}
+
+static void add_account(struct index_seal *seal, uint32_t record)
+{
+    uint32_t position = seal->sort.items[record].position;
+    const struct account *account = &seal->delta->frozen_accounts[position];
+    seal->memory.timestamps[record] = account->timestamp;
+    for (enum index_field field = INDEX_FIELD_FIRST_OF_ACCOUNTS;
+         field <= INDEX_FIELD_LAST_OF_ACCOUNTS; field++) {
+        add_value(seal, (uint32_t)(field - INDEX_FIELD_FIRST_OF_ACCOUNTS),
+                  index_value_of_account(field, account), record);
+    }
+}
+
+static void add_expiry(struct index_seal *seal, uint32_t record)
+{
+    const struct delta_expiry *expiry = &seal->delta->frozen.expiries[record];
+    seal->memory.timestamps[record] = expiry->timestamp;
+    add_value(seal, 0, expiry->debit_account_id, record);
+    add_value(seal, 1, expiry->credit_account_id, record);
+}
+
+static void add_journal(struct index_seal *seal, uint32_t record)
+{
+    const struct journal_row *journal = &seal->delta->frozen.journals[record];
+    seal->memory.timestamps[record] = journal->timestamp;
+    for (enum index_field field = INDEX_FIELD_FIRST_OF_JOURNALS; field <= INDEX_FIELD_LAST;
+         field++) {
+        add_value(seal, (uint32_t)(field - INDEX_FIELD_FIRST_OF_JOURNALS),
+                  index_value_of_journal(field, journal), record);
+    }
+}
+
+static void take_values(struct index_seal *seal)
+{
+    uint32_t end = seal_piece_end(seal->position, seal->records);
     for (uint32_t i = seal->position; i < end; i++) {
-        u128 value = value_of(seal, items[i].position);
-        if (value != 0) {
-            items[seal->count] = items[i];
-            items[seal->count].key = value;
-            items[seal->count].tag = (uint32_t)hash_u128(value);
-            seal->count++;
+        switch (seal->source) {
+        case OF_TRANSFERS:
+            add_transfer(seal, i);
+            break;
+        case OF_ACCOUNTS:
+            add_account(seal, i);
+            break;
+        case OF_EXPIRIES:
+            add_expiry(seal, i);
+            break;
+        case OF_JOURNALS:
+            add_journal(seal, i);
+            break;
+        default:
+            UNREACHABLE();
         }
     }
-    uint32_t dropped = end - seal->position - (seal->count - kept);
     seal->position = end;
-    if (end == seal->sort.count) {
-        begin_sort(seal);
+    if (end == seal->records) {
+        seal->field = sources[seal->source].first;
+        enter(seal, INDEX_SEAL_BUCKETS);
     }
-    return dropped;
 }
 
-/* --- long values ------------------------------------------------------------------------------ */
+/* --- one field -------------------------------------------------------------------------------- */
 
-/* Items of one value that lie together become a group; those of two values with the same hash may
- * become many, which the sort by value leaves in the order of time. Too many, and grouping is given
- * up: items of one value are in the order of time among themselves still. */
-static void take_groups(struct index_seal *seal)
+static uint32_t place_of_field(const struct index_seal *seal)
 {
-    const struct id_item *items = seal->hashed;
-    struct id_item *groups = seal->sort.other;
-    uint32_t most = seal->count / 2;
-    uint32_t end = seal_piece_end(seal->position, seal->count);
-    for (uint32_t i = seal->position; i < end; i++) {
-        if (i == 0 || items[i].key != items[i - 1].key) {
-            if (seal->group_count == most) {
-                id_sort_init(&seal->sort, seal->hashed, groups, seal->count);
-                enter(seal, INDEX_SEAL_SORT_VALUES);
-                return;
-            }
-            groups[seal->group_count] = (struct id_item){ .key = items[i].key, .payload = i };
-            seal->group_count++;
-        }
-        groups[seal->group_count - 1].tag++;
+    return (uint32_t)(seal->field - sources[seal->source].first);
+}
+
+/* One pass for all of them. Gives how many records have no value. */
+static uint32_t sort_by_bucket(struct index_seal *seal)
+{
+    const struct index_item *items = seal->memory.items[place_of_field(seal)];
+    struct index_item *sorted = seal->memory.sorted;
+    uint32_t count = seal->counts[place_of_field(seal)];
+    uint32_t starts[INDEX_BUCKETS] = { 0 };
+    for (uint32_t i = 0; i < count; i++) {
+        starts[index_bucket(items[i].hash)]++;
     }
-    seal->position = end;
-    if (end == seal->count) {
-        seal->grouped = true;
-        id_sort_init(&seal->sort, groups, groups + most, seal->group_count);
-        enter(seal, INDEX_SEAL_SORT_VALUES);
+    uint32_t sum = 0;
+    for (uint32_t i = 0; i < INDEX_BUCKETS; i++) {
+        uint32_t here = starts[i];
+        starts[i] = sum;
+        sum += here;
     }
+    for (uint32_t i = 0; i < count; i++) {
+        sorted[starts[index_bucket(items[i].hash)]++] = items[i];
+    }
+    enter(seal, INDEX_SEAL_CHUNKS);
+    return seal->records - count;
 }
 
 uint32_t index_seal_step(struct index_seal *seal)
@@ -151,30 +206,16 @@ uint32_t index_seal_step(struct index_seal *seal)
     case INDEX_SEAL_GATHER:
         gather(seal);
         return 0;
-    case INDEX_SEAL_SORT_TIMES:
+    case INDEX_SEAL_BY_TIME:
         if (!id_sort_step(&seal->sort)) {
-            seal->count = 0;
             enter(seal, INDEX_SEAL_VALUES);
         }
         return 0;
     case INDEX_SEAL_VALUES:
-        return take_values(seal);
-    case INDEX_SEAL_SORT_HASHES:
-        if (!id_sort_step(&seal->sort)) {
-            seal->hashed = seal->sort.items;
-            seal->group_count = 0;
-            enter(seal, INDEX_SEAL_GROUPS);
-        }
+        take_values(seal);
         return 0;
-    case INDEX_SEAL_GROUPS:
-        take_groups(seal);
-        return 0;
-    case INDEX_SEAL_SORT_VALUES:
-        if (!id_sort_step(&seal->sort)) {
-            seal->group_position = 0;
-            enter(seal, INDEX_SEAL_CHUNKS);
-        }
-        return 0;
+    case INDEX_SEAL_BUCKETS:
+        return sort_by_bucket(seal);
     case INDEX_SEAL_CHUNKS:
     case INDEX_SEAL_DONE:
     default:
@@ -184,59 +225,86 @@ uint32_t index_seal_step(struct index_seal *seal)
 
 /* --- chunks ----------------------------------------------------------------------------------- */
 
+enum { DIGIT_BITS = 6, DIGITS = 1 << DIGIT_BITS };
+
+/* The items of one chunk by the upper bits of their marks; in the order of time as they were. */
+static void sort_roughly(const struct index_item *items, struct index_item *to, uint32_t count)
+{
+    enum { SHIFT = INDEX_MARK_BITS - DIGIT_BITS };
+    uint32_t starts[DIGITS] = { 0 };
+    for (uint32_t i = 0; i < count; i++) {
+        starts[items[i].hash >> SHIFT & (DIGITS - 1)]++;
+    }
+    uint32_t sum = 0;
+    for (uint32_t i = 0; i < DIGITS; i++) {
+        uint32_t here = starts[i];
+        starts[i] = sum;
+        sum += here;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        to[starts[items[i].hash >> SHIFT & (DIGITS - 1)]++] = items[i];
+    }
+}
+
+/* Which leaves few steps to go; within a mark items stay in the order of time. */
+static void sort_by_mark(struct index_item *items, uint32_t count)
+{
+    for (uint32_t i = 1; i < count; i++) {
+        struct index_item item = items[i];
+        uint32_t at = i;
+        while (at > 0 && items[at - 1].hash > item.hash) {
+            items[at] = items[at - 1];
+            at--;
+        }
+        items[at] = item;
+    }
+}
+
+/* How many of the items, which lie in the order of time, are of the first one's bucket. */
+static uint32_t chunk_count(const struct index_item *items, uint32_t left)
+{
+    uint32_t most = left < POSTING_LIST_MAX ? left : POSTING_LIST_MAX;
+    uint32_t count = 1;
+    while (count < most && index_bucket(items[count].hash) == index_bucket(items[0].hash)) {
+        count++;
+    }
+    return count;
+}
+
 static void next_field(struct index_seal *seal)
 {
-    if (seal->field == INDEX_FIELD_LAST) {
-        enter(seal, INDEX_SEAL_DONE);
+    if (seal->field == sources[seal->source].last) {
+        enter_source(seal, seal->source + 1);
     } else {
-        enter_field(seal, seal->field + 1);
-    }
-}
-
-/* What is to be handed out next: *left items, the first of them of one value. */
-static const struct id_item *items_left(const struct index_seal *seal, uint32_t *left)
-{
-    const struct id_item *item = seal->sort.items + seal->position;
-    if (!seal->grouped) {
-        *left = seal->sort.count - seal->position;
-        return item;
-    }
-    *left = item->tag - seal->group_position;
-    return seal->hashed + item->payload + seal->group_position;
-}
-
-static void handed_out(struct index_seal *seal, uint32_t count, uint32_t left)
-{
-    if (!seal->grouped) {
-        seal->position += count;
-    } else if (count < left) {
-        seal->group_position += count;
-    } else {
-        seal->position++;
-        seal->group_position = 0;
+        seal->field++;
+        enter(seal, INDEX_SEAL_BUCKETS);
     }
 }
 
 bool index_seal_chunk(struct index_seal *seal, struct index_chunk *chunk)
 {
     ASSERT(seal->state == INDEX_SEAL_CHUNKS);
-    if (seal->position == seal->sort.count) {
+    uint32_t left = seal->counts[place_of_field(seal)] - seal->position;
+    if (left == 0) {
         next_field(seal);
         return false;
     }
-    uint64_t timestamps[POSTING_LIST_MAX];
-    uint32_t left;
-    const struct id_item *items = items_left(seal, &left);
-    uint32_t count = 0;
-    while (count < left && count < POSTING_LIST_MAX && items[count].key == items[0].key) {
-        timestamps[count] = items[count].payload;
-        count++;
+    const struct index_item *items = seal->memory.sorted + seal->position;
+    struct index_item by_mark[POSTING_LIST_MAX];
+    struct posting postings[POSTING_LIST_MAX];
+    uint32_t count = chunk_count(items, left);
+    uint32_t bucket = index_bucket(items[0].hash);
+    uint64_t first = seal->memory.timestamps[items[0].record];
+    sort_roughly(items, by_mark, count);
+    sort_by_mark(by_mark, count);
+    for (uint32_t i = 0; i < count; i++) {
+        postings[i] = (struct posting){ .timestamp = seal->memory.timestamps[by_mark[i].record],
+                                        .mark = index_mark(by_mark[i].hash) };
     }
-    uint8_t prefix[INDEX_PREFIX_MAX];
-    size_t prefix_size = index_prefix(prefix, seal->field, items[0].key);
-    chunk->key_size = index_key(chunk->key, prefix, prefix_size, timestamps[0]);
-    chunk->value_size = index_write_chunk(chunk->value, timestamps, count);
+    index_key(chunk->key, index_field_is_of_changes(seal->field) ? seal->era_begin : 0, seal->field,
+              bucket, first);
+    chunk->value_size = index_write_chunk(chunk->value, first, postings, count);
     chunk->count = count;
-    handed_out(seal, count, left);
+    seal->position += count;
     return true;
 }

@@ -1,24 +1,28 @@
 #include "ledger/store/keys.h"
 
 #include "base/assert.h"
+#include "ledger/store/keys_rows.h"
 
 #include <string.h>
 
 enum {
     ACCOUNT_VERSION = 1,
     CREATED_VERSION = 1,
+    JOURNAL_VERSION = 0x01,
     HOLD_VERSION = 1,
-    EVENT_OF_TRANSFER = 3,
-    EVENT_OF_EXPIRY = 4,
+    OBJECT_VERSION = 1,
+    EVENT_OF_TRANSFER = 5,
+    EVENT_OF_EXPIRY = 6,
     ID_CREATED = 3,
-    ID_FAILED = 4,
-    CODE_FULL = 15, /* this length nibble means 16 bytes */
+    ID_FAILED = 5,
     TRANSFER_FIELDS = 12,
     BALANCE_FIELDS = 4,
 };
 
 _Static_assert((int)ACCOUNT_FIELDS <= (int)EVENT_FIELDS, "rows fit");
 _Static_assert((int)EXPIRY_FIELDS <= (int)EVENT_FIELDS, "rows fit");
+_Static_assert((int)VALUE_RECORD_MAX > (int)VALUE_ROOM,
+               "a record of a seal has room for any value");
 _Static_assert((int)HOLD_FIELDS <= (int)EVENT_FIELDS, "rows fit");
 
 /* --- keys ------------------------------------------------------------------------------------- */
@@ -74,63 +78,44 @@ bool key_read_due(struct bytes key, uint64_t *expires_at, uint64_t *timestamp)
     return true;
 }
 
-/* --- rows of integers ------------------------------------------------------------------------- */
-
-static unsigned length_code(u128 field)
+size_t key_of_object(uint8_t key[KEY_SIZE_MAX], struct object_name name)
 {
-    uint64_t high = u128_high(field);
-    uint64_t low = u128_low(field);
-    unsigned bits = high != 0  ? 128 - (unsigned)__builtin_clzll(high)
-                    : low != 0 ? 64 - (unsigned)__builtin_clzll(low)
-                               : 0;
-    unsigned size = (bits + 7) / 8;
-    return size < CODE_FULL ? size : CODE_FULL;
+    key[0] = KEY_OBJECT;
+    key[1] = (uint8_t)name.kind;
+    u128_to_bytes(name.id, key + 2);
+    return 2 + sizeof name.id;
 }
 
-static unsigned code_size(unsigned code)
+size_t key_of_version(uint8_t key[KEY_SIZE_MAX], struct object_name name, uint64_t timestamp)
 {
-    return code == CODE_FULL ? 16 : code;
+    const size_t size = key_of_object(key, name);
+    const uint64_t swapped = __builtin_bswap64(timestamp);
+    key[0] = KEY_VERSION;
+    memcpy(key + size, &swapped, sizeof swapped);
+    return size + sizeof swapped;
 }
 
-static size_t row_write(uint8_t *value, uint8_t version, const u128 *fields, size_t count)
+/* Behind the letter. */
+static bool read_name(const uint8_t *at, struct object_name *name)
 {
-    size_t header = (count + 1) / 2;
-    value[0] = version;
-    memset(value + 1, 0, header);
-    uint8_t *at = value + 1 + header;
-    for (size_t i = 0; i < count; i++) {
-        unsigned code = length_code(fields[i]);
-        value[1 + i / 2] |= (uint8_t)(code << (i % 2 * 4));
-        memcpy(at, &fields[i], sizeof fields[i]); /* whole; the next field covers what is over */
-        at += code_size(code);
-    }
-    return (size_t)(at - value);
+    *name = (struct object_name){ (enum object_kind)at[0], u128_from_bytes(at + 1) };
+    return at[0] > 0 && at[0] < OBJECT_KINDS;
 }
 
-/* `widths`: the bytes that each field may have. */
-static bool row_read(struct bytes value, uint8_t version, u128 *fields, const uint8_t *widths,
-                     size_t count)
+bool key_read_object(struct bytes key, struct object_name *name)
 {
-    struct reader reader = reader_init(value.data, value.size);
-    uint8_t read_version = read_u8(&reader);
-    const uint8_t *header = read_bytes(&reader, (count + 1) / 2);
-    if (reader.failed || read_version != version) {
+    return key.size == 18 && key.data[0] == KEY_OBJECT && read_name(key.data + 1, name);
+}
+
+bool key_read_version(struct bytes key, struct object_name *name, uint64_t *timestamp)
+{
+    if (key.size != 26 || key.data[0] != KEY_VERSION || !read_name(key.data + 1, name)) {
         return false;
     }
-    for (size_t i = 0; i < count; i++) {
-        unsigned code = (unsigned)header[i / 2] >> (i % 2 * 4) & 0xFU;
-        unsigned size = code_size(code);
-        const uint8_t *bytes = read_bytes(&reader, size);
-        if (bytes == NULL || size > widths[i]) {
-            return false;
-        }
-        fields[i] = 0;
-        memcpy(&fields[i], bytes, size);
-        if (length_code(fields[i]) != code) {
-            return false; /* leading zeros: not the one form */
-        }
-    }
-    return reader_done(&reader) && (count % 2 == 0 || header[count / 2] >> 4 == 0);
+    uint64_t swapped;
+    memcpy(&swapped, key.data + 18, sizeof swapped);
+    *timestamp = __builtin_bswap64(swapped);
+    return true;
 }
 
 /* --- values ----------------------------------------------------------------------------------- */
@@ -188,6 +173,29 @@ bool value_read_created(struct bytes value, u128 *account_id)
     return reader_done(&reader) && version == CREATED_VERSION;
 }
 
+size_t value_of_journal(uint8_t *value, const struct journal_row *row)
+{
+    struct writer writer = writer_init(value, VALUE_ROOM);
+    write_u8(&writer, JOURNAL_VERSION);
+    write_u128(&writer, row->id);
+    write_u128(&writer, row->reference);
+    write_u32(&writer, row->kind);
+    write_u32(&writer, row->business_date);
+    return writer_size(&writer);
+}
+
+bool value_read_journal(struct bytes value, uint64_t timestamp, struct journal_row *row)
+{
+    struct reader reader = reader_init(value.data, value.size);
+    uint8_t version = read_u8(&reader);
+    *row = (struct journal_row){ .timestamp = timestamp };
+    row->id = read_u128(&reader);
+    row->reference = read_u128(&reader);
+    row->kind = read_u32(&reader);
+    row->business_date = read_u32(&reader);
+    return reader_done(&reader) && version == JOURNAL_VERSION;
+}
+
 static const uint8_t hold_widths[HOLD_FIELDS] = { 16, 16, 8, 8, 4, 4 };
 
 size_t value_of_hold(uint8_t *value, const struct hold *hold)
@@ -213,12 +221,41 @@ bool value_read_hold(struct bytes value, uint64_t timestamp, struct hold *hold)
     return true;
 }
 
+/* --- objects ---------------------------------------------------------------------------------- */
+
+size_t value_of_object(uint8_t *value, enum object_kind kind, const void *record)
+{
+    const uint8_t *rest = (const uint8_t *)record + sizeof(u128);
+    size_t size = object_size(kind) - sizeof(u128);
+    while (size > 0 && rest[size - 1] == 0) {
+        size--;
+    }
+    value[0] = OBJECT_VERSION;
+    memcpy(value + 1, rest, size);
+    return 1 + size;
+}
+
+bool value_read_object(struct bytes value, struct object_name name, void *record)
+{
+    const size_t room = object_size(name.kind) - sizeof name.id;
+    if (value.size < 1 || value.data[0] != OBJECT_VERSION || value.size - 1 > room ||
+        (value.size > 1 && value.data[value.size - 1] == 0)) {
+        return false;
+    }
+    uint8_t *at = record;
+    memcpy(at, &name.id, sizeof name.id);
+    memcpy(at + sizeof name.id, value.data + 1, value.size - 1);
+    memset(at + sizeof name.id + value.size - 1, 0, room - (value.size - 1));
+    return true;
+}
+
 /* --- events ----------------------------------------------------------------------------------- */
 
-static const uint8_t event_widths[EVENT_FIELDS] = { 16, 16, 16, 16, 16, 16, 8, 4, 4,
-                                                    4,  2,  2,  16, 8,  2,  2, 2, 16,
-                                                    16, 16, 16, 16, 16, 16, 16 };
-static const uint8_t expiry_widths[EXPIRY_FIELDS] = { 16, 8, 2, 2, 16, 16, 16, 16, 16, 16, 16, 16 };
+static const uint8_t event_widths[EVENT_FIELDS] = { 16, 16, 16, 16, 16, 16, 8, 4,  4,  4,
+                                                    2,  2,  16, 8,  2,  2,  2, 16, 16, 16,
+                                                    16, 16, 16, 16, 16, 16, 2, 2 };
+static const uint8_t expiry_widths[EXPIRY_FIELDS] = { 16, 8,  2,  2, 16, 16, 16, 16, 16,
+                                                      16, 16, 16, 2, 2,  16, 16, 4 };
 
 static void put_transfer(u128 fields[TRANSFER_FIELDS], const struct transfer *transfer)
 {
@@ -271,19 +308,26 @@ static struct balances get_balances(const u128 fields[BALANCE_FIELDS])
     return (struct balances){ fields[0], fields[1], fields[2], fields[3] };
 }
 
-static size_t value_of_expiry(uint8_t *value, const struct change *change)
+static size_t value_of_expiry(uint8_t *value, const struct transfer *expired,
+                              const struct change *change)
 {
     u128 fields[EXPIRY_FIELDS] = { change->amount, change->pending_timestamp, change->debit_flags,
                                    change->credit_flags };
-    ASSERT(change->kind == CHANGE_EXPIRED);
+    u128 *rest = fields + 4 + 2 * BALANCE_FIELDS;
+    ASSERT(change->released == change->amount);
     put_balances(fields + 4, change);
+    rest[0] = change->debit_code;
+    rest[1] = change->credit_code;
+    rest[2] = expired->debit_account_id;
+    rest[3] = expired->credit_account_id;
+    rest[4] = expired->ledger;
     return row_write(value, EVENT_OF_EXPIRY, fields, EXPIRY_FIELDS);
 }
 
 size_t value_of_event(uint8_t *value, const struct transfer *transfer, const struct change *change)
 {
-    if (transfer == NULL) {
-        return value_of_expiry(value, change);
+    if (change->kind == CHANGE_EXPIRED) {
+        return value_of_expiry(value, transfer, change);
     }
     u128 fields[EVENT_FIELDS];
     ASSERT(transfer->timestamp == change->timestamp);
@@ -296,6 +340,10 @@ size_t value_of_event(uint8_t *value, const struct transfer *transfer, const str
     rest[3] = change->debit_flags;
     rest[4] = change->credit_flags;
     put_balances(rest + 5, change);
+    rest += 5 + 2 * BALANCE_FIELDS;
+    rest[0] = change->released;
+    rest[1] = change->debit_code;
+    rest[2] = change->credit_code;
     return row_write(value, EVENT_OF_TRANSFER, fields, EVENT_FIELDS);
 }
 
@@ -305,8 +353,14 @@ static bool read_expiry(struct bytes value, struct transfer *transfer, struct ch
     if (!row_read(value, EVENT_OF_EXPIRY, fields, expiry_widths, EXPIRY_FIELDS)) {
         return false;
     }
-    *transfer = (struct transfer){ .id = 0 };
+    const u128 *rest = fields + 4 + 2 * BALANCE_FIELDS;
+    *transfer = (struct transfer){ .debit_account_id = rest[2],
+                                   .credit_account_id = rest[3],
+                                   .ledger = (uint32_t)rest[4] };
+    change->debit_code = (uint16_t)rest[0];
+    change->credit_code = (uint16_t)rest[1];
     change->amount = fields[0];
+    change->released = fields[0];
     change->pending_timestamp = (uint64_t)fields[1];
     change->kind = CHANGE_EXPIRED;
     change->debit_flags = (uint16_t)fields[2];
@@ -326,7 +380,7 @@ bool value_read_event(struct bytes value, uint64_t timestamp, struct transfer *t
     u128 fields[EVENT_FIELDS];
     const u128 *rest = fields + TRANSFER_FIELDS;
     if (!row_read(value, EVENT_OF_TRANSFER, fields, event_widths, EVENT_FIELDS) || fields[0] == 0 ||
-        rest[2] >= UINT16_MAX) {
+        rest[2] >= UINT16_MAX || rest[2] + CHANGE_SINGLE_PHASE == CHANGE_EXPIRED) {
         return false;
     }
     *transfer = get_transfer(fields, timestamp);
@@ -337,25 +391,40 @@ bool value_read_event(struct bytes value, uint64_t timestamp, struct transfer *t
     change->credit_flags = (uint16_t)rest[4];
     change->debit = get_balances(rest + 5);
     change->credit = get_balances(rest + 5 + BALANCE_FIELDS);
+    rest += 5 + 2 * BALANCE_FIELDS;
+    change->released = rest[0];
+    change->debit_code = (uint16_t)rest[1];
+    change->credit_code = (uint16_t)rest[2];
     return true;
 }
 
 /* --- ids -------------------------------------------------------------------------------------- */
 
-size_t value_of_id(uint8_t *value, uint64_t timestamp)
+size_t value_of_id(uint8_t *value, uint64_t fate)
 {
     struct writer writer = writer_init(value, VALUE_ROOM);
-    write_u8(&writer, timestamp == 0 ? ID_FAILED : ID_CREATED);
-    if (timestamp != 0) {
-        write_u64(&writer, timestamp);
+    const uint16_t why = fate_failure(fate);
+    write_u8(&writer, why != 0 ? ID_FAILED : ID_CREATED);
+    if (why != 0) {
+        write_u16(&writer, why);
+    } else {
+        write_u64(&writer, fate);
     }
     return writer_size(&writer);
 }
 
-bool value_read_id(struct bytes value, uint64_t *timestamp)
+bool value_read_id(struct bytes value, uint64_t *fate)
 {
     struct reader reader = reader_init(value.data, value.size);
-    uint8_t kind = read_u8(&reader);
-    *timestamp = kind == ID_CREATED ? read_u64(&reader) : 0;
-    return reader_done(&reader) && (kind == ID_FAILED || (kind == ID_CREATED && *timestamp != 0));
+    const uint8_t kind = read_u8(&reader);
+    uint16_t why = 0;
+    if (kind == ID_FAILED) {
+        why = read_u16(&reader);
+        *fate = fate_of_failed(why);
+    } else {
+        *fate = read_u64(&reader);
+    }
+    return reader_done(&reader) &&
+           (kind == ID_FAILED ? why != 0
+                              : kind == ID_CREATED && *fate != 0 && fate_failure(*fate) == 0);
 }

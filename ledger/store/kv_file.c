@@ -9,9 +9,10 @@
  *            an ingest or a closing table means that nothing happened.
  * Growth     a change that finds KV_FILES_COMPACT files or more merges the newest ones first, as
  *            many as are of a size with those after them, until there are fewer: each record is
- * rewritten a logarithmic number of times, and what was replaced or deleted goes with the older
- * file. Threads    as kv.h says, when the disk allows it (the simulator's is for one thread). Files
- * whose names are removed may still be open below readers, as POSIX has it.
+ *            rewritten a logarithmic number of times, and what was replaced or deleted goes with
+ *            the older file.
+ * Threads    as kv.h says, when the disk allows it (the simulator's is for one thread). Files whose
+ *            names are removed may still be open below readers, as POSIX has it.
  */
 #include "ledger/store/kv_file.h"
 

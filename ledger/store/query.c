@@ -31,12 +31,19 @@ static bool filter_is_possible(enum query_kind kind, const struct query_filter *
     switch (kind) {
     case QUERY_ACCOUNT_TRANSFERS:
     case QUERY_ACCOUNT_BALANCES:
+    case QUERY_ACCOUNT_LAST:
         return account_is_possible(filter);
     case QUERY_TRANSFERS:
     case QUERY_ACCOUNTS:
         return (filter->flags & ~(uint32_t)QUERY_REVERSED) == 0;
+    case QUERY_JOURNALS:
+        return (filter->flags & ~(uint32_t)QUERY_REVERSED) == 0 &&
+               (filter->business_date_max == 0 ||
+                filter->business_date_min <= filter->business_date_max);
     case QUERY_CHANGES:
-        return filter->flags == 0;
+        return (filter->flags & ~(uint32_t)QUERY_CHANGE_KINDS) == 0;
+    case QUERY_TRIAL:
+    case QUERY_BALANCES_AS_OF:
     default:
         UNREACHABLE();
     }
@@ -64,6 +71,17 @@ bool query_fits_transfer(const struct query *query, const struct transfer *trans
            (!query_names_account(query) || side_fits(query, transfer));
 }
 
+bool query_fits_change(const struct query *query, const struct transfer *transfer,
+                       const struct change *change)
+{
+    const struct query_filter *filter = &query->filter;
+    bool kind = filter->flags == 0 || (filter->flags >> (change->kind - 1) & 1) != 0;
+    bool account = filter->account_id == 0 || transfer->debit_account_id == filter->account_id ||
+                   transfer->credit_account_id == filter->account_id;
+    return kind && account && fits(filter->ledger, transfer->ledger) &&
+           fits(filter->code, transfer->code);
+}
+
 bool query_fits_account(const struct query *query, const struct account *account)
 {
     const struct query_filter *filter = &query->filter;
@@ -71,6 +89,14 @@ bool query_fits_account(const struct query *query, const struct account *account
            fits(filter->user_data_64, account->user_data_64) &&
            fits(filter->user_data_32, account->user_data_32) &&
            fits(filter->ledger, account->ledger) && fits(filter->code, account->code);
+}
+
+bool query_fits_journal(const struct query *query, const struct journal_row *row)
+{
+    const struct query_filter *filter = &query->filter;
+    return fits(filter->kind, row->kind) && fits(filter->reference, row->reference) &&
+           row->business_date >= filter->business_date_min &&
+           (filter->business_date_max == 0 || row->business_date <= filter->business_date_max);
 }
 
 /* --- rows ------------------------------------------------------------------------------------- */
@@ -86,7 +112,7 @@ static void *take_row(struct query *query)
 void query_take_transfer(struct query *query, const struct transfer *transfer,
                          const struct change *change)
 {
-    if (query->kind != QUERY_ACCOUNT_BALANCES) {
+    if (query->row_size != sizeof(struct query_balance)) {
         *(struct transfer *)take_row(query) = *transfer;
         return;
     }
@@ -100,8 +126,29 @@ void query_take_transfer(struct query *query, const struct transfer *transfer,
 void query_take_change(struct query *query, const struct transfer *transfer,
                        const struct change *change)
 {
+    query->looked++;
+    /* Whose an expiry is, its pending transfer says, which is read afterwards. */
+    if (change->kind != CHANGE_EXPIRED && !query_fits_change(query, transfer, change)) {
+        return;
+    }
     *(struct query_change *)take_row(query) =
         (struct query_change){ .transfer = *transfer, .change = *change };
+}
+
+void query_keep_fitting(struct query *query, uint32_t first)
+{
+    struct query_change *rows = (struct query_change *)(void *)query->rows;
+    uint32_t kept = first;
+    for (uint32_t i = first; i < query->count; i++) {
+        if (!query_fits_change(query, &rows[i].transfer, &rows[i].change)) {
+            continue;
+        }
+        if (kept != i) {
+            rows[kept] = rows[i];
+        }
+        kept++;
+    }
+    query->count = kept;
 }
 
 void query_take_account(struct query *query, u128 id)
@@ -111,9 +158,24 @@ void query_take_account(struct query *query, u128 id)
     query->count++;
 }
 
+/* All of it but the link to what reversed it is as it was posted. */
+enum status query_take_journal(struct query *query, const struct journal_row *row,
+                               struct error *error)
+{
+    bool found;
+    TRY(store_object(query->store, OBJECT_JOURNAL, row->id, take_row(query), &found, error));
+    return found ? STATUS_OK
+                 : error_set(error, STATUS_CORRUPT,
+                             "the store's list of journals names one that is not there: restore "
+                             "this node from another");
+}
+
 const void *query_rows(const struct query *query, uint32_t *count)
 {
     ASSERT(query->done);
+    if (query->past != NULL) {
+        return past_rows(query->past, count);
+    }
     *count = query->count;
     return query->rows;
 }
@@ -127,11 +189,16 @@ static size_t row_size_of(enum query_kind kind)
     case QUERY_TRANSFERS:
         return sizeof(struct transfer);
     case QUERY_ACCOUNT_BALANCES:
+    case QUERY_ACCOUNT_LAST:
         return sizeof(struct query_balance);
     case QUERY_ACCOUNTS:
         return sizeof(struct account);
     case QUERY_CHANGES:
         return sizeof(struct query_change);
+    case QUERY_JOURNALS:
+        return sizeof(struct journal);
+    case QUERY_TRIAL:
+    case QUERY_BALANCES_AS_OF:
     default:
         UNREACHABLE();
     }
@@ -146,6 +213,12 @@ static uint64_t newest(const struct query *query)
         const struct delta_generation *generation = generations[i];
         if (query->kind == QUERY_ACCOUNTS && generation->account_count > 0) {
             return generation->accounts[generation->account_count - 1].timestamp;
+        }
+        if (query->kind == QUERY_JOURNALS) {
+            if (generation->journal_count > 0) {
+                return generation->journals[generation->journal_count - 1].timestamp;
+            }
+            continue;
         }
         if (query->kind != QUERY_ACCOUNTS && generation->change_count > 0) {
             return generation->changes[generation->change_count - 1].timestamp;
@@ -172,7 +245,7 @@ static void set_flags(struct query *query)
         query->debits = (flags & QUERY_ACCOUNT_DEBITS) != 0;
         query->credits = (flags & QUERY_ACCOUNT_CREDITS) != 0;
         query->backwards = (flags & QUERY_ACCOUNT_REVERSED) != 0;
-    } else {
+    } else if (query->kind != QUERY_CHANGES) { /* whose flags are kinds */
         query->backwards = (flags & QUERY_REVERSED) != 0;
     }
 }
@@ -180,8 +253,10 @@ static void set_flags(struct query *query)
 static const struct query_pieces usual_pieces = {
     .rows = QUERY_PIECE_ROWS,
     .seeks = 8 * 1024,
+    .passes = INDEX_LIST_PASSES,
     .scan = 16 * 1024,
     .chain = QUERY_PIECE_CHAIN,
+    .looked = CHANGES_LOOKED_MAX,
 };
 
 enum status query_open(struct store *store, enum query_kind kind, const struct query_filter *filter,
@@ -216,6 +291,9 @@ enum status query_open(struct store *store, enum query_kind kind, const struct q
 
 void query_close(struct query *query)
 {
+    if (query->past != NULL) {
+        past_close(query->past);
+    }
     free(query->rows);
     free(query->ids);
     free(query);
@@ -224,6 +302,12 @@ void query_close(struct query *query)
 bool query_done(const struct query *query)
 {
     return query->done;
+}
+
+uint64_t query_position(const struct query *query)
+{
+    ASSERT(query->done && query->kind == QUERY_CHANGES);
+    return query->low > 0 ? query->low - 1 : 0;
 }
 
 /* --- steps ------------------------------------------------------------------------------------ */
@@ -261,35 +345,52 @@ static enum status take_piece(struct query *query, struct error *error)
     return query_sealed_step(query, query->low, high, error);
 }
 
-/* All accounts at one point of the log: their balances belong together. */
+/* All accounts at one point of the log: their balances belong together. Those that a posting list
+ * names for a value of the same hash drop out, and their rows are there for others. */
 static enum status read_accounts(struct query *query, struct error *error)
 {
     struct account *accounts = (struct account *)(void *)query->rows;
     size_t found;
     TRY(store_look_up_accounts(query->store, query->ids, query->count, accounts, &found, error));
-    bool sound = found == query->count;
-    for (size_t i = 0; i < found && sound; i++) {
-        sound = query_fits_account(query, &accounts[i]);
+    if (found != query->count) {
+        return error_set(error, STATUS_CORRUPT,
+                         "a posting list names an account that is not there: restore this node "
+                         "from another");
     }
-    return sound ? STATUS_OK
-                 : error_set(error, STATUS_CORRUPT,
-                             "a posting list of accounts is not true: restore this node from "
-                             "another");
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < query->count; i++) {
+        if (query_fits_account(query, &accounts[i])) {
+            query->ids[kept] = query->ids[i];
+            accounts[kept] = accounts[i];
+            kept++;
+        }
+    }
+    query->count = kept;
+    return STATUS_OK;
+}
+
+static bool wants_more(const struct query *query)
+{
+    return query->low <= query->high && query->count < query->limit &&
+           (query->kind != QUERY_CHANGES || query->looked < query->pieces.looked);
 }
 
 enum status query_step(struct query *query, struct error *error)
 {
     ASSERT(!query->done && !query->store->delta->in_batch);
+    if (query->past != NULL) {
+        return past_step(query->past, &query->done, error);
+    }
     if (!query->account_checked) {
         return check_account(query, error);
     }
     TRY(take_piece(query, error));
-    if (query->low <= query->high && query->count < query->limit) {
+    if (wants_more(query)) {
         return STATUS_OK;
     }
     if (query->kind == QUERY_ACCOUNTS) {
         TRY(read_accounts(query, error));
     }
-    query->done = true;
+    query->done = !wants_more(query);
     return STATUS_OK;
 }

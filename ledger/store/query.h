@@ -28,7 +28,14 @@ enum query_kind {
     QUERY_ACCOUNT_BALANCES,  /* struct query_balance */
     QUERY_TRANSFERS,         /* struct transfer */
     QUERY_ACCOUNTS,          /* struct account */
-    QUERY_CHANGES,           /* struct query_change; by time alone, never reversed */
+    QUERY_CHANGES,           /* struct query_change; by time, account, ledger and code; never
+                                reversed */
+    /* struct query_balance: one row, what the last event up to timestamp_max left the account with;
+       an expiry, too, whose transfer_id is 0. Never a client's question as it is: as_of.h. */
+    QUERY_ACCOUNT_LAST,
+    QUERY_TRIAL,          /* of the past (past.h): struct trial_row */
+    QUERY_BALANCES_AS_OF, /* struct balances_answer */
+    QUERY_JOURNALS,       /* struct journal; those that were posted */
 };
 
 /* Of filters that name an account; the bits that clients know. */
@@ -37,6 +44,8 @@ enum query_account_flags {
     QUERY_ACCOUNT_CREDITS = 1 << 1,
     QUERY_ACCOUNT_REVERSED = 1 << 2,
 };
+/* Of QUERY_CHANGES: which kinds, by bits (1 << (enum change_kind - 1)); none is all. */
+enum { QUERY_CHANGE_KINDS = (1 << CHANGE_CAPTURED) - 1 };
 /* Of filters that name none. */
 enum query_flags {
     QUERY_REVERSED = 1 << 0,
@@ -53,6 +62,11 @@ struct query_filter {
     uint32_t limit;
     uint32_t flags;
     uint16_t code;
+    /* Of journals, which have none of the values above but the range of time: */
+    uint32_t kind;
+    uint32_t business_date_min; /* both ends are included; 0: no bound */
+    uint32_t business_date_max;
+    u128 reference;
 };
 
 #define TIMESTAMP_LARGEST ((uint64_t)INT64_MAX)
@@ -77,6 +91,9 @@ STATUS_MUST_USE enum status query_open(struct store *store, enum query_kind kind
                                        struct error *error);
 void query_close(struct query *query);
 bool query_done(const struct query *query);
+/* Of QUERY_CHANGES, when it is done: it has looked at everything up to this timestamp. It stops
+ * after CHANGES_LOOKED_MAX records, too. */
+uint64_t query_position(const struct query *query);
 /* The next piece of a query that is not done. */
 STATUS_MUST_USE enum status query_step(struct query *query, struct error *error);
 /* Of a query that is done: *count rows of its kind, valid until it is closed. */

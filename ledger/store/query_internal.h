@@ -6,12 +6,14 @@
 #pragma once
 
 #include "ledger/store/index_list.h"
+#include "ledger/store/past.h"
 #include "ledger/store/query.h"
 #include "ledger/store/store_internal.h"
 
 enum {
     QUERY_STREAMS_MAX = 6,                   /* account, three user data, ledger, code */
-    QUERY_LISTS_MAX = QUERY_STREAMS_MAX + 1, /* an account's debits and credits are one stream */
+    QUERY_STREAM_LISTS_MAX = 4,              /* an account's debits and credits are one stream, */
+    QUERY_LISTS_MAX = QUERY_STREAMS_MAX + 3, /* with its expiries for who wants them */
     QUERY_PIECE_ROWS = 256,
     QUERY_PIECE_CHAIN = 1024,
 };
@@ -21,20 +23,23 @@ struct query_pieces {
     uint32_t rows;  /* records of the sealed past that it reads, at most QUERY_PIECE_ROWS; or rows
                        that it takes */
     uint32_t seeks; /* in posting lists; at least QUERY_STREAMS_MAX + 1, so that it comes forward */
-    uint32_t scan;  /* records of memory that it looks at */
-    uint32_t chain; /* transfers of one account in memory that it follows, at most
-                       QUERY_PIECE_CHAIN */
+    uint32_t passes; /* chunks of one list in a row that have nothing of it, at least 1 */
+    uint32_t scan;   /* records of memory that it looks at */
+    uint32_t chain;  /* transfers of one account in memory that it follows, at most
+                        QUERY_PIECE_CHAIN */
+    uint32_t looked; /* not of a step: after so many records a whole QUERY_CHANGES ends */
 };
 
-/* Timestamps with one value of the filter: a list, or two at once. */
+/* Timestamps with one value of the filter: a list, or several at once. */
 struct query_stream {
-    struct index_list *lists[2];
+    struct index_list *lists[QUERY_STREAM_LISTS_MAX];
     uint32_t list_count;
 };
 
 struct query {
     struct store *store;
     enum query_kind kind;
+    struct past *past; /* of the kinds of past.h, which have nothing of what follows; else NULL */
     struct query_filter filter;
     struct query_pieces pieces;
     bool backwards;
@@ -45,7 +50,8 @@ struct query {
     uint64_t low;
     uint64_t high;
     uint32_t limit;
-    uint32_t count; /* of rows; of accounts, until the last step, of ids */
+    uint32_t looked; /* records of QUERY_CHANGES, those that did not fit too */
+    uint32_t count;  /* of rows; of accounts, until the last step, of ids */
     size_t row_size;
     uint8_t *rows;
     u128 *ids; /* of accounts */
@@ -61,7 +67,8 @@ struct query {
 
 static inline bool query_names_account(const struct query *query)
 {
-    return query->kind == QUERY_ACCOUNT_TRANSFERS || query->kind == QUERY_ACCOUNT_BALANCES;
+    return query->kind == QUERY_ACCOUNT_TRANSFERS || query->kind == QUERY_ACCOUNT_BALANCES ||
+           query->kind == QUERY_ACCOUNT_LAST;
 }
 static inline uint32_t query_room(const struct query *query)
 {
@@ -70,12 +77,20 @@ static inline uint32_t query_room(const struct query *query)
 
 /* query.c: comparing and taking. Timestamps are not looked at. */
 bool query_fits_transfer(const struct query *query, const struct transfer *transfer);
+bool query_fits_change(const struct query *query, const struct transfer *transfer,
+                       const struct change *change);
 bool query_fits_account(const struct query *query, const struct account *account);
 void query_take_transfer(struct query *query, const struct transfer *transfer,
                          const struct change *change);
 void query_take_change(struct query *query, const struct transfer *transfer,
                        const struct change *change);
+/* Of the rows from `first` on, drops those that turned out not to fit. */
+void query_keep_fitting(struct query *query, uint32_t first);
 void query_take_account(struct query *query, u128 id);
+bool query_fits_journal(const struct query *query, const struct journal_row *row);
+/* A row that fits, with all of its record. */
+STATUS_MUST_USE enum status query_take_journal(struct query *query, const struct journal_row *row,
+                                               struct error *error);
 /* Nothing up to this timestamp, in the direction of the query and included, need be looked at any
  * more. */
 void query_passed(struct query *query, uint64_t timestamp);

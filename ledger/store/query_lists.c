@@ -10,10 +10,12 @@
 static void add_list(struct query *query, struct query_stream *stream, enum index_field field,
                      u128 value)
 {
-    ASSERT(query->list_count < QUERY_LISTS_MAX && stream->list_count < 2);
+    ASSERT(query->list_count < QUERY_LISTS_MAX && stream->list_count < QUERY_STREAM_LISTS_MAX);
     struct index_list *list = &query->lists[query->list_count];
     query->list_count++;
-    index_list_open(list, query->store->kv, field, value, query->backwards);
+    index_list_open(list, query->store->kv, &query->store->past.eras, field, value,
+                    query->backwards);
+    list->passes_max = query->pieces.passes;
     stream->lists[stream->list_count] = list;
     stream->list_count++;
 }
@@ -43,6 +45,20 @@ static void add_account(struct query *query)
     if (query->credits) {
         add_list(query, stream, INDEX_CREDIT_ACCOUNT, query->filter.account_id);
     }
+    if (query->kind == QUERY_ACCOUNT_LAST) {
+        add_list(query, stream, INDEX_EXPIRED_DEBIT_ACCOUNT, query->filter.account_id);
+        add_list(query, stream, INDEX_EXPIRED_CREDIT_ACCOUNT, query->filter.account_id);
+    }
+}
+
+/* A range of dates is looked at in the records that the other lists name. */
+static void add_journal_values(struct query *query)
+{
+    const struct query_filter *filter = &query->filter;
+    const bool one_date = filter->business_date_min == filter->business_date_max;
+    add_value(query, INDEX_JOURNAL_REFERENCE, filter->reference);
+    add_value(query, INDEX_JOURNAL_BUSINESS_DATE, one_date ? filter->business_date_min : 0);
+    add_value(query, INDEX_JOURNAL_KIND, filter->kind);
 }
 
 void query_streams_open(struct query *query)
@@ -52,6 +68,10 @@ void query_streams_open(struct query *query)
     query->stream_count = 0;
     query->list_count = 0;
     if (query->kind == QUERY_CHANGES) {
+        return;
+    }
+    if (query->kind == QUERY_JOURNALS) {
+        add_journal_values(query);
         return;
     }
     if (query_names_account(query)) {
@@ -82,17 +102,30 @@ static bool before(const struct query *query, uint64_t a, uint64_t b)
     return query->backwards ? a > b : a < b;
 }
 
-/* The first of the stream at or past `from`; *ended: there is none. */
+/* Where a stream stands. */
+struct standing {
+    uint64_t at;
+    bool ended;
+    bool stopped; /* it need not have `at`, but has nothing before it */
+};
+
+/* The first of the stream at or past `from`. */
 static enum status stream_seek(struct query *query, struct query_stream *stream, uint64_t from,
-                               uint64_t *at, bool *ended, struct error *error)
+                               struct standing *standing, struct error *error)
 {
-    *ended = true;
+    *standing = (struct standing){ .ended = true };
     for (uint32_t i = 0; i < stream->list_count; i++) {
+        struct index_list *list = stream->lists[i];
         uint64_t now;
-        TRY(index_list_seek(stream->lists[i], from, error));
-        if (index_list_now(stream->lists[i], &now) && (*ended || before(query, now, *at))) {
-            *at = now;
-            *ended = false;
+        TRY(index_list_seek(list, from, error));
+        if (!index_list_now(list, &now)) {
+            continue;
+        }
+        bool same = !standing->ended && now == standing->at;
+        if (standing->ended || before(query, now, standing->at)) {
+            *standing = (struct standing){ .at = now, .stopped = list->stopped };
+        } else if (same) {
+            standing->stopped = standing->stopped && list->stopped;
         }
     }
     return STATUS_OK;
@@ -107,21 +140,24 @@ static enum status leap(struct query *query, uint64_t *target, uint64_t to, uint
 {
     uint32_t agreed = 0;
     for (uint32_t i = 0; agreed < query->stream_count; i = (i + 1) % query->stream_count) {
-        uint64_t at = 0;
-        bool ended;
+        struct standing standing;
         if (*seeks == 0) {
             *outcome = LEAP_STOPPED;
             return STATUS_OK;
         }
         (*seeks)--;
-        TRY(stream_seek(query, &query->streams[i], *target, &at, &ended, error));
-        if (ended || before(query, to, at)) {
+        TRY(stream_seek(query, &query->streams[i], *target, &standing, error));
+        if (standing.ended || before(query, to, standing.at)) {
             *outcome = LEAP_ENDED;
             return STATUS_OK;
         }
-        bool same = at == *target;
+        bool same = standing.at == *target;
         agreed = same || MUTATION(query_leap_forgets_the_others) ? agreed + 1 : 1;
-        *target = at;
+        *target = standing.at;
+        if (standing.stopped) {
+            *outcome = LEAP_STOPPED;
+            return STATUS_OK;
+        }
     }
     *outcome = LEAP_FOUND;
     return STATUS_OK;

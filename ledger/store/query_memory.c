@@ -23,6 +23,12 @@ static bool span_of(const struct query *query, const struct delta_generation *ge
         span->last = accounts == 0 ? 0 : generation->accounts[accounts - 1].timestamp;
         return accounts > 0;
     }
+    if (query->kind == QUERY_JOURNALS) {
+        const uint32_t journals = generation->journal_count;
+        span->first = journals == 0 ? 0 : generation->journals[0].timestamp;
+        span->last = journals == 0 ? 0 : generation->journals[journals - 1].timestamp;
+        return journals > 0;
+    }
     span->first = changes == 0 ? 0 : generation->changes[0].timestamp;
     span->last = changes == 0 ? 0 : generation->changes[changes - 1].timestamp;
     return changes > 0;
@@ -98,6 +104,62 @@ static void take_chain(struct query *query, const struct chain *chain)
     }
 }
 
+/* --- the last event of an account ------------------------------------------------------------- */
+
+static bool expiry_fits(const struct query *query, const struct delta_expiry *expiry)
+{
+    u128 id = query->filter.account_id;
+    return expiry->debit_account_id == id || expiry->credit_account_id == id;
+}
+
+static void take_expiry(struct query *query, const struct delta_generation *generation,
+                        const struct delta_expiry *expiry)
+{
+    const struct transfer none = { .debit_account_id = expiry->debit_account_id,
+                                   .credit_account_id = expiry->credit_account_id,
+                                   .timestamp = expiry->timestamp };
+    uint32_t change = delta_changes_from(generation, expiry->timestamp);
+    ASSERT(generation->changes[change].timestamp == expiry->timestamp);
+    query_take_transfer(query, &none, &generation->changes[change]);
+}
+
+/* The last expiry of the account in [low, high] of the generation, when there is one. */
+static bool take_last_expiry(struct query *query, const struct delta_generation *generation,
+                             uint64_t low, uint64_t high)
+{
+    uint32_t begin = delta_expiries_from(generation, low);
+    for (uint32_t i = delta_expiries_from(generation, high + 1); i > begin; i--) {
+        if (expiry_fits(query, &generation->expiries[i - 1])) {
+            take_expiry(query, generation, &generation->expiries[i - 1]);
+            return true;
+        }
+    }
+    return false;
+}
+
+static uint32_t expiries_in_memory(const struct delta *delta)
+{
+    return delta->live.expiry_count + (delta->has_frozen ? delta->frozen.expiry_count : 0);
+}
+
+/* All of [low, high] at once: the last transfer, unless an expiry came after it. False: there is
+ * too much to look at. */
+static bool take_last(struct query *query, uint64_t low, uint64_t high)
+{
+    const struct delta *delta = query->store->delta;
+    struct chain chain;
+    if (expiries_in_memory(delta) > query->pieces.scan || !follow(query, low, high, &chain)) {
+        return false;
+    }
+    uint64_t after = chain.count > 0 ? chain.transfers[0]->timestamp + 1 : low;
+    bool taken = take_last_expiry(query, &delta->live, after, high) ||
+                 (delta->has_frozen && take_last_expiry(query, &delta->frozen, after, high));
+    if (!taken && chain.count > 0) {
+        query_take_transfer(query, chain.transfers[0], chain.changes[0]);
+    }
+    return true;
+}
+
 /* --- by time ---------------------------------------------------------------------------------- */
 
 static void look_at_transfer(struct query *query, const struct delta_generation *generation,
@@ -120,6 +182,21 @@ static void look_at_account(struct query *query, const struct delta_generation *
     }
 }
 
+/* Of the account's last event: a transfer, or an expiry. */
+static void look_at_event(struct query *query, const struct delta_generation *generation,
+                          uint32_t i)
+{
+    const struct change *change = &generation->changes[i];
+    if (change->kind == CHANGE_EXPIRED) {
+        uint32_t at = delta_expiries_from(generation, change->timestamp);
+        if (expiry_fits(query, &generation->expiries[at])) {
+            take_expiry(query, generation, &generation->expiries[at]);
+        }
+        return;
+    }
+    look_at_transfer(query, generation, delta_transfers_from(generation, change->timestamp));
+}
+
 /* What query_read_expired finds for expiries, else of the same generation. */
 static void look_at_change(struct query *query, const struct delta_generation *generation,
                            uint32_t i)
@@ -138,8 +215,9 @@ static uint32_t place_from(const struct query *query, const struct delta_generat
     if (query->kind == QUERY_ACCOUNTS) {
         return delta_accounts_from(generation, timestamp);
     }
-    return query->kind == QUERY_CHANGES ? delta_changes_from(generation, timestamp)
-                                        : delta_transfers_from(generation, timestamp);
+    return query->kind == QUERY_CHANGES || query->kind == QUERY_ACCOUNT_LAST
+               ? delta_changes_from(generation, timestamp)
+               : delta_transfers_from(generation, timestamp);
 }
 
 /* Gives its timestamp. */
@@ -151,6 +229,10 @@ static uint64_t look_at(struct query *query, const struct delta_generation *gene
     }
     if (query->kind == QUERY_CHANGES) {
         look_at_change(query, generation, i);
+        return generation->changes[i].timestamp;
+    }
+    if (query->kind == QUERY_ACCOUNT_LAST) {
+        look_at_event(query, generation, i);
         return generation->changes[i].timestamp;
     }
     look_at_transfer(query, generation, i);
@@ -175,16 +257,47 @@ static void scan(struct query *query, const struct delta_generation *generation,
     query_passed(query, query->backwards ? low : high);
 }
 
+/* The same of journals, whose records are read as they are found. */
+static enum status scan_journals(struct query *query, const struct delta_generation *generation,
+                                 uint64_t low, uint64_t high, struct error *error)
+{
+    uint32_t begin = delta_journals_from(generation, low);
+    uint32_t end = delta_journals_from(generation, high + 1);
+    uint32_t first = query->count;
+    for (uint32_t i = 0; i < end - begin; i++) {
+        if (i == query->pieces.scan || query_room(query) == 0 ||
+            query->count - first == query->pieces.rows) {
+            return STATUS_OK;
+        }
+        uint32_t at = query->backwards ? end - 1 - i : begin + i;
+        const struct journal_row *row = &generation->journals[at];
+        if (query_fits_journal(query, row)) {
+            TRY(query_take_journal(query, row, error));
+        }
+        query_passed(query, row->timestamp);
+    }
+    query_passed(query, query->backwards ? low : high);
+    return STATUS_OK;
+}
+
 enum status query_memory_step(struct query *query, uint64_t low, uint64_t high, struct error *error)
 {
     struct chain chain;
-    if (query_names_account(query) && follow(query, low, high, &chain)) {
+    if (query->kind == QUERY_ACCOUNT_LAST) {
+        if (take_last(query, low, high)) {
+            query_passed(query, low);
+            return STATUS_OK;
+        }
+    } else if (query_names_account(query) && follow(query, low, high, &chain)) {
         take_chain(query, &chain);
         query_passed(query, query->backwards ? low : high);
         return STATUS_OK;
     }
     uint32_t first = query->count;
     const struct delta_generation *generation = generation_of(query, &low, &high);
+    if (query->kind == QUERY_JOURNALS) {
+        return scan_journals(query, generation, low, high, error);
+    }
     scan(query, generation, low, high);
     return query->kind == QUERY_CHANGES ? query_read_expired(query, first, error) : STATUS_OK;
 }

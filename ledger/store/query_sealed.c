@@ -27,10 +27,27 @@ static uint64_t to_of(const struct query *query, uint64_t low, uint64_t high)
 
 static enum key_kind kind_of(const struct query *query)
 {
-    return query->kind == QUERY_ACCOUNTS ? KEY_CREATED : KEY_EVENT;
+    switch ((unsigned)query->kind) {
+    case QUERY_ACCOUNTS:
+        return KEY_CREATED;
+    case QUERY_JOURNALS:
+        return KEY_JOURNAL;
+    default:
+        return KEY_EVENT;
+    }
 }
 
-/* Named: by posting lists, which are to be true. */
+static enum status take_journal(struct query *query, struct bytes value, uint64_t timestamp,
+                                struct error *error)
+{
+    struct journal_row row;
+    if (!value_read_journal(value, timestamp, &row)) {
+        return untrue(error, "a journal", timestamp);
+    }
+    return query_fits_journal(query, &row) ? query_take_journal(query, &row, error) : STATUS_OK;
+}
+
+/* Named by posting lists or not, a transfer may have other values than the filter's. */
 static enum status take_record(struct query *query, struct bytes value, uint64_t timestamp,
                                bool named, struct error *error)
 {
@@ -44,15 +61,20 @@ static enum status take_record(struct query *query, struct bytes value, uint64_t
         query_take_account(query, id);
         return STATUS_OK;
     }
+    if (query->kind == QUERY_JOURNALS) {
+        return take_journal(query, value, timestamp, error);
+    }
     if (!value_read_event(value, timestamp, &transfer, &change)) {
         return untrue(error, "an event", timestamp);
     }
     if (query->kind == QUERY_CHANGES) {
         query_take_change(query, &transfer, &change);
-    } else if (transfer.id != 0 && query_fits_transfer(query, &transfer)) {
+    } else if (transfer.id == 0 && query->kind != QUERY_ACCOUNT_LAST) {
+        return named ? untrue(error, "a transfer, or a posting list that names it,", timestamp)
+                     : STATUS_OK;
+    } else if (query_fits_transfer(query, &transfer)) {
+        transfer.timestamp = timestamp; /* an expiry's own */
         query_take_transfer(query, &transfer, &change);
-    } else if (named) {
-        return untrue(error, "a transfer, or a posting list that names it,", timestamp);
     }
     return STATUS_OK;
 }
@@ -155,9 +177,11 @@ static const struct transfer *in_memory(const struct query *query, uint64_t time
     return NULL;
 }
 
-static void keep_pending(void *context, u128 id, uint32_t position, const struct transfer *transfer)
+static void keep_pending(void *context, u128 id, uint32_t position, const struct transfer *transfer,
+                         uint16_t why)
 {
     (void)id;
+    (void)why;
     change_row(context, position)->transfer = *transfer;
 }
 
@@ -177,5 +201,7 @@ enum status query_read_expired(struct query *query, uint32_t first_row, struct e
             gets_add(&store->records, row->change.pending_timestamp, i, UINT64_MAX);
         }
     }
-    return store_read_events(store, keep_pending, query, error);
+    TRY(store_read_events(store, keep_pending, query, error));
+    query_keep_fitting(query, first_row);
+    return STATUS_OK;
 }

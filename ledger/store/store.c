@@ -13,15 +13,23 @@ static void store_free(struct store *store)
     seal_close(store);
     gets_close(&store->ids);
     gets_close(&store->records);
+    objects_close(&store->objects);
+    controls_close(&store->controls);
     dues_close(&store->dues);
     free(store->recovered_extra);
     pages_free(store->delta);
     free(store);
 }
 
+/* A simulated or small one costs what is used of it. */
+enum { STORE_HUGE_EVENTS = 65536 };
+
 static struct delta *delta_new(const struct delta_options *options)
 {
     void *memory = pages_new(delta_footprint(options));
+    if (memory != NULL && options->seal_events >= STORE_HUGE_EVENTS) {
+        pages_advise_huge(memory);
+    }
     return memory == NULL ? NULL : delta_init(memory, options);
 }
 
@@ -36,6 +44,7 @@ enum status store_open(const struct store_options *options, struct store **store
     opened->kv = options->kv;
     opened->delta = delta_new(&options->delta);
     if (opened->delta == NULL || !gets_open(&opened->ids) || !gets_open(&opened->records) ||
+        !objects_open(&opened->objects) || !controls_open(&opened->controls) ||
         !dues_open(&opened->dues) || !seal_open(opened)) {
         store_free(opened);
         return error_set(error, STATUS_MEMORY,
@@ -50,6 +59,7 @@ enum status store_open(const struct store_options *options, struct store **store
         return status;
     }
     delta_set_digest(opened->delta, opened->past.digest);
+    delta_set_object_counts(opened->delta, opened->past.objects);
     *recovered = (struct store_checkpoint){
         .log_index = opened->past.log_index,
         .log_term = opened->past.log_term,
@@ -121,7 +131,9 @@ static uint64_t live_fill(const struct store *store, uint64_t whole)
     for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
         most = counts[i] > most ? counts[i] : most;
     }
-    return most * whole / store->options.delta.seal_events;
+    const uint64_t objects = delta_objects_fill(&delta->objects, &delta->options, whole);
+    most = most * whole / store->options.delta.seal_events;
+    return objects > most ? objects : most;
 }
 
 bool store_seal_behind(const struct store *store)
@@ -147,6 +159,17 @@ static void keep_extra(struct seal *seal, struct bytes extra)
     seal->extra_size = extra.size;
 }
 
+static void keep_trial(struct seal_trial *trial, const struct store_checkpoint *checkpoint)
+{
+    ASSERT(checkpoint->trial_count <= ACCOUNT_CODES_MAX);
+    trial->count = (uint32_t)checkpoint->trial_count;
+    trial->last_change = checkpoint->last_change;
+    trial->last_account = checkpoint->last_account;
+    if (trial->count > 0) {
+        memcpy(trial->rows, checkpoint->trial, trial->count * sizeof *trial->rows);
+    }
+}
+
 void store_freeze(struct store *store, const struct store_checkpoint *checkpoint)
 {
     take_sealed(store);
@@ -168,7 +191,10 @@ void store_freeze(struct store *store, const struct store_checkpoint *checkpoint
     seal->past.transfers += frozen->transfer_count;
     seal->past.failed_ids += frozen->failed_count;
     seal->past.changes += frozen->change_count;
+    seal->past.versions += store->delta->objects.sealing.count;
+    memcpy(seal->past.objects, store->delta->objects.counts, sizeof seal->past.objects);
     keep_extra(seal, checkpoint->extra);
+    keep_trial(&seal->trial, checkpoint);
     free(store->recovered_extra);
     store->recovered_extra = NULL;
     seal->phase = 0;

@@ -9,9 +9,10 @@
  *
  * Order of calls  open -> (replay) -> repeat { prefetch or prefetch_due, delta_batch_begin, apply,
  *                 delta_batch_end, when seal_due: freeze } ; the sealer calls store_seal_step in
- * its own thread. Threads         one state machine thread, one sealer thread. Errors          as
- * kv.h. CORRUPT and IO end the process; NO_SPACE in a seal leaves the frozen generation where it
- * is, and the sealer tries again when asked to.
+ *                 its own thread.
+ * Threads         one state machine thread, one sealer thread.
+ * Errors          as kv.h. CORRUPT and IO end the process; NO_SPACE in a seal leaves the frozen
+ *                 generation where it is, and the sealer tries again when asked to.
  */
 #pragma once
 
@@ -29,6 +30,12 @@ struct store_checkpoint {
     uint64_t log_chain; /* of that entry (raft/core/entry.h): which log this state belongs to */
     u128 digest;        /* delta_digest at that point */
     struct bytes extra; /* opaque to the store: sums, remembered replies, the configuration */
+    /* Of a freeze: the rows of the trial balance that changed since the one before, ascending by
+     * ledger and code, as of the last change and the last account. */
+    const struct trial_changed *trial;
+    size_t trial_count;
+    uint64_t last_change; /* timestamp; 0: there was none yet */
+    uint64_t last_account;
 };
 
 struct store_options {
@@ -45,6 +52,12 @@ void store_close(struct store *store);
 struct delta *store_delta(struct store *store);
 
 /* --- state machine thread -------------------------------------------------------------------- */
+/* A journal that is to be reversed, and the journal that does it. */
+struct store_reversal {
+    u128 id;
+    u128 reverses;
+};
+
 /* What the events of an entry name; at most ENTRY_EVENTS_MAX events. Repetitions and unknown ones
  * are fine. */
 struct store_names {
@@ -58,6 +71,12 @@ struct store_names {
     size_t account_timestamp_count;
     const uint64_t *transfer_timestamps; /* of imported transfers: has an account taken them? */
     size_t transfer_timestamp_count;
+    const struct object_name *objects; /* at most 2 * ENTRY_EVENTS_MAX */
+    size_t object_count;
+    /* Their journals are among the objects: with the legs of the ones to be reversed and their
+     * accounts, and the ids of the legs to be. */
+    const struct store_reversal *reversals;
+    size_t reversal_count;
 };
 /* Brings into the delta what is named. It stays there until the next prefetch. */
 STATUS_MUST_USE enum status store_prefetch(struct store *store, const struct store_names *names,
@@ -93,6 +112,25 @@ STATUS_MUST_USE enum status store_look_up_accounts(struct store *store, const u1
 STATUS_MUST_USE enum status store_look_up_transfers(struct store *store, const u128 *ids,
                                                     size_t count, struct transfer *transfers,
                                                     size_t *found, struct error *error);
+/* Of pending transfers: struct hold_view, at the front of `room`, which fits `count` transfers. */
+STATUS_MUST_USE enum status store_look_up_holds(struct store *store, const u128 *ids, size_t count,
+                                                void *room, size_t *found, struct error *error);
+
+/* The legs of a journal that was posted, in order: leg_count of them. */
+STATUS_MUST_USE enum status store_journal_legs(struct store *store, const struct journal *journal,
+                                               struct transfer *legs, struct error *error);
+
+/* Look-ups between batches. `record` has room for one of the kind. */
+STATUS_MUST_USE enum status store_object(struct store *store, enum object_kind kind, u128 id,
+                                         void *record, bool *found, struct error *error);
+/* The last version at `timestamp` or before. */
+STATUS_MUST_USE enum status store_object_at(struct store *store, enum object_kind kind, u128 id,
+                                            uint64_t timestamp, void *record, bool *found,
+                                            struct error *error);
+/* The first `max` objects of the kind behind `after_id`, ascending by id. */
+STATUS_MUST_USE enum status store_objects_list(struct store *store, enum object_kind kind,
+                                               u128 after_id, size_t max, void *records,
+                                               size_t *count, struct error *error);
 
 /* --- sealer thread --------------------------------------------------------------------------- */
 /* Does the next bounded piece of the running seal; *more is false when there is nothing to do. */

@@ -3,6 +3,7 @@
 #include "ledger/store/store_internal.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 static const uint64_t SEED_LINK = 0x1D5A3E96C7840BF2U;
 
@@ -14,7 +15,8 @@ struct audit {
     u128 links_of_ids, links_of_transfers;    /* (id, timestamp) */
     u128 links_of_accounts, links_of_created; /* (id, timestamp) */
     u128 links_of_holds, links_of_dues;       /* (timestamp, expires_at) of pending ones */
-    u128 links_of_postings, links_of_values;  /* (field and value, timestamp) */
+    u128 links_of_journals, links_of_rows;    /* (id, timestamp), and what they are found by */
+    u128 links_of_postings, links_of_values;  /* (field and hash, timestamp) */
 };
 
 static u128 link_hash(u128 id, uint64_t timestamp)
@@ -23,18 +25,25 @@ static u128 link_hash(u128 id, uint64_t timestamp)
     return hash_bytes(SEED_LINK, link, sizeof link);
 }
 
-static u128 list_hash(enum index_field field, u128 value)
+static u128 posting_hash(enum index_field field, uint32_t bucket, uint32_t mark, uint64_t timestamp)
 {
-    return link_hash(value, (uint64_t)field);
+    return link_hash(u128_make((uint64_t)field, (uint64_t)bucket << 32 | mark), timestamp);
+}
+
+static void see_value(struct audit *audit, enum index_field field, u128 value, uint64_t timestamp)
+{
+    if (value != 0) {
+        uint32_t hash = index_hash(value);
+        audit->links_of_values +=
+            posting_hash(field, index_bucket(hash), index_mark(hash), timestamp);
+    }
 }
 
 static void see_values_of_account(struct audit *audit, const struct account *account)
 {
-    for (enum index_field field = INDEX_FIELD_FIRST_OF_ACCOUNTS; field <= INDEX_FIELD_LAST;
-         field++) {
-        u128 value = index_value_of_account(field, account);
-        audit->links_of_values +=
-            value == 0 ? 0 : link_hash(list_hash(field, value), account->timestamp);
+    for (enum index_field field = INDEX_FIELD_FIRST_OF_ACCOUNTS;
+         field <= INDEX_FIELD_LAST_OF_ACCOUNTS; field++) {
+        see_value(audit, field, index_value_of_account(field, account), account->timestamp);
     }
 }
 
@@ -42,26 +51,35 @@ static void see_values_of_transfer(struct audit *audit, const struct transfer *t
 {
     for (enum index_field field = INDEX_FIELD_FIRST; field < INDEX_FIELD_FIRST_OF_ACCOUNTS;
          field++) {
-        u128 value = index_value_of_transfer(field, transfer);
-        audit->links_of_values +=
-            value == 0 ? 0 : link_hash(list_hash(field, value), transfer->timestamp);
+        see_value(audit, field, index_value_of_transfer(field, transfer), transfer->timestamp);
     }
+}
+
+static void see_values_of_expiry(struct audit *audit, const struct transfer *expired,
+                                 uint64_t timestamp)
+{
+    see_value(audit, INDEX_EXPIRED_DEBIT_ACCOUNT, expired->debit_account_id, timestamp);
+    see_value(audit, INDEX_EXPIRED_CREDIT_ACCOUNT, expired->credit_account_id, timestamp);
 }
 
 static bool audit_posting(struct audit *audit, struct bytes key, struct bytes value)
 {
     enum index_field field;
-    u128 number;
-    uint64_t first;
-    uint64_t timestamps[POSTING_LIST_MAX];
-    uint32_t count;
-    if (!index_read_key(key, &field, &number, &first) ||
-        !index_read_chunk(value, first, timestamps, &count)) {
+    uint32_t bucket, count;
+    uint64_t era_begin, first;
+    struct posting postings[POSTING_LIST_MAX];
+    if (!index_read_key(key, &era_begin, &field, &bucket, &first) ||
+        !index_read_chunk(value, first, postings, &count)) {
         return false;
     }
-    u128 list = list_hash(field, number);
+    const struct index_eras *eras = &audit->past.eras;
+    if (index_field_is_of_changes(field) &&
+        era_begin != index_era_begin(eras, index_era_of(eras, first))) {
+        return false; /* nobody would look for it there */
+    }
     for (uint32_t i = 0; i < count; i++) {
-        audit->links_of_postings += link_hash(list, timestamps[i]);
+        audit->links_of_postings +=
+            posting_hash(field, bucket, postings[i].mark, postings[i].timestamp);
     }
     return true;
 }
@@ -119,19 +137,77 @@ static bool audit_due(struct audit *audit, struct bytes key, struct bytes value)
     return true;
 }
 
+static u128 row_hash(const struct journal_row *row)
+{
+    return hash_bytes(SEED_LINK, row, sizeof *row);
+}
+
+static bool audit_journal_row(struct audit *audit, struct bytes key, struct bytes value)
+{
+    uint64_t timestamp;
+    struct journal_row row;
+    if (!key_read_timestamp(key, KEY_JOURNAL, &timestamp) ||
+        !value_read_journal(value, timestamp, &row)) {
+        return false;
+    }
+    audit->links_of_rows += row_hash(&row);
+    for (enum index_field field = INDEX_FIELD_FIRST_OF_JOURNALS; field <= INDEX_FIELD_LAST;
+         field++) {
+        see_value(audit, field, index_value_of_journal(field, &row), timestamp);
+    }
+    return true;
+}
+
+static void see_journal(struct audit *audit, const struct journal *journal)
+{
+    if (journal->state == JOURNAL_POSTED) {
+        const struct journal_row row = journal_row_of(journal);
+        audit->links_of_journals += row_hash(&row);
+    }
+}
+
+static bool audit_object(struct audit *audit, struct bytes key, struct bytes value)
+{
+    struct object_name name;
+    _Alignas(16) uint8_t record[OBJECT_SIZE_MAX];
+    if (!key_read_object(key, &name) || !value_read_object(value, name, record)) {
+        return false;
+    }
+    if (name.kind == OBJECT_JOURNAL) {
+        see_journal(audit, (const struct journal *)(const void *)record);
+    }
+    audit->seen.objects[name.kind]++;
+    audit->seen.digest += delta_hash_object(name.kind, record);
+    return true;
+}
+
+static bool audit_version(struct audit *audit, struct bytes key, struct bytes value)
+{
+    struct object_name name;
+    uint64_t timestamp;
+    _Alignas(16) uint8_t record[OBJECT_SIZE_MAX];
+    if (!key_read_version(key, &name, &timestamp) || !value_read_object(value, name, record)) {
+        return false;
+    }
+    audit->seen.versions++;
+    audit->seen.digest += delta_hash_version(name.kind, timestamp, record);
+    return true;
+}
+
 static bool audit_id(struct audit *audit, struct bytes key, struct bytes value)
 {
     u128 id;
-    uint64_t timestamp;
-    if (!key_read_id(key, KEY_ID, &id) || !value_read_id(value, &timestamp) ||
+    uint64_t fate;
+    if (!key_read_id(key, KEY_ID, &id) || !value_read_id(value, &fate) ||
         !id_ranges_cover(&audit->past.ranges, id)) {
         return false;
     }
-    if (timestamp == 0) {
+    const uint16_t why = fate_failure(fate);
+    if (why != 0) {
         audit->seen.failed_ids++;
-        audit->seen.digest += delta_hash_failed_id(id);
+        audit->seen.digest += delta_hash_failed_id(id, why);
     } else {
-        audit->links_of_ids += link_hash(id, timestamp);
+        audit->links_of_ids += link_hash(id, fate);
     }
     return true;
 }
@@ -152,8 +228,17 @@ static bool audit_event(struct audit *audit, struct bytes key, struct bytes valu
         audit->seen.digest += delta_hash_transfer(&transfer);
         audit->links_of_transfers += link_hash(transfer.id, timestamp);
         see_values_of_transfer(audit, &transfer);
+    } else {
+        see_values_of_expiry(audit, &transfer, timestamp);
     }
     return true;
+}
+
+static bool audit_trial(struct bytes key, struct bytes value)
+{
+    struct trial_key trial;
+    struct trial_row row;
+    return key_read_trial(key, &trial) && value_read_trial(value, trial.series, &row);
 }
 
 static enum status audit_record(struct audit *audit, struct bytes key, struct bytes value,
@@ -182,8 +267,21 @@ static enum status audit_record(struct audit *audit, struct bytes key, struct by
     case KEY_ID:
         sound = audit_id(audit, key, value);
         break;
+    case KEY_OBJECT:
+        sound = audit_object(audit, key, value);
+        break;
+    case KEY_VERSION:
+        sound = audit_version(audit, key, value);
+        break;
+    case KEY_JOURNAL:
+        sound = audit_journal_row(audit, key, value);
+        break;
     case KEY_POSTING:
+    case KEY_POSTING_OTHER:
         sound = audit_posting(audit, key, value);
+        break;
+    case KEY_TRIAL:
+        sound = audit_trial(key, value);
         break;
     case KEY_EVENT:
         sound = audit_event(audit, key, value);
@@ -201,7 +299,17 @@ static bool same_counts(const struct sealed_past *a, const struct sealed_past *b
 {
     return a->accounts == b->accounts && a->transfers == b->transfers &&
            a->failed_ids == b->failed_ids && a->changes == b->changes && a->holds == b->holds &&
-           a->dues == b->dues;
+           a->dues == b->dues && a->versions == b->versions &&
+           memcmp(a->objects, b->objects, sizeof a->objects) == 0;
+}
+
+static uint64_t objects_of(const struct sealed_past *past)
+{
+    uint64_t count = 0;
+    for (enum object_kind kind = 1; kind < OBJECT_KINDS; kind++) {
+        count += past->objects[kind];
+    }
+    return count;
 }
 
 static enum status audit_sums(const struct audit *audit, struct error *error)
@@ -212,16 +320,19 @@ static enum status audit_sums(const struct audit *audit, struct error *error)
         return error_set(error, STATUS_CORRUPT,
                          "the store has %" PRIu64 " accounts, %" PRIu64 " transfers, %" PRIu64
                          " failed ids, %" PRIu64 " changes, %" PRIu64 " holds, %" PRIu64
-                         " of them due some time; its checkpoint at log index %" PRIu64
-                         " counts %" PRIu64 ", %" PRIu64 ", %" PRIu64 ", %" PRIu64 ", %" PRIu64
-                         ", %" PRIu64,
+                         " of them due some time, %" PRIu64 " objects, %" PRIu64
+                         " versions; its checkpoint at log index %" PRIu64 " counts %" PRIu64
+                         ", %" PRIu64 ", %" PRIu64 ", %" PRIu64 ", %" PRIu64 ", %" PRIu64
+                         ", %" PRIu64 ", %" PRIu64,
                          seen->accounts, seen->transfers, seen->failed_ids, seen->changes,
-                         seen->holds, seen->dues, past->log_index, past->accounts, past->transfers,
-                         past->failed_ids, past->changes, past->holds, past->dues);
+                         seen->holds, seen->dues, objects_of(seen), seen->versions, past->log_index,
+                         past->accounts, past->transfers, past->failed_ids, past->changes,
+                         past->holds, past->dues, objects_of(past), past->versions);
     }
     if (seen->digest != past->digest || audit->links_of_ids != audit->links_of_transfers ||
         audit->links_of_accounts != audit->links_of_created ||
-        audit->links_of_holds != audit->links_of_dues) {
+        audit->links_of_holds != audit->links_of_dues ||
+        audit->links_of_journals != audit->links_of_rows) {
         return error_set(error, STATUS_CORRUPT,
                          "the digest of the store's records is not that of its checkpoint at log "
                          "index %" PRIu64,
@@ -237,11 +348,12 @@ static enum status audit_sums(const struct audit *audit, struct error *error)
 }
 
 /* Of the sealed past, but for posting lists, whose number nobody keeps: accounts with their times,
- * ids, changes (with the transfers), holds, what is due, the checkpoint and the format. */
+ * ids, changes (with the transfers), holds, what is due, objects, versions, the checkpoint and the
+ * format. */
 static uint64_t records_of(const struct sealed_past *past)
 {
     return 2 * past->accounts + past->transfers + past->failed_ids + past->changes + past->holds +
-           past->dues + 2;
+           past->dues + objects_of(past) + past->versions + 2;
 }
 
 static enum status look_on(const struct store_watch *watch, uint64_t records, uint64_t of_records,

@@ -7,14 +7,18 @@
 #include <string.h>
 
 enum {
-    CHECKPOINT_VERSION = 3,
-    /* version, four u64, digest, six counts, count of ranges, size of extra, checksum */
-    CHECKPOINT_FIXED = 1 + 32 + 16 + 48 + 4 + 4 + 4,
+    CHECKPOINT_VERSION = 4,
+    /* version, four u64, digest, seven counts, count of kinds of objects, of ranges, eras, size of extra,
+     * checksum */
+    CHECKPOINT_FIXED = 1 + 32 + 16 + 56 + 4 + 4 + 12 + 4 + 4,
+    CHECKPOINT_KINDS = OBJECT_KINDS - 1,
 };
 
 size_t checkpoint_size(const struct sealed_past *past, size_t extra_size)
 {
-    return CHECKPOINT_FIXED + past->ranges.count * sizeof(struct id_range) + extra_size;
+    return CHECKPOINT_FIXED + CHECKPOINT_KINDS * sizeof past->objects[0] +
+           past->ranges.count * sizeof(struct id_range) +
+           past->eras.count * sizeof past->eras.begins[0] + extra_size;
 }
 
 void checkpoint_write(uint8_t *value, const struct sealed_past *past, struct bytes extra)
@@ -34,11 +38,30 @@ void checkpoint_write(uint8_t *value, const struct sealed_past *past, struct byt
     write_u64(&writer, past->changes);
     write_u64(&writer, past->holds);
     write_u64(&writer, past->dues);
+    write_u64(&writer, past->versions);
+    write_u32(&writer, CHECKPOINT_KINDS);
+    for (enum object_kind kind = 1; kind < OBJECT_KINDS; kind++) {
+        write_u64(&writer, past->objects[kind]);
+    }
     id_ranges_write(&past->ranges, &writer);
+    index_eras_write(&past->eras, &writer);
     write_u32(&writer, (uint32_t)extra.size);
     write_bytes(&writer, extra.data, extra.size);
     write_u32(&writer, crc32c(value, writer_size(&writer)));
     ASSERT(!writer.failed && writer_size(&writer) == size);
+}
+
+/* A later program may know more kinds. */
+static bool read_counts_of_objects(struct sealed_past *past, struct reader *reader)
+{
+    const uint32_t count = read_u32(reader);
+    if (count >= OBJECT_KINDS) {
+        return false;
+    }
+    for (uint32_t kind = 1; kind <= count; kind++) {
+        past->objects[kind] = read_u64(reader);
+    }
+    return true;
 }
 
 static enum status damaged(struct error *error, const char *what)
@@ -72,8 +95,15 @@ enum status checkpoint_read(struct bytes value, struct sealed_past *past, struct
     past->changes = read_u64(&reader);
     past->holds = read_u64(&reader);
     past->dues = read_u64(&reader);
+    past->versions = read_u64(&reader);
+    if (!read_counts_of_objects(past, &reader)) {
+        return damaged(error, "kinds of objects");
+    }
     if (!id_ranges_read(&past->ranges, &reader)) {
         return damaged(error, "id ranges");
+    }
+    if (!index_eras_read(&past->eras, &reader)) {
+        return damaged(error, "eras");
     }
     extra->size = read_u32(&reader);
     extra->data = read_bytes(&reader, extra->size);

@@ -127,7 +127,7 @@ static enum status bring_transfers(struct store *store, struct error *error)
         const struct transfer *transfer;
         enum delta_place place = delta_find_transfer_at(delta, timestamp, &transfer);
         if (place == DELTA_FROZEN) {
-            store_bring_transfer(delta, transfer->id, 0, transfer);
+            store_bring_transfer(delta, transfer->id, 0, transfer, 0);
         } else if (place == DELTA_NOWHERE) {
             gets_add(&store->records, timestamp, 0, UINT64_MAX);
         }
@@ -142,6 +142,7 @@ enum status store_prefetch_due(struct store *store, uint64_t now_ns, uint32_t ma
     uint32_t count;
     ASSERT(max <= BATCH_EVENTS_MAX);
     delta_prefetch_begin(delta);
+    controls_begin(store);
     TRY(find_dues(store, now_ns, store->dues.picked, max, &count, error));
     TRY(bring_holds(store, count, error));
     delta_pick_due(delta, now_ns, max, store->dues.picked, count);
@@ -154,5 +155,6 @@ enum status store_prefetch_due(struct store *store, uint64_t now_ns, uint32_t ma
         store_want_account(store, transfer->debit_account_id);
         store_want_account(store, transfer->credit_account_id);
     }
-    return store_bring_accounts(store, error);
+    TRY(store_bring_accounts(store, error));
+    return store_bring_due_controls(store, error);
 }

@@ -26,8 +26,11 @@ struct sealed_past {
     uint64_t failed_ids;
     uint64_t changes;
     uint64_t holds;
-    uint64_t dues;           /* pending holds with a time limit */
+    uint64_t dues; /* pending holds with a time limit */
+    uint64_t versions;
+    uint64_t objects[OBJECT_KINDS];
     struct id_ranges ranges; /* of sealed transfer ids and failed ids */
+    struct index_eras eras;
 };
 
 /* --- batches of look-ups ---------------------------------------------------------------------- */
@@ -52,13 +55,35 @@ struct store_gets {
     uint32_t unique;
 };
 
+/* Names of objects that the current prefetch did not find in memory. */
+enum {
+    /* Two accounts an event, with a control and the groups of each; and what commands name. */
+    STORE_OBJECT_NAMES_MAX = (2 + 2 * CONTROL_GROUPS_MAX + 2) * ENTRY_EVENTS_MAX,
+};
+
+struct store_objects {
+    struct object_name *names;
+    uint32_t count;
+    struct kv_get *gets; /* of one chunk */
+    uint8_t *keys;
+    uint8_t *values;
+};
+
 /* --- seals ------------------------------------------------------------------------------------ */
 enum seal_state { SEAL_IDLE, SEAL_RUNNING, SEAL_DONE };
 
 enum {
     SEAL_NAME_MAX = 48,
-    SEAL_TABLES_MAX = 8,
+    SEAL_TABLES_MAX = 13,
     SEAL_WHOLE = 1024, /* seal.progress of one that is done */
+};
+
+/* The rows of the trial balance that a seal keeps. */
+struct seal_trial {
+    struct trial_changed *rows; /* ACCOUNT_CODES_MAX */
+    uint32_t count;
+    uint64_t last_change;
+    uint64_t last_account;
 };
 
 struct seal {
@@ -73,11 +98,13 @@ struct seal {
     struct sealed_past past; /* as it is after this seal */
     uint8_t *extra;
     size_t extra_size;
+    struct seal_trial trial;
     struct id_item *items;
     struct id_item *other;
     uint32_t item_count; /* gathered */
     struct id_sort sort;
     struct id_gaps gaps;
+    struct index_seal_memory index_memory;
     struct index_seal index;
     struct delta_due first_due; /* of the holds that this seal makes due; expires_at UINT64_MAX */
     struct kv_table *table;     /* the one being written, or NULL */
@@ -93,6 +120,15 @@ struct sealed_dues {
     struct delta_due *picked; /* BATCH_EVENTS_MAX */
 };
 
+/* What restrains the accounts of the batch that is being brought in. */
+struct store_controls {
+    u128 *accounts; /* controlled ones, maybe repeated; STORE_GETS_MAX */
+    uint32_t count;
+    bool any;          /* whether there is a control at all */
+    struct map groups; /* that their controls led to */
+    void *group_memory;
+};
+
 struct store {
     struct store_options options;
     struct kv *kv;
@@ -101,6 +137,8 @@ struct store {
     uint8_t *recovered_extra;
     struct store_gets ids;
     struct store_gets records;
+    struct store_objects objects;
+    struct store_controls controls;
     struct sealed_dues dues;
     struct seal seal;
 };
@@ -115,6 +153,18 @@ STATUS_MUST_USE enum status checkpoint_read(struct bytes value, struct sealed_pa
 STATUS_MUST_USE enum status checkpoint_load(struct kv *kv, struct sealed_past *past,
                                             uint8_t **extra, size_t *extra_size,
                                             struct error *error);
+
+/* store_prefetch_control.c */
+STATUS_MUST_USE bool controls_open(struct store_controls *controls); /* false: no memory */
+void controls_close(struct store_controls *controls);
+void controls_begin(struct store *store);
+/* An account of the batch. */
+void controls_note(struct store *store, const struct account *account);
+/* What an order to freeze leads to that is named to be released; accounts go to store->ids. */
+void store_want_frozen(struct store *store, const struct store_names *names);
+/* After the accounts. */
+STATUS_MUST_USE enum status store_bring_controls(struct store *store, struct error *error);
+STATUS_MUST_USE enum status store_bring_due_controls(struct store *store, struct error *error);
 
 /* store_gets.c: batches of look-ups. */
 STATUS_MUST_USE bool gets_open(struct store_gets *gets); /* false: no memory */
@@ -131,10 +181,10 @@ bool gets_found(const struct store_gets *gets, uint32_t i, struct bytes *value);
 /* store_read.c: records by the batch. Each callback comes once for each key that was added and
  * found, repetitions included. */
 typedef void (*take_account)(void *context, uint32_t position, const struct account *account);
-/* transfer == NULL: the id failed. */
+/* transfer == NULL: the id failed; `why` is of a failed one. */
 typedef void (*take_transfer)(void *context, u128 id, uint32_t position,
-                              const struct transfer *transfer);
-typedef void (*take_hold)(void *context, const struct hold *hold);
+                              const struct transfer *transfer, uint16_t why);
+typedef void (*take_hold)(void *context, uint32_t position, const struct hold *hold);
 typedef void (*take_taken)(void *context, uint64_t timestamp);
 /* Of the ids that were added to store->ids. */
 STATUS_MUST_USE enum status store_read_accounts(struct store *store, take_account take,
@@ -149,13 +199,41 @@ STATUS_MUST_USE enum status store_read_events(struct store *store, take_transfer
 STATUS_MUST_USE enum status store_read_taken(struct store *store, enum key_kind kind,
                                              take_taken take, void *context, struct error *error);
 
+/* store_trial.c: the trial balance as it was. `series` is SUMS or ACCOUNTS. */
+/* The last seal that stands at this timestamp or before; 0: there is none. */
+STATUS_MUST_USE enum status store_trial_base(struct store *store, enum trial_series series,
+                                             uint64_t timestamp, uint64_t *base,
+                                             struct error *error);
+/* The series' part of the rows, which have ledger and code and ascend, as of a base. */
+STATUS_MUST_USE enum status store_trial_read(struct store *store, enum trial_series series,
+                                             uint64_t base, struct trial_row *rows, uint32_t count,
+                                             struct error *error);
+
 /* store_prefetch.c: what the prefetch of a pulse needs too. */
-void store_bring_hold(void *context, const struct hold *hold);
+void store_bring_hold(void *context, uint32_t position, const struct hold *hold);
 void store_bring_transfer(void *context, u128 id, uint32_t position,
-                          const struct transfer *transfer);
+                          const struct transfer *transfer, uint16_t why);
 /* Pins those in memory and adds the others to store->ids. */
 void store_want_account(struct store *store, u128 id);
 STATUS_MUST_USE enum status store_bring_accounts(struct store *store, struct error *error);
+
+/* Brings it in when memory has it, else adds it to store->ids. */
+void store_want_transfer(struct store *store, u128 id);
+
+/* store_prefetch_journal.c: for journals that are to be reversed, which have been brought in. The
+ * ids of the legs to be; the legs that there are; their accounts. */
+void store_want_mirrors(struct store *store, const struct store_names *names);
+STATUS_MUST_USE enum status
+store_bring_mirrored(struct store *store, const struct store_names *names, struct error *error);
+void store_want_mirrored_accounts(struct store *store, const struct store_names *names);
+
+/* store_object.c */
+STATUS_MUST_USE bool objects_open(struct store_objects *objects); /* false: no memory */
+void objects_close(struct store_objects *objects);
+/* Pins it when memory has it, else notes it; bring looks up all that were noted. Several rounds may
+ * follow one another: what was brought in may name more. */
+void store_want_object(struct store *store, struct object_name name);
+STATUS_MUST_USE enum status store_bring_objects(struct store *store, struct error *error);
 
 /* store_due.c */
 STATUS_MUST_USE bool dues_open(struct sealed_dues *dues); /* false: no memory */
@@ -171,12 +249,32 @@ void seal_count(struct seal *seal, uint32_t records);
 
 /* store_seal_tables.c: phases of a seal, each of which does one bounded piece. */
 typedef enum status (*seal_phase)(struct store *store, bool *done, struct error *error);
+struct seal_record {
+    uint8_t key[KEY_SIZE_MAX];
+    uint8_t value[VALUE_RECORD_MAX];
+    size_t key_size;
+    size_t value_size;
+    bool deleted;
+};
+/* The i-th record of the table. */
+typedef void (*seal_make)(struct store *store, uint32_t i, struct seal_record *record);
+enum status seal_table_begin(struct store *store, enum key_kind kind, struct error *error);
+/* The next ones of `count` records go into the open table. */
+enum status seal_add_piece(struct store *store, uint32_t count, seal_make make, bool *done,
+                           struct error *error);
+enum status seal_table_end(struct store *store, struct error *error);
 void seal_table_abandon(struct store *store);
 enum status seal_write_events(struct store *store, bool *done, struct error *error);
 enum status seal_write_ids(struct store *store, bool *done, struct error *error);
 enum status seal_write_created(struct store *store, bool *done, struct error *error);
+enum status seal_write_journals(struct store *store, bool *done, struct error *error);
 enum status seal_write_holds(struct store *store, bool *done, struct error *error);
 enum status seal_write_dues(struct store *store, bool *done, struct error *error);
 enum status seal_write_postings(struct store *store, bool *done, struct error *error);
+enum status seal_write_trial(struct store *store, bool *done,
+                             struct error *error); /* store_trial.c */
+enum status seal_write_objects(struct store *store, bool *done,
+                               struct error *error); /* store_seal_objects.c */
+enum status seal_write_versions(struct store *store, bool *done, struct error *error);
 /* With the checkpoint record at the end. */
 enum status seal_write_accounts(struct store *store, bool *done, struct error *error);

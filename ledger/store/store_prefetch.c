@@ -10,29 +10,34 @@ enum { AHEAD = 12 }; /* look-ups ahead of which the map's line is asked for */
 
 static void bring_account(void *context, uint32_t position, const struct account *account)
 {
-    struct delta *delta = context;
+    struct store *store = context;
     ASSERT(position == 0);
-    if (!delta_prefetch_pin_account(delta, account->id)) { /* named twice: it is there now */
-        delta_prefetch_account(delta, account);
+    if (!delta_prefetch_pin_account(store->delta, account->id)) { /* named twice: it is there now */
+        delta_prefetch_account(store->delta, account);
+        controls_note(store, account);
     }
 }
 
 void store_want_account(struct store *store, u128 id)
 {
-    if (!delta_prefetch_pin_account(store->delta, id) && store->past.accounts > 0) {
-        gets_add(&store->ids, id, 0, 0);
+    if (!delta_prefetch_pin_account(store->delta, id)) {
+        if (store->past.accounts > 0) {
+            gets_add(&store->ids, id, 0, 0);
+        }
+    } else if (store->controls.any) {
+        controls_note(store, delta_account(store->delta, id));
     }
 }
 
 enum status store_bring_accounts(struct store *store, struct error *error)
 {
-    return store_read_accounts(store, bring_account, store->delta, error);
+    return store_read_accounts(store, bring_account, store, error);
 }
 
 /* --- transfers -------------------------------------------------------------------------------- */
 
 void store_bring_transfer(void *context, u128 id, uint32_t position,
-                          const struct transfer *transfer)
+                          const struct transfer *transfer, uint16_t why)
 {
     struct delta *delta = context;
     ASSERT(position == 0);
@@ -40,26 +45,32 @@ void store_bring_transfer(void *context, u128 id, uint32_t position,
         return; /* named twice */
     }
     if (transfer == NULL) {
-        delta_prefetch_failed(delta, id);
+        delta_prefetch_failed(delta, id, why);
     } else {
         delta_prefetch_transfer(delta, transfer);
     }
 }
 
-static void want_ids(struct store *store, const u128 *ids, size_t count)
+void store_want_transfer(struct store *store, u128 id)
 {
     struct delta *delta = store->delta;
+    const struct transfer *transfer;
+    enum delta_place place = delta_find_id(delta, id, &transfer);
+    if (place == DELTA_FROZEN) {
+        const uint16_t why = transfer == NULL ? delta_frozen_failure(delta, id) : 0;
+        store_bring_transfer(delta, id, 0, transfer, why);
+    } else if (place == DELTA_NOWHERE && id_ranges_cover(&store->past.ranges, id)) {
+        gets_add(&store->ids, id, 0, 0);
+    }
+}
+
+static void want_ids(struct store *store, const u128 *ids, size_t count)
+{
     for (size_t i = 0; i < count; i++) {
         if (i + AHEAD < count) {
-            delta_prefetch_hint_id(delta, ids[i + AHEAD]);
+            delta_prefetch_hint_id(store->delta, ids[i + AHEAD]);
         }
-        const struct transfer *transfer;
-        enum delta_place place = delta_find_id(delta, ids[i], &transfer);
-        if (place == DELTA_FROZEN) {
-            store_bring_transfer(delta, ids[i], 0, transfer);
-        } else if (place == DELTA_NOWHERE && id_ranges_cover(&store->past.ranges, ids[i])) {
-            gets_add(&store->ids, ids[i], 0, 0);
-        }
+        store_want_transfer(store, ids[i]);
     }
 }
 
@@ -69,14 +80,16 @@ static enum status bring_transfers(struct store *store, const struct store_names
     gets_begin(&store->ids);
     want_ids(store, names->transfer_ids, names->transfer_count);
     want_ids(store, names->pending_ids, names->pending_count);
+    store_want_mirrors(store, names);
     return store_read_transfers(store, store_bring_transfer, store->delta, error);
 }
 
 /* --- holds ------------------------------------------------------------------------------------ */
 
-void store_bring_hold(void *context, const struct hold *hold)
+void store_bring_hold(void *context, uint32_t position, const struct hold *hold)
 {
     struct delta *delta = context;
+    ASSERT(position == 0);
     if (!delta_prefetch_pin_hold(delta, hold->timestamp)) {
         delta_prefetch_hold(delta, hold);
     }
@@ -138,8 +151,16 @@ enum status store_prefetch(struct store *store, const struct store_names *names,
     ASSERT(names->transfer_count <= ENTRY_EVENTS_MAX);
     ASSERT(names->pending_count <= ENTRY_EVENTS_MAX);
     delta_prefetch_begin(store->delta);
+    controls_begin(store);
+    for (size_t i = 0; i < names->object_count; i++) {
+        store_want_object(store, names->objects[i]);
+    }
+    TRY(store_bring_objects(store, error));
     TRY(bring_transfers(store, names, error));
+    TRY(store_bring_mirrored(store, names, error));
     gets_begin(&store->ids);
+    store_want_mirrored_accounts(store, names);
+    store_want_frozen(store, names);
     TRY(bring_holds(store, names, error));
     for (size_t i = 0; i < names->account_count; i++) {
         if (i + AHEAD < names->account_count) {
@@ -148,6 +169,7 @@ enum status store_prefetch(struct store *store, const struct store_names *names,
         store_want_account(store, names->account_ids[i]);
     }
     TRY(store_bring_accounts(store, error));
+    TRY(store_bring_controls(store, error));
     TRY(ask_taken(store, DELTA_TAKEN_CHANGE, names->account_timestamps,
                   names->account_timestamp_count, error));
     return ask_taken(store, DELTA_TAKEN_ACCOUNT, names->transfer_timestamps,

@@ -43,7 +43,7 @@ enum status store_read_holds(struct store *store, take_hold take, void *context,
         if (!gets_found(gets, i, &value) || !value_read_hold(value, timestamp, &hold)) {
             return damaged(error, "the hold of the transfer at", timestamp);
         }
-        take(context, &hold);
+        take(context, gets->sorted[i].position, &hold);
     }
     return STATUS_OK;
 }
@@ -82,7 +82,7 @@ enum status store_read_events(struct store *store, take_transfer take, void *con
             (id != NULL && transfer.id != id->key)) {
             return damaged(error, "the transfer at", item->key);
         }
-        take(context, transfer.id, item->position, &transfer);
+        take(context, transfer.id, item->position, &transfer, 0);
     }
     return STATUS_OK;
 }
@@ -96,17 +96,18 @@ enum status store_read_transfers(struct store *store, take_transfer take, void *
     for (uint32_t i = 0; i < gets->count; i++) {
         const struct id_item *item = &gets->sorted[i];
         struct bytes value;
-        uint64_t timestamp;
+        uint64_t fate;
         if (!gets_found(gets, i, &value)) {
             continue;
         }
-        if (!value_read_id(value, &timestamp)) {
+        if (!value_read_id(value, &fate)) {
             return damaged(error, "transfer id", item->key);
         }
-        if (timestamp == 0) {
-            take(context, item->key, item->position, NULL);
+        const uint16_t why = fate_failure(fate);
+        if (why != 0) {
+            take(context, item->key, item->position, NULL, why);
         } else {
-            gets_add(&store->records, timestamp, item->position, i);
+            gets_add(&store->records, fate, item->position, i);
         }
     }
     return store_read_events(store, take, context, error);

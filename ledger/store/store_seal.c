@@ -12,6 +12,30 @@
 
 #include <stdlib.h>
 
+static bool index_memory_open(struct seal *seal, size_t events)
+{
+    struct index_seal_memory *memory = &seal->index_memory;
+    bool complete = true;
+    for (size_t i = 0; i < INDEX_SEAL_FIELDS_MAX; i++) {
+        memory->items[i] = malloc(events * sizeof *memory->items[i]);
+        complete = complete && memory->items[i] != NULL;
+    }
+    memory->timestamps = malloc(events * sizeof *memory->timestamps);
+    memory->sorted = malloc(events * sizeof *memory->sorted);
+    memory->by_time[0] = seal->items;
+    memory->by_time[1] = seal->other;
+    return complete && memory->timestamps != NULL && memory->sorted != NULL;
+}
+
+static void index_memory_close(struct index_seal_memory *memory)
+{
+    for (size_t i = 0; i < INDEX_SEAL_FIELDS_MAX; i++) {
+        free(memory->items[i]);
+    }
+    free(memory->timestamps);
+    free(memory->sorted);
+}
+
 bool seal_open(struct store *store)
 {
     struct seal *seal = &store->seal;
@@ -21,13 +45,17 @@ bool seal_open(struct store *store)
     size_t items = events > changed ? events : changed;
     seal->items = malloc(items * sizeof *seal->items);
     seal->other = malloc(items * sizeof *seal->other);
-    return seal->items != NULL && seal->other != NULL;
+    seal->trial.rows = malloc(ACCOUNT_CODES_MAX * sizeof *seal->trial.rows);
+    return index_memory_open(seal, events) && seal->items != NULL && seal->other != NULL &&
+           seal->trial.rows != NULL;
 }
 
 void seal_close(struct store *store)
 {
     struct seal *seal = &store->seal;
     seal_table_abandon(store);
+    index_memory_close(&seal->index_memory);
+    free(seal->trial.rows);
     free(seal->items);
     free(seal->other);
     free(seal->extra);
@@ -46,11 +74,16 @@ static enum status begin(struct store *store, bool *done, struct error *error)
     seal->first_due = (struct delta_due){ UINT64_MAX, UINT64_MAX };
     seal->past.holds = store->past.holds;
     seal->past.dues = store->past.dues;
+    seal->past.eras = store->past.eras;
+    if (frozen->change_count > 0) {
+        index_eras_seal(&seal->past.eras, store->past.changes, store->options.delta.seal_events,
+                        frozen->changes[0].timestamp);
+    }
     seal->records = 0;
     seal->records_all = (uint64_t)frozen->change_count + frozen->transfer_count +
-                        frozen->failed_count + frozen->account_count +
+                        frozen->failed_count + frozen->account_count + frozen->journal_count +
                         2 * (uint64_t)delta->frozen_hold_count + delta->frozen_account_count + 1 +
-                        index_seal_work(delta);
+                        delta_objects_frozen_count(&delta->objects) + index_seal_work(delta);
     seal_count(seal, 0);
     *done = true;
     return STATUS_OK;
@@ -74,7 +107,7 @@ static enum status gathered(struct seal *seal, uint32_t end, uint32_t count, boo
     return STATUS_OK;
 }
 
-/* Transfers first, then failed ids; the payload is the transfer's timestamp. */
+/* Transfers first, then failed ids; the payload is the id's fate. */
 static enum status gather_ids(struct store *store, bool *done, struct error *error)
 {
     (void)error;
@@ -87,7 +120,8 @@ static enum status gather_ids(struct store *store, bool *done, struct error *err
         if (i < transfers) {
             add_item(seal, frozen->transfers[i].id, frozen->transfers[i].timestamp, i);
         } else {
-            add_item(seal, frozen->failed[i - transfers], 0, i);
+            const uint32_t at = i - transfers;
+            add_item(seal, frozen->failed[at], fate_of_failed(frozen->failed_why[at]), i);
         }
     }
     return gathered(seal, end, count, done);
@@ -185,6 +219,7 @@ static const seal_phase phases[] = {
     begin,
     seal_write_events,
     seal_write_created,
+    seal_write_journals,
     gather_ids,
     sort,
     seal_write_ids,
@@ -195,6 +230,9 @@ static const seal_phase phases[] = {
     sort,
     seal_write_dues,
     seal_write_postings,
+    seal_write_trial,
+    seal_write_objects,
+    seal_write_versions,
     gather_accounts,
     sort,
     seal_write_accounts,

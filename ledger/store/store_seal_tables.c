@@ -6,17 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-struct record {
-    uint8_t key[KEY_SIZE_MAX];
-    uint8_t value[VALUE_ROOM];
-    size_t key_size;
-    size_t value_size;
-    bool deleted;
-};
-
-/* The i-th record of the table. */
-typedef void (*make_record)(struct store *store, uint32_t i, struct record *record);
-
 /* --- one table -------------------------------------------------------------------------------- */
 
 void seal_table_abandon(struct store *store)
@@ -27,7 +16,7 @@ void seal_table_abandon(struct store *store)
     }
 }
 
-static enum status table_begin(struct store *store, enum key_kind kind, struct error *error)
+enum status seal_table_begin(struct store *store, enum key_kind kind, struct error *error)
 {
     struct seal *seal = &store->seal;
     ASSERT(seal->name_count < SEAL_TABLES_MAX);
@@ -39,7 +28,7 @@ static enum status table_begin(struct store *store, enum key_kind kind, struct e
     return STATUS_OK;
 }
 
-static enum status table_end(struct store *store, struct error *error)
+enum status seal_table_end(struct store *store, struct error *error)
 {
     struct kv_table *table = store->seal.table;
     uint64_t size;
@@ -48,13 +37,13 @@ static enum status table_end(struct store *store, struct error *error)
 }
 
 /* The next ones of `count` records go into the open table. */
-static enum status add_piece(struct store *store, uint32_t count, make_record make, bool *done,
-                             struct error *error)
+enum status seal_add_piece(struct store *store, uint32_t count, seal_make make, bool *done,
+                           struct error *error)
 {
     struct seal *seal = &store->seal;
     uint32_t end = seal_piece_end(seal->position, count);
     for (uint32_t i = seal->position; i < end; i++) {
-        struct record record;
+        struct seal_record record;
         record.deleted = false;
         make(store, i, &record);
         struct bytes value = { record.deleted ? NULL : record.value, record.value_size };
@@ -68,30 +57,38 @@ static enum status add_piece(struct store *store, uint32_t count, make_record ma
 }
 
 static enum status write_table(struct store *store, enum key_kind kind, uint32_t count,
-                               make_record make, bool *done, struct error *error)
+                               seal_make make, bool *done, struct error *error)
 {
     *done = count == 0;
     if (*done) {
         return STATUS_OK; /* an empty table is none */
     }
     if (store->seal.position == 0) {
-        TRY(table_begin(store, kind, error));
+        TRY(seal_table_begin(store, kind, error));
     }
-    TRY(add_piece(store, count, make, done, error));
-    return *done ? table_end(store, error) : STATUS_OK;
+    TRY(seal_add_piece(store, count, make, done, error));
+    return *done ? seal_table_end(store, error) : STATUS_OK;
 }
 
 /* --- in order as they are --------------------------------------------------------------------- */
 
 /* Changes and transfers ascend alike; the cursor is the next transfer. */
-static void make_event(struct store *store, uint32_t i, struct record *record)
+static void make_event(struct store *store, uint32_t i, struct seal_record *record)
 {
     const struct delta_generation *frozen = &store->delta->frozen;
     struct seal *seal = &store->seal;
     const struct change *change = &frozen->changes[i];
-    const struct transfer *transfer = NULL;
-    if (seal->cursor < frozen->transfer_count &&
-        frozen->transfers[seal->cursor].timestamp == change->timestamp) {
+    struct transfer expired;
+    const struct transfer *transfer = &expired;
+    if (change->kind == CHANGE_EXPIRED) {
+        /* As many expiries came before as changes that are of no transfer. */
+        const struct delta_expiry *expiry = &frozen->expiries[i - seal->cursor];
+        ASSERT(expiry->timestamp == change->timestamp);
+        expired = (struct transfer){ .debit_account_id = expiry->debit_account_id,
+                                     .credit_account_id = expiry->credit_account_id,
+                                     .ledger = expiry->ledger,
+                                     .timestamp = expiry->timestamp };
+    } else {
         transfer = &frozen->transfers[seal->cursor];
         seal->cursor++;
     }
@@ -107,7 +104,7 @@ enum status seal_write_events(struct store *store, bool *done, struct error *err
     return STATUS_OK;
 }
 
-static void make_created(struct store *store, uint32_t i, struct record *record)
+static void make_created(struct store *store, uint32_t i, struct seal_record *record)
 {
     const struct delta_created *created = &store->delta->frozen.accounts[i];
     record->key_size = key_of_timestamp(record->key, KEY_CREATED, created->timestamp);
@@ -120,9 +117,22 @@ enum status seal_write_created(struct store *store, bool *done, struct error *er
                        error);
 }
 
+static void make_journal(struct store *store, uint32_t i, struct seal_record *record)
+{
+    const struct journal_row *row = &store->delta->frozen.journals[i];
+    record->key_size = key_of_timestamp(record->key, KEY_JOURNAL, row->timestamp);
+    record->value_size = value_of_journal(record->value, row);
+}
+
+enum status seal_write_journals(struct store *store, bool *done, struct error *error)
+{
+    return write_table(store, KEY_JOURNAL, store->delta->frozen.journal_count, make_journal, done,
+                       error);
+}
+
 /* --- sorted ones ------------------------------------------------------------------------------ */
 
-static void make_id(struct store *store, uint32_t i, struct record *record)
+static void make_id(struct store *store, uint32_t i, struct seal_record *record)
 {
     const struct id_item *item = &store->seal.sort.items[i];
     record->key_size = key_of_id(record->key, KEY_ID, item->key);
@@ -135,7 +145,7 @@ enum status seal_write_ids(struct store *store, bool *done, struct error *error)
     return write_table(store, KEY_ID, store->seal.sort.count, make_id, done, error);
 }
 
-static void make_hold(struct store *store, uint32_t i, struct record *record)
+static void make_hold(struct store *store, uint32_t i, struct seal_record *record)
 {
     const struct id_item *item = &store->seal.sort.items[i];
     record->key_size = key_of_timestamp(record->key, KEY_HOLD, (uint64_t)item->key);
@@ -147,7 +157,7 @@ enum status seal_write_holds(struct store *store, bool *done, struct error *erro
     return write_table(store, KEY_HOLD, store->seal.sort.count, make_hold, done, error);
 }
 
-static void make_due(struct store *store, uint32_t i, struct record *record)
+static void make_due(struct store *store, uint32_t i, struct seal_record *record)
 {
     const struct id_item *item = &store->seal.sort.items[i];
     record->key_size = key_of_due(record->key, u128_high(item->key), u128_low(item->key));
@@ -162,16 +172,28 @@ enum status seal_write_dues(struct store *store, bool *done, struct error *error
 
 /* --- posting lists ---------------------------------------------------------------------------- */
 
+/* The cursor is the kind of the open table. */
+static enum status posting_table(struct store *store, enum key_kind kind, struct error *error)
+{
+    struct seal *seal = &store->seal;
+    if (seal->table != NULL && seal->cursor != kind) {
+        TRY(seal_table_end(store, error));
+    }
+    if (seal->table == NULL) {
+        seal->cursor = kind;
+        TRY(seal_table_begin(store, kind, error));
+    }
+    return STATUS_OK;
+}
+
 static enum status add_chunks(struct store *store, struct error *error)
 {
     struct seal *seal = &store->seal;
     struct index_chunk chunk;
     uint32_t written = 0;
     while (written < SEAL_PIECE && index_seal_chunk(&seal->index, &chunk)) {
-        if (seal->table == NULL) {
-            TRY(table_begin(store, KEY_POSTING, error));
-        }
-        TRY(store->kv->ops->table_add(seal->table, (struct bytes){ chunk.key, chunk.key_size },
+        TRY(posting_table(store, (enum key_kind)chunk.key[0], error));
+        TRY(store->kv->ops->table_add(seal->table, (struct bytes){ chunk.key, sizeof chunk.key },
                                       (struct bytes){ chunk.value, chunk.value_size }, error));
         written += chunk.count;
     }
@@ -179,17 +201,19 @@ static enum status add_chunks(struct store *store, struct error *error)
     return STATUS_OK;
 }
 
-/* Gathers and sorts as it writes: a field after the other, into one table. */
+/* Gathers and sorts as it writes: a field after the other, into one table or two. */
 enum status seal_write_postings(struct store *store, bool *done, struct error *error)
 {
     struct seal *seal = &store->seal;
     if (seal->position == 0) {
-        index_seal_begin(&seal->index, store->delta, seal->items, seal->other);
+        const struct index_eras *eras = &seal->past.eras;
+        index_seal_begin(&seal->index, store->delta, index_era_begin(eras, eras->count),
+                         &seal->index_memory);
         seal->position = 1;
     }
     if (seal->index.state == INDEX_SEAL_DONE) {
         *done = true;
-        return seal->table == NULL ? STATUS_OK : table_end(store, error);
+        return seal->table == NULL ? STATUS_OK : seal_table_end(store, error);
     }
     if (seal->index.state == INDEX_SEAL_CHUNKS) {
         return add_chunks(store, error);
@@ -200,7 +224,7 @@ enum status seal_write_postings(struct store *store, bool *done, struct error *e
 
 /* --- accounts and checkpoint ------------------------------------------------------------------ */
 
-static void make_account(struct store *store, uint32_t i, struct record *record)
+static void make_account(struct store *store, uint32_t i, struct seal_record *record)
 {
     const struct id_item *item = &store->seal.sort.items[i];
     record->key_size = key_of_id(record->key, KEY_ACCOUNT, item->key);
@@ -232,12 +256,12 @@ static enum status add_checkpoint(struct store *store, struct error *error)
 enum status seal_write_accounts(struct store *store, bool *done, struct error *error)
 {
     if (store->seal.position == 0) {
-        TRY(table_begin(store, KEY_ACCOUNT, error));
+        TRY(seal_table_begin(store, KEY_ACCOUNT, error));
     }
-    TRY(add_piece(store, store->seal.sort.count, make_account, done, error));
+    TRY(seal_add_piece(store, store->seal.sort.count, make_account, done, error));
     if (!*done) {
         return STATUS_OK;
     }
     TRY(add_checkpoint(store, error));
-    return table_end(store, error);
+    return seal_table_end(store, error);
 }

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -96,6 +97,79 @@ static void every_input_bit_turns_half_of_the_output(void **state)
     }
 }
 
+/* --- records ---------------------------------------------------------------------------------- */
+
+enum { RECORD = 128, WORDS = RECORD / 8 };
+
+static void outputs_of_records_are_frozen(void **state)
+{
+    (void)state;
+    uint8_t record[RECORD];
+    for (size_t i = 0; i < sizeof record; i++) {
+        record[i] = (uint8_t)i;
+    }
+    assert_true(hash_record(1, record, RECORD) ==
+                u128_make(0x9F2C2ECFB1EE5B7CU, 0x1BAAB6C6CBD20D8EU));
+    assert_true(hash_record(0, record, 16) == u128_make(0x541B4BEE96DB34D6U, 0x7D925514751B34D9U));
+}
+
+static void every_bit_of_a_record_turns_half_of_the_output(void **state)
+{
+    (void)state;
+    enum { TRIALS = 200 };
+    struct random random;
+    random_init(&random, 43);
+    for (size_t bit = 0; bit < (size_t)RECORD * 8; bit++) {
+        unsigned turned = 0;
+        for (unsigned trial = 0; trial < TRIALS; trial++) {
+            uint64_t record[WORDS];
+            for (size_t i = 0; i < WORDS; i++) {
+                record[i] = random_u64(&random);
+            }
+            u128 before = hash_record(trial, record, RECORD);
+            record[bit / 64] ^= 1ULL << bit % 64;
+            turned += bits(before ^ hash_record(trial, record, RECORD));
+        }
+        assert_in_range(turned / TRIALS, 60, 68);
+    }
+}
+
+static int compare_words(const void *a, const void *b)
+{
+    const uint64_t left = *(const uint64_t *)a;
+    const uint64_t right = *(const uint64_t *)b;
+    return (left > right) - (left < right);
+}
+
+/* Records that are nearly empty, with small numbers in two of their words, as accounts and changes
+ * are: each lane alone tells all of them from each other. */
+static void small_numbers_in_different_places_differ(void **state)
+{
+    (void)state;
+    enum { NUMBERS = 20, COUNT = WORDS * (WORDS - 1) / 2 * NUMBERS * NUMBERS };
+    static uint64_t lanes[2][COUNT];
+    size_t count = 0;
+    for (size_t i = 0; i < WORDS; i++) {
+        for (size_t j = i + 1; j < WORDS; j++) {
+            for (uint64_t both = 0; both < (uint64_t)NUMBERS * NUMBERS; both++) {
+                uint64_t record[WORDS] = { 0 };
+                record[i] = 1 + both % NUMBERS;
+                record[j] = 1 + both / NUMBERS;
+                u128 hash = hash_record(7, record, RECORD);
+                lanes[0][count] = u128_low(hash);
+                lanes[1][count] = u128_high(hash);
+                count++;
+            }
+        }
+    }
+    for (size_t lane = 0; lane < 2; lane++) {
+        qsort(lanes[lane], count, sizeof lanes[lane][0], compare_words);
+        for (size_t i = 1; i < count; i++) {
+            assert_true(lanes[lane][i] != lanes[lane][i - 1]);
+        }
+    }
+}
+
 /* Ids that count up in either half, or have a time in the high half, must fill a table evenly: of
  * 1,024 buckets with 64 keys on average, chance leaves none under 32 or over 110. The last kind has
  * the constant of the hash in its low half. */
@@ -125,6 +199,9 @@ int main(void)
         cmocka_unit_test(outputs_are_frozen),
         cmocka_unit_test(size_and_seed_matter),
         cmocka_unit_test(every_input_bit_turns_half_of_the_output),
+        cmocka_unit_test(outputs_of_records_are_frozen),
+        cmocka_unit_test(every_bit_of_a_record_turns_half_of_the_output),
+        cmocka_unit_test(small_numbers_in_different_places_differ),
         cmocka_unit_test(usual_ids_spread_over_buckets),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

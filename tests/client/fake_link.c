@@ -51,7 +51,10 @@ enum status link_send(struct link *link, enum frame_kind kind, struct bytes head
         status = admin_request_decode(payload->bytes, &sent->admin);
         ASSERT(status == STATUS_OK);
     } else {
+        size_t unit_size = payload->bytes.size - sizeof sent->command;
         memcpy(&sent->command, payload->bytes.data, sizeof sent->command);
+        memcpy(sent->unit, payload->bytes.data + sizeof sent->command,
+               unit_size < sizeof sent->unit ? unit_size : sizeof sent->unit);
     }
     if (payload->release == NULL) {
         return STATUS_OK;

@@ -15,6 +15,7 @@ struct fake_sent {
     struct request request;
     struct command_header command; /* zero when there is no payload, or an admin_request */
     struct admin_request admin;
+    _Alignas(16) uint8_t unit[EVENT_SIZE]; /* behind the header: the first, or a filter */
     bool answered;
 };
 

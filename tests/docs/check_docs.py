@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 
-COMMANDS = ["dev", "playground", "format", "server", "api", "status", "admin", "import", "bench", "script"]
+COMMANDS = ["dev", "playground", "format", "server", "api", "status", "admin", "import", "bench", "watch", "audit", "trial-balance", "script"]
 # Named in every command's help and explained once.
 COMMON = {"--help", "--config"}
 

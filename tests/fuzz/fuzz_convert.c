@@ -3,6 +3,7 @@
  * read again as a request, it is the same records. */
 #include "api/service/client_codec.h"
 #include "api/service/convert.h"
+#include "api/service/convert_journal.h"
 #include "base/assert.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -12,7 +13,9 @@
 static const enum operation OPERATIONS[] = {
     OPERATION_CREATE_TRANSFERS, OPERATION_CREATE_ACCOUNTS,       OPERATION_LOOK_UP_TRANSFERS,
     OPERATION_LOOK_UP_ACCOUNTS, OPERATION_GET_ACCOUNT_TRANSFERS, OPERATION_GET_ACCOUNT_BALANCES,
-    OPERATION_QUERY_ACCOUNTS,   OPERATION_QUERY_TRANSFERS
+    OPERATION_QUERY_ACCOUNTS,   OPERATION_QUERY_TRANSFERS,       OPERATION_POST_JOURNAL,
+    OPERATION_REVERSE_JOURNAL,  OPERATION_GET_JOURNAL,           OPERATION_QUERY_JOURNALS,
+    OPERATION_TRIAL_BALANCE,    OPERATION_BALANCES_AS_OF
 };
 
 static void round_trip(enum operation operation, const struct converted *first)
@@ -54,13 +57,27 @@ static void check_filter(enum operation operation, const struct converted *first
     grpc_buffer_free(message);
 }
 
+/* What the edge takes, the server takes. */
+static void check_command(enum operation operation, const struct converted *first)
+{
+    const struct command_header header = { .operation = (uint16_t)operation,
+                                           .version = COMMAND_VERSION,
+                                           .count = first->count };
+    memcpy(first->command, &header, sizeof header);
+    const uint8_t *data = first->command;
+    size_t size = COMMAND_HEADER_SIZE + operation_payload_size(operation, first->count);
+    struct command command;
+    enum status status = command_next(&data, &size, true, &command);
+    ASSERT(status == STATUS_OK && size == 0);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size == 0) {
         return 0;
     }
     enum operation operation = OPERATIONS[data[0] % (sizeof OPERATIONS / sizeof OPERATIONS[0])];
-    struct converted converted = { NULL, 0 };
+    struct converted converted = { .command = NULL };
     struct refusal refusal;
     enum status status =
         convert_request(operation, (struct bytes){ data + 1, size - 1 }, &converted, &refusal);
@@ -70,8 +87,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         ASSERT(strlen(refusal.text) < sizeof refusal.text);
         return 0;
     }
-    if (converted.count > 0 && operation_is_write(operation)) {
+    if (convert_is_of_journals(operation)) {
+        check_command(operation, &converted);
+    } else if (converted.count > 0 && operation_is_write(operation)) {
         round_trip(operation, &converted);
+    } else if (operation == OPERATION_TRIAL_BALANCE || operation == OPERATION_BALANCES_AS_OF) {
+        if (converted.count > 0) {
+            check_command(operation, &converted);
+        }
     } else if (operation_is_query(operation)) {
         check_filter(operation, &converted);
     }

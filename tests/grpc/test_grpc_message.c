@@ -91,6 +91,35 @@ static void test_queue(void **state)
     }
 }
 
+/* Many messages in one buffer go out as if each had been put in. */
+static void test_framed(void **state)
+{
+    (void)state;
+    for (size_t step = 1; step < 20; step++) {
+        struct grpc_budget budget = { .limit = 1000 };
+        struct grpc_queue queue = { .budget = &budget };
+        struct grpc_buffer *both = grpc_buffer_new(100);
+        uint8_t *at = grpc_put_prefix(both->data, 3);
+        memcpy(at, "abc", 3);
+        at = grpc_put_prefix(at + 3, 0);
+        grpc_buffer_shorten(both, (size_t)(at - both->data));
+        grpc_buffer_framed(both);
+        assert_true(grpc_queue_put(&queue, both));
+        assert_true(grpc_queue_put(&queue, grpc_buffer_copy("abc", 3)));
+        assert_true(grpc_queue_put(&queue, grpc_buffer_new(0)));
+        assert_int_equal(queue.bytes, 2 * sizeof TWO);
+        uint8_t output[2 * sizeof TWO];
+        for (size_t done = 0; done < sizeof output; done += step) {
+            size_t size = sizeof output - done < step ? sizeof output - done : step;
+            grpc_queue_copy(&queue, output + done, size);
+        }
+        assert_memory_equal(output, TWO, sizeof TWO);
+        assert_memory_equal(output + sizeof TWO, TWO, sizeof TWO);
+        assert_null(queue.first);
+        assert_int_equal(budget.used, 0);
+    }
+}
+
 static void test_queue_budget(void **state)
 {
     (void)state;
@@ -121,7 +150,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_any_cut), cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_queue),   cmocka_unit_test(test_queue_budget),
-        cmocka_unit_test(test_shorten),
+        cmocka_unit_test(test_framed),  cmocka_unit_test(test_shorten),
     };
     return cmocka_run_group_tests_name("grpc_message", tests, NULL, NULL);
 }

@@ -62,8 +62,10 @@ void find_in_small_pieces(struct query *query, struct random *random)
     query->pieces = (struct query_pieces){
         .rows = (uint32_t)random_between(random, 1, 40),
         .seeks = (uint32_t)random_between(random, QUERY_STREAMS_MAX + 1, 60),
+        .passes = (uint32_t)random_between(random, 1, 20),
         .scan = (uint32_t)random_between(random, 1, 200),
         .chain = (uint32_t)random_between(random, 1, 40),
+        .looked = CHANGES_LOOKED_MAX,
     };
 }
 

@@ -83,6 +83,7 @@ static const struct transfer *random_hold(struct world *world)
     return transfer;
 }
 
+/* Of what remains to be posted, or captured. */
 static u128 post_amount(struct world *world, u128 pending)
 {
     switch (below(world, 16)) {
@@ -126,9 +127,14 @@ static struct transfer resolution(struct world *world, const struct transfer *pe
     struct transfer transfer = { .id = ++world->next_id, .pending_id = pending->id };
     const bool closing = (pending->flags & (TRANSFER_CLOSING_DEBIT | TRANSFER_CLOSING_CREDIT)) != 0;
     const bool post = one_in(world, closing ? 8 : 2);
+    const u128 captured = model_hold(world->model, pending->id).captured;
+    const u128 remaining = one_in(world, 12) ? pending->amount : pending->amount - captured;
     transfer.flags = post ? TRANSFER_POST_PENDING : TRANSFER_VOID_PENDING;
-    transfer.amount =
-        post ? post_amount(world, pending->amount) : void_amount(world, pending->amount);
+    transfer.amount = post ? post_amount(world, remaining) : void_amount(world, remaining);
+    if (post && one_in(world, 2)) {
+        transfer.flags = TRANSFER_CAPTURE_PENDING;
+        transfer.amount = one_in(world, 2) ? remaining / (2 + below(world, 4)) : transfer.amount;
+    }
     transfer.debit_account_id = one_in(world, 3) ? pending->debit_account_id : 0;
     transfer.credit_account_id = one_in(world, 3) ? pending->credit_account_id : 0;
     transfer.ledger = one_in(world, 3) ? pending->ledger : 0;
@@ -159,8 +165,8 @@ static struct transfer random_resolution(struct world *world, const struct trans
 /* As a client may have sent it: optional fields left out, and more asked for than there was. */
 static void ask_as_before(struct world *world, struct transfer *transfer)
 {
-    const bool post = (transfer->flags & TRANSFER_POST_PENDING) != 0;
-    if (post || (transfer->flags & TRANSFER_VOID_PENDING) != 0) {
+    const bool post = (transfer->flags & TRANSFER_VOID_PENDING) == 0;
+    if ((transfer->flags & TRANSFER_RESOLVING) != 0) {
         transfer->debit_account_id = one_in(world, 2) ? 0 : transfer->debit_account_id;
         transfer->credit_account_id = one_in(world, 2) ? 0 : transfer->credit_account_id;
         transfer->ledger = one_in(world, 2) ? 0 : transfer->ledger;
@@ -266,7 +272,7 @@ static void spoil_transfer(struct world *world, struct transfer *transfer)
         transfer->flags ^= (uint16_t)(1U << below(world, 16));
         break;
     case 12:
-        transfer->flags ^= (uint16_t)(1U << below(world, 9));
+        transfer->flags ^= (uint16_t)(1U << below(world, 10));
         break;
     case 13:
         transfer->flags = (uint16_t)random_u64(&world->random);

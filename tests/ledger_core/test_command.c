@@ -1,6 +1,7 @@
 /* The command decoder: what is sound is taken as it is, everything else is refused unread. */
 #include "base/cursor.h"
-#include "ledger/core/command.h"
+#include "ledger/core/command_journal.h"
+#include "ledger/core/resolve.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -138,7 +139,7 @@ static void refuse(struct command_header header, bool reads)
 static void refuses_what_is_not_sound(void **state)
 {
     (void)state;
-    static const unsigned operations[] = { 0, 4, 63, 70, 65535 };
+    static const unsigned operations[] = { 0, 15, 63, 99, 65535 };
     for (unsigned reads = 0; reads < 2; reads++) {
         struct command_header header = sound;
         for (size_t i = 0; i < sizeof operations / sizeof operations[0]; i++) {
@@ -156,11 +157,15 @@ static void refuses_what_is_not_sound(void **state)
             header.count = counts[i];
             refuse(header, reads != 0);
         }
-        for (unsigned i = 0; i < 4; i++) {
+        for (unsigned i = 0; i < 3; i++) {
             header = sound;
             header.reserved[i] = (uint64_t)1 << (i * 20);
             refuse(header, reads != 0);
         }
+        header = sound;
+        header.operation = OPERATION_LOOK_UP_ACCOUNTS; /* has no time that it could miss */
+        header.not_after = 1;
+        refuse(header, reads != 0);
     }
 }
 
@@ -229,6 +234,138 @@ static void a_pulse_is_alone_and_in_a_log(void **state)
     assert_int_equal(operation_event_size(OPERATION_PULSE), 0);
 }
 
+/* --- journals --------------------------------------------------------------------------------- */
+
+static const struct journal_request sound_journal = {
+    .id = 1, .kind = 1, .business_date = 20261231, .leg_count = 2, .metadata_size = 7
+};
+static const uint8_t sound_map[7] = { 1, 1, 1, 1, 0, 'k', 'v' };
+
+/* The command of the request, its legs zeros, the map behind them. */
+static size_t journal_command(unsigned operation, uint32_t count,
+                              const struct journal_request *request)
+{
+    const struct command_header header = { .operation = (uint16_t)operation,
+                                           .version = COMMAND_VERSION,
+                                           .count = count };
+    const size_t size = COMMAND_HEADER_SIZE + operation_payload_size(operation, count);
+    uint8_t *units = body + COMMAND_HEADER_SIZE;
+    memset(body, 0, size);
+    memcpy(body, &header, sizeof header);
+    memcpy(units, request, sizeof *request);
+    memcpy(units + (1 + (size_t)request->leg_count) * EVENT_SIZE, sound_map, sizeof sound_map);
+    return size;
+}
+
+static enum status take(size_t size, struct command *command)
+{
+    const uint8_t *data = body;
+    const enum status status = command_next(&data, &size, false, command);
+    assert_true(status != STATUS_OK || size == 0);
+    return status;
+}
+
+static void a_journal_is_as_long_as_it_says(void **state)
+{
+    (void)state;
+    struct command command;
+    assert_int_equal(take(journal_command(OPERATION_POST_JOURNAL, 4, &sound_journal), &command),
+                     STATUS_OK);
+    assert_int_equal(command_result_count(&command), 3);
+    assert_ptr_equal(journal_legs_of(&command), command.events + EVENT_SIZE);
+    assert_int_equal(journal_metadata_of(&command).size, sizeof sound_map);
+    assert_memory_equal(journal_metadata_of(&command).data, sound_map, sizeof sound_map);
+    for (uint32_t count = 1; count < 8; count++) {
+        const size_t size = journal_command(OPERATION_POST_JOURNAL, count, &sound_journal);
+        assert_int_equal(take(size, &command), count == 4 ? STATUS_OK : STATUS_INVALID);
+    }
+    static const uint32_t legs[] = { 0, JOURNAL_LEGS_MAX, JOURNAL_LEGS_MAX + 1, UINT32_MAX - 1 };
+    for (size_t i = 0; i < sizeof legs / sizeof legs[0]; i++) {
+        struct journal_request request = sound_journal;
+        request.leg_count = legs[i] > BATCH_EVENTS_MAX ? 0 : legs[i];
+        const size_t size =
+            journal_command(OPERATION_POST_JOURNAL, 2 + request.leg_count, &request);
+        memcpy(body + COMMAND_HEADER_SIZE + offsetof(struct journal_request, leg_count), &legs[i],
+               sizeof legs[i]);
+        assert_int_equal(take(size, &command),
+                         legs[i] == JOURNAL_LEGS_MAX ? STATUS_OK : STATUS_INVALID);
+    }
+}
+
+static void refuse_journal(unsigned operation, uint32_t count, struct journal_request request)
+{
+    struct command command;
+    assert_int_equal(take(journal_command(operation, count, &request), &command), STATUS_INVALID);
+}
+
+static void a_journal_has_nothing_but_what_it_says(void **state)
+{
+    (void)state;
+    struct journal_request request = sound_journal;
+    request.reverses = 5;
+    refuse_journal(OPERATION_POST_JOURNAL, 4, request);
+    request = sound_journal;
+    request.reserved[35] = 1;
+    refuse_journal(OPERATION_POST_JOURNAL, 4, request);
+    request = sound_journal;
+    request.metadata_size = 6; /* no map, and a byte behind it */
+    refuse_journal(OPERATION_POST_JOURNAL, 4, request);
+    request.metadata_size = 8;
+    refuse_journal(OPERATION_POST_JOURNAL, 4, request);
+    request.metadata_size = METADATA_BYTES_MAX + 1;
+    refuse_journal(OPERATION_POST_JOURNAL, 3 + JOURNAL_METADATA_UNITS, request);
+    struct command command;
+    const size_t size = journal_command(OPERATION_POST_JOURNAL, 4, &sound_journal);
+    body[size - 1] = 1;
+    assert_int_equal(take(size, &command), STATUS_INVALID);
+}
+
+static void a_reversal_takes_the_time_of_the_largest(void **state)
+{
+    (void)state;
+    struct command command;
+    struct journal_request request = sound_journal;
+    request.leg_count = 0;
+    request.kind = 0;
+    request.reverses = 9;
+    const size_t size =
+        journal_command(OPERATION_REVERSE_JOURNAL, JOURNAL_REVERSAL_COUNT, &request);
+    assert_int_equal(size, COMMAND_HEADER_SIZE + (1 + JOURNAL_METADATA_UNITS) * EVENT_SIZE);
+    assert_int_equal(take(size, &command), STATUS_OK);
+    assert_int_equal(command_result_count(&command), 2);
+    uint32_t commands = 0;
+    uint32_t events = 0;
+    assert_int_equal(command_check_body(body, size, &commands, &events), STATUS_OK);
+    assert_int_equal(events, JOURNAL_REVERSAL_COUNT);
+    refuse_journal(OPERATION_REVERSE_JOURNAL, JOURNAL_REVERSAL_COUNT - 1, request);
+    request.kind = 1;
+    refuse_journal(OPERATION_REVERSE_JOURNAL, JOURNAL_REVERSAL_COUNT, request);
+    request.kind = 0;
+    request.leg_count = 1;
+    refuse_journal(OPERATION_REVERSE_JOURNAL, JOURNAL_REVERSAL_COUNT, request);
+}
+
+static void resolves_say_what_is_known(void **state)
+{
+    (void)state;
+    struct command_header header = sound;
+    header.operation = OPERATION_RESOLVE;
+    header.count = 2;
+    header.not_after = 5;
+    struct resolve_request requests[2] = { { .id = 1 }, { .id = 2, .flags = RESOLVE_FENCE } };
+    for (int spoilt = 0; spoilt < 3; spoilt++) {
+        requests[1].flags = spoilt == 1 ? 2 : RESOLVE_FENCE;
+        requests[1].reserved[107] = spoilt == 2 ? 1 : 0;
+        memcpy(body, &header, sizeof header);
+        memcpy(body + sizeof header, requests, sizeof requests);
+        const uint8_t *data = body;
+        size_t size = sizeof header + sizeof requests;
+        struct command command;
+        assert_int_equal(command_next(&data, &size, false, &command),
+                         spoilt == 0 ? STATUS_OK : STATUS_INVALID);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -237,7 +374,11 @@ int main(void)
         cmocka_unit_test(bounds_the_commands_and_events_of_a_body),
         cmocka_unit_test(refuses_what_is_not_sound),
         cmocka_unit_test(reads_are_never_in_a_log),
+        cmocka_unit_test(resolves_say_what_is_known),
         cmocka_unit_test(a_pulse_is_alone_and_in_a_log),
+        cmocka_unit_test(a_journal_is_as_long_as_it_says),
+        cmocka_unit_test(a_journal_has_nothing_but_what_it_says),
+        cmocka_unit_test(a_reversal_takes_the_time_of_the_largest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,9 @@
 /* What scripts and the model do not reach: many ledgers, sums beyond 128 bits, save and load, the
  * lists of statuses, and that what is copied is not changed. */
 #include "base/random.h"
+#include "ledger/core/controls.h"
+#include "ledger/core/metadata_set.h"
+#include "ledger/core/registry.h"
 #include "tests/ledger_core/books.h"
 
 #include <setjmp.h>
@@ -98,6 +101,47 @@ static void one_ledger_too_many(void **state)
     assert_int_equal(results[0].status, ACCOUNT_STATUS_CODE_MUST_NOT_BE_ZERO);
     assert_int_equal(account(10000, scattered(0), 0), ACCOUNT_STATUS_CREATED);
     check_ascending(LEDGERS_MAX);
+}
+
+/* As many pairs of ledger and code as there is room for: four codes in each ledger. */
+static void fill_codes(void)
+{
+    enum { CALL = 4096 };
+    static struct account events[CALL];
+    _Static_assert(ACCOUNT_CODES_MAX % CALL == 0, "in whole calls");
+    for (uint32_t first = 0; first < ACCOUNT_CODES_MAX; first += CALL) {
+        memset(events, 0, sizeof events);
+        for (uint32_t i = 0; i < CALL; i++) {
+            uint32_t n = first + i;
+            events[i] = (struct account){ .id = n + 1,
+                                          .ledger = scattered(2 * (n % LEDGERS_MAX)),
+                                          .code = (uint16_t)(1 + n / LEDGERS_MAX) };
+        }
+        books_accounts(&books, events, CALL, results);
+        for (uint32_t i = 0; i < CALL; i++) {
+            assert_int_equal(results[i].status, ACCOUNT_STATUS_CREATED);
+        }
+    }
+}
+
+static void one_account_code_too_many(void **state)
+{
+    (void)state;
+    fill_codes();
+    assert_int_equal(ledger_trial_count(books.ledger), ACCOUNT_CODES_MAX);
+    struct trial_row before = { 0 };
+    for (uint32_t i = 0; i < ACCOUNT_CODES_MAX; i++) {
+        struct trial_row row;
+        ledger_trial_at(books.ledger, i, &row);
+        assert_true(row.ledger > before.ledger ||
+                    (row.ledger == before.ledger && row.code > before.code));
+        before = row;
+    }
+    struct account events[] = { { .id = 100000, .ledger = scattered(0), .code = 5 },
+                                { .id = 100000, .ledger = scattered(0), .code = 4 } };
+    books_accounts(&books, events, 2, results);
+    assert_int_equal(results[0].status, ACCOUNT_STATUS_TOO_MANY_ACCOUNT_CODES);
+    assert_int_equal(results[1].status, ACCOUNT_STATUS_CREATED);
 }
 
 /* A chain that fails takes away the ledgers that it brought. */
@@ -331,10 +375,30 @@ static void the_order_of_time_is_loaded(void **state)
     books_close(&other);
 }
 
+static void fill_registry(void)
+{
+    static struct ledger_record ledgers[LEDGERS_MAX];
+    const struct account_code_record code = { .id = 9, .normal_side = NORMAL_DEBIT };
+    for (uint32_t i = 0; i < LEDGERS_MAX; i++) {
+        ledgers[i] = (struct ledger_record){ .id = i + 1, .unit = "CNY", .unit_size = 3 };
+    }
+    delta_batch_begin(books.delta);
+    ledger_create_ledgers(books.ledger, ledgers, LEDGERS_MAX, books.timestamp + 1, results);
+    books.timestamp += LEDGERS_MAX;
+    assert_int_equal(results[LEDGERS_MAX - 1].status, REGISTRY_STATUS_CREATED);
+    ledgers[0].id = LEDGERS_MAX + 1;
+    ledger_create_ledgers(books.ledger, ledgers, 1, ++books.timestamp, results);
+    assert_int_equal(results[0].status, REGISTRY_STATUS_TOO_MANY_LEDGERS);
+    ledger_create_account_codes(books.ledger, &code, 1, ++books.timestamp, results);
+    assert_int_equal(results[0].status, REGISTRY_STATUS_CREATED);
+    delta_batch_end(books.delta);
+}
+
 static void a_full_ledger_fits_in_its_promise(void **state)
 {
     (void)state;
-    fill_ledgers();
+    fill_codes();
+    fill_registry();
     struct writer writer = writer_init(saved, sizeof saved);
     ledger_save(books.ledger, &writer);
     assert_false(writer.failed);
@@ -343,6 +407,7 @@ static void a_full_ledger_fits_in_its_promise(void **state)
     struct reader reader = reader_init(saved, writer_size(&writer));
     assert_int_equal(ledger_load(other.ledger, &reader), STATUS_OK);
     assert_int_equal(ledger_sums_count(other.ledger), LEDGERS_MAX);
+    assert_int_equal(ledger_trial_count(other.ledger), ACCOUNT_CODES_MAX);
     books_close(&other);
 }
 
@@ -374,18 +439,31 @@ static void statuses_have_texts(void **state)
     assert_null(account_status_text(0));
     assert_null(account_status_text(29));
     assert_null(transfer_status_text(0));
-    assert_null(transfer_status_text(69));
+    assert_null(transfer_status_text(88));
+    assert_null(control_status_text(0));
+    assert_null(control_status_text(33));
+    assert_null(registry_status_text(0));
+    for (unsigned number = 1; number <= 19; number++) {
+        assert_non_null(registry_status_text(number));
+    }
+    assert_null(metadata_status_text(0));
+    for (unsigned number = 1; number <= 9; number++) {
+        assert_non_null(metadata_status_text(number));
+    }
+    for (unsigned number = 1; number <= 32; number++) {
+        assert_non_null(control_status_text(number));
+    }
     for (unsigned number = 1; number <= 28; number++) {
         assert_non_null(account_status_text(number));
     }
     unsigned transient = 0;
-    for (unsigned number = 1; number <= 68; number++) {
+    for (unsigned number = 1; number <= 87; number++) {
         assert_non_null(transfer_status_text(number));
         transient += transfer_status_transient((enum transfer_status)number) ? 1 : 0;
     }
     assert_string_equal(account_status_text(19), "exists");
     assert_string_equal(transfer_status_text(67), "exceeds_credits");
-    assert_int_equal(transient, 7);
+    assert_int_equal(transient, 7 + 18); /* those of controls.h, but too_many_groups */
     assert_true(transfer_status_transient(TRANSFER_STATUS_EXCEEDS_CREDITS));
     assert_false(transfer_status_transient(TRANSFER_STATUS_OVERFLOWS_DEBITS));
 }
@@ -412,6 +490,7 @@ static void events_stay_as_they_are(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(one_account_code_too_many, set_up, tear_down),
         cmocka_unit_test_setup_teardown(one_ledger_too_many, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_failed_chain_brings_no_ledger, set_up, tear_down),
         cmocka_unit_test_setup_teardown(sums_go_beyond_128_bits, set_up, tear_down),

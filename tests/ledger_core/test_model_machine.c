@@ -22,6 +22,7 @@ enum {
     SEEDS_SHORT = 24,
     COMMANDS_MAX = 3,
     LOOK_UPS = 16,
+    HOLDS = 12,
     QUERIES = 6,
     RETRIED_MAX = 8, /* of the last commands, any may come again */
 };
@@ -34,9 +35,11 @@ struct asked {
     u128 client; /* 0: no retries follow */
     uint64_t sequence;
     uint32_t count;
+    uint64_t not_after;
     union {
         struct account accounts[WORLD_BATCH_MAX];
         struct transfer transfers[WORLD_BATCH_MAX];
+        struct resolve_request resolves[WORLD_BATCH_MAX];
     };
 };
 
@@ -57,6 +60,10 @@ static struct {
     uint64_t replays;
     uint64_t expiries;
     uint64_t retries;
+    uint64_t late;   /* results of commands that came after their time */
+    uint64_t fenced; /* ids that never will be used */
+    uint64_t failed; /* ids whose status is told again */
+    uint64_t captured_holds;
 } seen;
 
 /* --- entries ---------------------------------------------------------------------------------- */
@@ -74,7 +81,8 @@ static void add_header(struct world *world, struct entry *entry, const struct as
                                            .version = COMMAND_VERSION,
                                            .count = asked->count,
                                            .sequence = asked->sequence,
-                                           .client = asked->client };
+                                           .client = asked->client,
+                                           .not_after = asked->not_after };
     add_bytes(entry, &header, sizeof header);
     world->clock += asked->count;
 }
@@ -85,6 +93,16 @@ static void add_pulse(struct world *world, struct entry *entry)
     add_header(world, entry, &(struct asked){ .operation = OPERATION_PULSE, .count = most });
 }
 
+static void make_resolves(struct world *world, struct resolve_request *events, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        const u128 id =
+            one_in(world, 30) ? world_odd_id(world) : 1 + below(world, world->next_id + 8);
+        events[i] =
+            (struct resolve_request){ .id = id, .flags = one_in(world, 2) ? RESOLVE_FENCE : 0 };
+    }
+}
+
 static void ask(struct play *play, struct asked *asked)
 {
     struct world *world = &play->rig->world;
@@ -92,10 +110,14 @@ static void ask(struct play *play, struct asked *asked)
     *asked = (struct asked){ .client = client ? 1 + below(world, 3) : 0 };
     asked->sequence = client ? ++play->sequence : 0;
     asked->count = 1 + (uint32_t)below(world, WORLD_BATCH_MAX);
+    asked->not_after = one_in(world, 10) ? world->clock + below(world, 3 * WORLD_BATCH_MAX) : 0;
     world->import = one_in(world, world->temper.imports);
     if (model_account_count(world->model) < WORLD_ACCOUNT_IDS / 2 || one_in(world, 12)) {
         asked->operation = OPERATION_CREATE_ACCOUNTS;
         world_make_accounts(world, asked->accounts, asked->count);
+    } else if (one_in(world, 12)) {
+        asked->operation = OPERATION_RESOLVE;
+        make_resolves(world, asked->resolves, asked->count);
     } else {
         asked->operation = OPERATION_CREATE_TRANSFERS;
         world_make_transfers(world, asked->transfers, asked->count);
@@ -143,6 +165,19 @@ static struct entry *make_entry(struct play *play)
     return entry;
 }
 
+static void compare_results(const struct world *world, const struct asked *asked)
+{
+    for (uint32_t i = 0; i < asked->count; i++) {
+        if (world->got[i].status != world->expected[i].status ||
+            world->got[i].timestamp != world->expected[i].timestamp) {
+            world_fail(world, "a result of a command that is late, or resolves, differs");
+        }
+        seen.late += world->expected[i].status == TRANSFER_STATUS_NOT_AFTER_PASSED ? 1 : 0;
+        seen.fenced += world->expected[i].status == RESOLVE_STATUS_NEVER_APPLIED ? 1 : 0;
+        seen.failed += resolve_result_why(world->expected[i].status) != 0 ? 1 : 0;
+    }
+}
+
 static void compare_command(struct play *play, const struct model_outcome *expected, uint32_t i)
 {
     struct world *world = &play->rig->world;
@@ -156,7 +191,10 @@ static void compare_command(struct play *play, const struct model_outcome *expec
     memcpy(world->expected, expected->results, asked->count * sizeof world->expected[0]);
     memcpy(world->got, play->rig->outcomes.results + got->first_result,
            asked->count * sizeof world->got[0]);
-    if (asked->operation == OPERATION_CREATE_ACCOUNTS) {
+    if (world->expected[0].status == TRANSFER_STATUS_NOT_AFTER_PASSED ||
+        asked->operation == OPERATION_RESOLVE) {
+        compare_results(world, asked);
+    } else if (asked->operation == OPERATION_CREATE_ACCOUNTS) {
         world_compare_accounts(world, asked->accounts, asked->count);
     } else {
         world_compare_transfers(world, asked->transfers, asked->count);
@@ -213,6 +251,49 @@ static void look_up_transfer(struct rig *rig, u128 id)
     world_compare_transfer(&rig->world, id, found == 0 ? NULL : &transfer);
 }
 
+static void compare_hold(const struct rig *rig, u128 id, const struct hold_view *got)
+{
+    const struct hold hold = model_hold(rig->world.model, id);
+    const u128 amount = model_transfer(rig->world.model, id)->amount;
+    const u128 remaining = hold.state == HOLD_PENDING ? amount - hold.captured : 0;
+    if (got->id != id || got->captured != hold.captured || got->remaining != remaining ||
+        got->state != hold.state || got->expires_at != hold.expires_at ||
+        got->resolved_at != hold.resolved_at || got->timestamp != hold.timestamp) {
+        world_fail(&rig->world, "a hold differs");
+    }
+    seen.captured_holds += hold.state == HOLD_PENDING && hold.captured > 0 ? 1 : 0;
+}
+
+static void look_up_holds(struct rig *rig)
+{
+    struct world *world = &rig->world;
+    struct transfer room[HOLDS];
+    u128 ids[HOLDS];
+    const struct command command = { .header = { .operation = OPERATION_LOOK_UP_HOLDS,
+                                                 .count = HOLDS },
+                                     .events = (const uint8_t *)ids };
+    uint32_t found = 0;
+    for (uint32_t i = 0; i < HOLDS; i++) {
+        ids[i] = 1 + below(world, world->next_id + 3);
+    }
+    rig_check(rig, machine_read(rig->machine, &command, (uint8_t *)room, &found, &rig->error));
+    uint32_t expected = 0;
+    for (uint32_t i = 0; i < HOLDS; i++) {
+        if (model_hold(world->model, ids[i]).state == 0) {
+            continue;
+        }
+        if (expected < found) {
+            struct hold_view got;
+            memcpy(&got, &room[expected], sizeof got);
+            compare_hold(rig, ids[i], &got);
+        }
+        expected++;
+    }
+    if (found != expected) {
+        world_fail(world, "another number of holds");
+    }
+}
+
 static void look_up_some(struct rig *rig)
 {
     struct world *world = &rig->world;
@@ -220,6 +301,7 @@ static void look_up_some(struct rig *rig)
         look_up_account(rig, 1 + below(world, WORLD_ACCOUNT_IDS + 3));
         look_up_transfer(rig, 1 + below(world, world->next_id + 3));
     }
+    look_up_holds(rig);
 }
 
 /* --- queries ---------------------------------------------------------------------------------- */
@@ -289,6 +371,8 @@ static void test_same_as_model(void **state)
         assert_true(seen.replays >= options.seeds);
         assert_true(seen.expiries >= options.seeds);
         assert_true(seen.retries >= options.seeds);
+        assert_true(seen.late >= options.seeds && seen.fenced >= options.seeds &&
+                    seen.failed >= options.seeds && seen.captured_holds >= options.seeds);
         for (enum question_kind kind = 0; kind < QUESTION_KINDS; kind++) {
             assert_true(question_rows(kind) > options.seeds);
         }

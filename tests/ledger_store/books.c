@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/random.h"
+#include "tests/ledger_store/books_objects.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -34,6 +35,8 @@ enum entry_kind { ENTRY_ACCOUNTS, ENTRY_TRANSFERS, ENTRY_PULSE };
 
 struct entry {
     enum entry_kind kind;
+    uint64_t seed;
+    uint64_t number;
     uint64_t first_timestamp;
     uint32_t count;
     struct account accounts[BOOKS_ACCOUNTS];
@@ -116,7 +119,10 @@ static void make_entry(struct entry *entry, uint64_t seed, uint64_t number)
 {
     struct random random;
     random_init(&random, seed * 1000003 + number);
-    *entry = (struct entry){ .kind = ENTRY_TRANSFERS, .first_timestamp = number * NS_PER_S + 1 };
+    *entry = (struct entry){ .kind = ENTRY_TRANSFERS,
+                             .seed = seed,
+                             .number = number,
+                             .first_timestamp = number * NS_PER_S + 1 };
     if (number % 5 == 1) {
         make_accounts(entry, &random, number);
     } else if (number % 7 == 3) {
@@ -132,12 +138,22 @@ static void make_entry(struct entry *entry, uint64_t seed, uint64_t number)
 
 /* --- applying --------------------------------------------------------------------------------- */
 
+static void name_objects(const struct entry *entry, struct object_name *objects)
+{
+    books_name_objects(entry->seed, entry->number, objects);
+}
+
 static enum status prefetch_accounts(struct store *store, const struct entry *entry,
                                      struct error *error)
 {
     u128 ids[BOOKS_ACCOUNTS];
     uint64_t timestamps[BOOKS_ACCOUNTS];
-    struct store_names names = { .account_ids = ids, .account_timestamps = timestamps };
+    struct object_name objects[BOOKS_OBJECTS_AN_ENTRY];
+    struct store_names names = { .account_ids = ids,
+                                 .account_timestamps = timestamps,
+                                 .objects = objects,
+                                 .object_count = BOOKS_OBJECTS_AN_ENTRY };
+    name_objects(entry, objects);
     for (uint32_t i = 0; i < entry->count; i++) {
         ids[names.account_count++] = entry->accounts[i].id;
         if ((entry->accounts[i].flags & ACCOUNT_IMPORTED) != 0) {
@@ -154,10 +170,14 @@ static enum status prefetch_transfers(struct store *store, const struct entry *e
     u128 ids[BOOKS_TRANSFERS_AN_ENTRY];
     u128 pending[BOOKS_TRANSFERS_AN_ENTRY];
     uint64_t timestamps[BOOKS_TRANSFERS_AN_ENTRY];
+    struct object_name objects[BOOKS_OBJECTS_AN_ENTRY];
     struct store_names names = { .account_ids = accounts,
                                  .transfer_ids = ids,
                                  .pending_ids = pending,
-                                 .transfer_timestamps = timestamps };
+                                 .transfer_timestamps = timestamps,
+                                 .objects = objects,
+                                 .object_count = BOOKS_OBJECTS_AN_ENTRY };
+    name_objects(entry, objects);
     for (uint32_t i = 0; i < entry->count; i++) {
         const struct transfer *transfer = &entry->transfers[i];
         ids[names.transfer_count++] = transfer->id;
@@ -234,6 +254,9 @@ bool books_apply(struct books *books)
     struct delta *delta = store_delta(books->store);
     delta_batch_begin(delta);
     apply(books, &entry);
+    if (entry.kind != ENTRY_PULSE) { /* of which nothing is named */
+        books_apply_objects(delta, entry.seed, entry.number, entry.first_timestamp);
+    }
     delta_batch_end(delta);
     books->entry++;
     assert_int_equal(store_next_due(books->store, &books->next_due_ns, &error), STATUS_OK);
@@ -345,6 +368,7 @@ void books_assert_equal(const struct books *left, const struct books *right)
     assert_int_equal(left->entry, right->entry);
     assert_true(left->next_due_ns == right->next_due_ns);
     assert_accounts_equal(left, right);
+    books_assert_objects_equal(left, right);
     static struct transfer found[2][PIECE];
     for (uint32_t first = 0; first < BOOKS_TRANSFERS; first += PIECE) {
         u128 ids[PIECE];

@@ -253,17 +253,19 @@ void model_expire(struct model *model, uint32_t event)
     assert_memory_equal(named, pending, sizeof *named);
     model->events[model->count] = (struct model_event){ 0 };
     struct change change = { .amount = pending->amount,
+                             .released = pending->amount,
                              .timestamp = model_tick(model),
                              .pending_timestamp = pending->timestamp,
                              .kind = CHANGE_EXPIRED };
     change_hold(model, event, HOLD_EXPIRED, change.timestamp);
+    delta_expiry_append(model->delta, change.timestamp, pending);
     append(model, pending, &change);
     model->expired++;
 }
 
 void model_fail_id(struct model *model)
 {
-    delta_id_fail(model->delta, FAILED_BASE + model->failed);
+    delta_id_fail(model->delta, FAILED_BASE + model->failed, 5);
     model->failed++;
 }
 
@@ -369,7 +371,7 @@ u128 model_digest(const struct model *model)
         digest += event->hold.timestamp == 0 ? 0 : delta_hash_hold(&event->hold);
     }
     for (uint64_t i = 0; i < model->failed; i++) {
-        digest += delta_hash_failed_id(FAILED_BASE + i);
+        digest += delta_hash_failed_id(FAILED_BASE + i, 5);
     }
     return digest;
 }

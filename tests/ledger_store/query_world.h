@@ -30,6 +30,8 @@ struct query_world {
     uint32_t batch_max;
 };
 
+/* 0 to 3; two of them are one to the index, because their hashes are the same. */
+uint64_t query_world_alike(uint64_t number);
 /* Ids of accounts, and user data: 0 is 0, others are long. */
 u128 query_world_value(uint64_t number);
 
@@ -38,5 +40,7 @@ struct query_world *query_world_open(uint64_t seed, enum kv_kind kind, uint32_t 
 void query_world_close(struct query_world *world);
 /* A batch, and what is due then; freezes before it when that is due. */
 void query_world_batch(struct query_world *world);
+/* Whether it is due or not; something was applied since the last one. */
+void query_world_freeze(struct query_world *world);
 /* At most this many steps of the sealer. */
 void query_world_seal(struct query_world *world, uint64_t steps);

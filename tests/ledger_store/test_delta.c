@@ -69,7 +69,9 @@ static void name_transfer(struct bench *bench, uint32_t number)
     if (place == DELTA_FROZEN && transfer != NULL) {
         delta_prefetch_transfer(bench->delta, transfer);
     } else if (place == DELTA_FROZEN || fate == FAILED) {
-        delta_prefetch_failed(bench->delta, id);
+        const uint16_t why = (uint16_t)(1 + number % 7);
+        assert_true(place != DELTA_FROZEN || delta_frozen_failure(bench->delta, id) == why);
+        delta_prefetch_failed(bench->delta, id, why);
     } else if (fate == CREATED) {
         delta_prefetch_transfer(bench->delta, &bench->sealed->transfers[number]);
     }
@@ -127,6 +129,7 @@ static void touch_transfer(struct bench *bench)
     const struct transfer *transfer = delta_transfer(bench->delta, id);
     assert_int_equal(transfer != NULL, fate == CREATED);
     assert_int_equal(delta_id_failed(bench->delta, id), fate == FAILED);
+    assert_int_equal(delta_id_failure(bench->delta, id), fate == FAILED ? 1 + number % 7 : 0);
     if (transfer != NULL) {
         assert_memory_equal(transfer, &bench->now->transfers[number], sizeof *transfer);
     }
@@ -152,7 +155,7 @@ static void fail_id(struct bench *bench, struct books *snapshot)
     if (snapshot != NULL) {
         snapshot->fate[number] = FAILED;
     }
-    delta_id_fail(bench->delta, transfer_id(number));
+    delta_id_fail(bench->delta, transfer_id(number), (uint16_t)(1 + number % 7));
 }
 
 static void touch(struct bench *bench, struct books *snapshot)
@@ -193,7 +196,7 @@ static u128 model_digest(const struct books *books)
         if (books->fate[i] == CREATED) {
             digest += delta_hash_transfer(&books->transfers[i]);
         } else if (books->fate[i] == FAILED) {
-            digest += delta_hash_failed_id(transfer_id(i));
+            digest += delta_hash_failed_id(transfer_id(i), (uint16_t)(1 + i % 7));
         }
     }
     return digest;
@@ -351,13 +354,13 @@ static void undo_restores_the_digest_and_keeps_failures(void **state)
     changed->credits_posted = 5;
     struct transfer transfer = { .id = 77, .amount = 5 };
     (void)delta_transfer_insert(bench.delta, &transfer);
-    delta_id_fail(bench.delta, 78);
+    delta_id_fail(bench.delta, 78, 9);
     delta_chain_close(bench.delta, false);
     assert_null(delta_transfer(bench.delta, 77));
     assert_true(delta_id_failed(bench.delta, 78));
     assert_true(delta_account(bench.delta, 9)->credits_posted == 0);
     delta_batch_end(bench.delta);
-    assert_true(delta_digest(bench.delta) == before + delta_hash_failed_id(78));
+    assert_true(delta_digest(bench.delta) == before + delta_hash_failed_id(78, 9));
     bench_close(&bench);
 }
 
@@ -370,7 +373,8 @@ static void hashes_tell_kinds_and_fields_apart(void **state)
     memcpy(&account, bytes, sizeof account);
     memcpy(&transfer, bytes, sizeof transfer);
     assert_true(delta_hash_account(&account) != delta_hash_transfer(&transfer));
-    assert_true(delta_hash_failed_id(1) != delta_hash_failed_id(2));
+    assert_true(delta_hash_failed_id(1, 3) != delta_hash_failed_id(2, 3));
+    assert_true(delta_hash_failed_id(1, 3) != delta_hash_failed_id(1, 4));
     for (size_t bit = 0; bit < sizeof bytes * 8; bit++) {
         uint8_t other[EVENT_SIZE];
         memcpy(other, bytes, sizeof other);

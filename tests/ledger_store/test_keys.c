@@ -32,12 +32,14 @@ static void golden_bytes_of_a_plain_transfer(void **state)
         .timestamp = 0x1122334455667788,
         .kind = CHANGE_SINGLE_PHASE,
         .credit_flags = ACCOUNT_CLOSED,
+        .debit_code = 0x10B,
+        .credit_code = 12,
     };
     static const uint8_t expected_key[] = { 'T', 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77, 0x88 };
     static const uint8_t expected[] = {
-        3,                                              /* version */
+        5,                                              /* version */
         0x1F, 0x22, 0x00, 0x00, 0x10, 0x01,             /* lengths of the transfer's */
-        0x00, 0x00, 0x01, 0x02, 0x00, 0x10, 0x03,       /* lengths of the change's */
+        0x00, 0x00, 0x01, 0x02, 0x00, 0x10, 0x03, 0x12, /* lengths of the change's */
         0x10, 0x0F, 0x0E, 0x0D, 0x0C, 0x0B, 0x0A, 0x09, /* id */
         0x08, 0x07, 0x06, 0x05, 0x04, 0x03, 0x02, 0x01, /* */
         7,                                              /* debit */
@@ -49,6 +51,8 @@ static void golden_bytes_of_a_plain_transfer(void **state)
         0x00, 0x50,                                     /* debits posted of the debit account */
         3,                                              /* credits pending of the credit account */
         0x89, 0x67, 0x45,                               /* its credits posted */
+        0x0B, 0x01,                                     /* code of the debit account */
+        12,                                             /* of the credit account */
     };
     uint8_t key[KEY_SIZE_MAX];
     uint8_t value[VALUE_ROOM];
@@ -63,8 +67,9 @@ static void golden_bytes_of_a_plain_transfer(void **state)
     static const uint8_t created[] = { 3, 0x88, 0x77, 0x66, 0x55, 0x44, 0x33, 0x22, 0x11 };
     assert_int_equal(value_of_id(value, transfer.timestamp), sizeof created);
     assert_memory_equal(value, created, sizeof created);
-    assert_int_equal(value_of_id(value, 0), 1);
-    assert_int_equal(value[0], 4);
+    static const uint8_t failed[] = { 5, 0x43, 0x02 };
+    assert_int_equal(value_of_id(value, fate_of_failed(0x243)), sizeof failed);
+    assert_memory_equal(value, failed, sizeof failed);
 
     static const uint8_t due_key[] = { 'X', 0, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 1, 2 };
     assert_int_equal(key_of_due(key, 9, 0x102), sizeof due_key);
@@ -126,11 +131,14 @@ static struct change any_change(struct random *random, const struct transfer *tr
                             .credit = any_balances(random),
                             .amount =
                                 random_chance(random, 1, 2) ? transfer->amount : any_u128(random),
+                            .released = any_u128(random),
                             .timestamp = transfer->timestamp,
                             .pending_timestamp = (uint64_t)any_u128(random),
                             .kind = (uint16_t)random_between(random, 1, 65535),
                             .debit_flags = (uint16_t)any_u128(random),
-                            .credit_flags = (uint16_t)any_u128(random) };
+                            .credit_flags = (uint16_t)any_u128(random),
+                            .debit_code = (uint16_t)any_u128(random),
+                            .credit_code = (uint16_t)any_u128(random) };
 }
 
 static void events_and_holds_come_back(void **state)
@@ -146,9 +154,16 @@ static void events_and_holds_come_back(void **state)
         struct change change_back;
         bool expiry = i % 7 == 0;
         transfer.id |= 1;
-        transfer = expiry ? (struct transfer){ .timestamp = transfer.timestamp } : transfer;
-        change.kind = expiry ? CHANGE_EXPIRED : change.kind;
-        size_t size = value_of_event(value, expiry ? NULL : &transfer, &change);
+        transfer = expiry ? (struct transfer){ .debit_account_id = transfer.debit_account_id,
+                                               .credit_account_id = transfer.credit_account_id,
+                                               .ledger = transfer.ledger,
+                                               .timestamp = transfer.timestamp }
+                          : transfer;
+        if (expiry || change.kind == CHANGE_EXPIRED) {
+            change.kind = expiry ? CHANGE_EXPIRED : CHANGE_VOIDED;
+        }
+        change.released = expiry ? change.amount : change.released;
+        size_t size = value_of_event(value, &transfer, &change);
         assert_true(size <= VALUE_EVENT_MAX);
         assert_true(
             value_read_event((struct bytes){ value, size }, change.timestamp, &back, &change_back));
@@ -174,6 +189,42 @@ static void events_and_holds_come_back(void **state)
     }
 }
 
+static void rows_of_the_trial_balance_come_back(void **state)
+{
+    (void)state;
+    struct random random;
+    random_init(&random, 11);
+    uint8_t key[KEY_SIZE_MAX], value[VALUE_ROOM];
+    for (int i = 0; i < 4000; i++) {
+        const struct trial_row row = { .debits_pending = any_u128(&random),
+                                       .debits_posted = any_u128(&random),
+                                       .credits_pending = any_u128(&random),
+                                       .credits_posted = any_u128(&random),
+                                       .debits_pending_high = (uint64_t)any_u128(&random),
+                                       .credits_posted_high = (uint64_t)any_u128(&random),
+                                       .accounts = random_u64(&random) };
+        const struct trial_key trial = { .series = (enum trial_series)(1 + i % 4),
+                                         .ledger = i % 4 < 2 ? (uint32_t)random_u64(&random) : 0,
+                                         .code = i % 4 < 2 ? (uint16_t)random_u64(&random) : 0,
+                                         .timestamp = random_u64(&random) };
+        struct trial_key found;
+        size_t key_size = key_of_trial(key, &trial);
+        assert_true(key_read_trial((struct bytes){ key, key_size }, &found));
+        assert_true(found.series == trial.series && found.ledger == trial.ledger &&
+                    found.code == trial.code && found.timestamp == trial.timestamp);
+        assert_false(key_read_trial((struct bytes){ key, key_size - 1 }, &found));
+        struct trial_row back = { 0 };
+        size_t size = value_of_trial(value, trial.series, &row);
+        assert_true(value_read_trial((struct bytes){ value, size }, trial.series, &back));
+        assert_false(value_read_trial((struct bytes){ value, size - 1 }, trial.series, &back));
+        assert_true(trial.series != TRIAL_ACCOUNTS || back.accounts == row.accounts);
+        if (trial.series == TRIAL_SUMS) {
+            back.accounts = row.accounts;
+            assert_memory_equal(&back, &row, sizeof row);
+        }
+    }
+}
+
 static void any_record_comes_back(void **state)
 {
     (void)state;
@@ -188,7 +239,8 @@ static void any_record_comes_back(void **state)
         assert_true(value_read_account((struct bytes){ value, size }, account.id, &account_back));
         assert_memory_equal(&account_back, &account, sizeof account);
 
-        uint64_t timestamp = i % 10 == 0 ? 0 : random_u64(&random);
+        uint64_t timestamp =
+            i % 10 == 0 ? fate_of_failed((uint16_t)(1 + i)) : 1 + random_below(&random, INT64_MAX);
         uint64_t timestamp_back;
         size = value_of_id(value, timestamp);
         assert_true(value_read_id((struct bytes){ value, size }, &timestamp_back));
@@ -233,9 +285,11 @@ static void refused_forms(void **state)
         { 3, 0, 0, 0, 0, 0, 0, 0, 0 },    /* created, without a timestamp */
         { 3, 5, 0, 0, 0, 0, 0, 0 },       /* a byte too few */
         { 3, 5, 0, 0, 0, 0, 0, 0, 1, 0 }, /* a byte too many */
-        { 4, 0 },                         /* the same, failed */
+        { 5, 1, 0, 0 },                   /* the same, failed */
+        { 5, 0, 0 },                      /* failed, and nobody knows why */
+        { 3, 5, 0, 0, 0, 0, 0, 0, 0x80 }, /* no timestamp */
     };
-    static const size_t sizes[] = { 2, 9, 8, 10, 2 };
+    static const size_t sizes[] = { 2, 9, 8, 10, 4, 3, 9 };
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
         assert_false(value_read_id((struct bytes){ wrong[i], sizes[i] }, &timestamp));
     }
@@ -269,12 +323,17 @@ static void the_sort_sorts_and_is_stable(void **state)
     random_init(&random, 4);
     enum { COUNT = 3000 };
     static struct id_item items[COUNT], other[COUNT];
-    for (int round = 0; round < 60; round++) {
+    for (int round = 0; round < 120; round++) {
         uint32_t count = (uint32_t)random_below(&random, round < 30 ? 70 : COUNT);
         unsigned shift = (unsigned)random_below(&random, 128);
         u128 sum = 0;
         for (uint32_t i = 0; i < count; i++) {
             u128 key = round % 3 == 0 ? (u128)i << shift : random_u128(&random) >> shift;
+            if (round % 5 == 1) { /* the upper bytes tell some of them, or hardly any, apart */
+                uint64_t upper = random_u64(&random) &
+                                 (round % 2 == 0 ? 0x3F3F3F3F00000000 : 0x0101010100000000);
+                key = u128_make(upper, 0) | random_u128(&random) >> 40;
+            }
             items[i] = (struct id_item){ .key = key, .position = i };
             sum += key;
         }
@@ -353,6 +412,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(golden_bytes_of_a_plain_transfer),
         cmocka_unit_test(events_and_holds_come_back),
+        cmocka_unit_test(rows_of_the_trial_balance_come_back),
         cmocka_unit_test(any_record_comes_back),
         cmocka_unit_test(bytes_that_decode_are_the_one_form),
         cmocka_unit_test(refused_forms),

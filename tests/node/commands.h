@@ -21,7 +21,7 @@ struct test_command {
 static inline size_t test_command_size(const struct test_command *command)
 {
     return COMMAND_HEADER_SIZE +
-           (size_t)command->header.count * operation_event_size(command->header.operation);
+           operation_payload_size(command->header.operation, command->header.count);
 }
 
 static inline struct bytes test_command_bytes(const struct test_command *command)

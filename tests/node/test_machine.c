@@ -181,14 +181,14 @@ static void test_damaged_checkpoint_is_refused(void **state)
 {
     (void)state;
     struct rig *rig = rig_new(NEVER);
-    uint8_t extra[64] = { 3 };
+    uint8_t extra[64] = { 4 };
     struct store_checkpoint checkpoint = { .log_index = 5, .extra = { extra, sizeof extra } };
     struct machine *machine = NULL;
     extra[4] = 0xFF;
     assert_int_equal(machine_open(rig->store, &checkpoint, &machine, &rig->error), STATUS_CORRUPT);
     checkpoint.extra.size = 3;
     assert_int_not_equal(machine_open(rig->store, &checkpoint, &machine, &rig->error), STATUS_OK);
-    extra[0] = 4; /* of another release */
+    extra[0] = 5; /* of another release */
     checkpoint.extra.size = sizeof extra;
     assert_int_equal(machine_open(rig->store, &checkpoint, &machine, &rig->error), STATUS_VERSION);
     assert_null(machine);

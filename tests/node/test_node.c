@@ -79,7 +79,7 @@ static void test_malformed_requests(void **state)
     bad.header.version++;
     assert_int_equal(ask(rig, 0, &bad), STATUS_INVALID);
     bad = good;
-    bad.header.reserved[3] = 1;
+    bad.header.reserved[2] = 1;
     assert_int_equal(ask(rig, 0, &bad), STATUS_INVALID);
     uint8_t longer[sizeof good + 8] = { 0 };
     memcpy(longer, whole.data, whole.size);

@@ -54,7 +54,7 @@ static enum status convert(enum operation operation, struct converted *converted
 
 static void expect_refused(enum operation operation, const char *field, const char *text)
 {
-    struct converted converted = { NULL, 0 };
+    struct converted converted = { .command = NULL };
     assert_int_equal(convert(operation, &converted), STATUS_INVALID);
     assert_string_equal(refusal.text, text);
     assert_string_equal(refusal.field, field);
@@ -426,7 +426,7 @@ static void test_every_truncation_and_damage(void **state)
             copy[random_below(&random, cut)] = (uint8_t)random_u64(&random);
             copy[random_below(&random, cut)] = (uint8_t)random_u64(&random);
         }
-        struct converted converted = { NULL, 0 };
+        struct converted converted = { .command = NULL };
         enum status status = convert_request(OPERATION_CREATE_TRANSFERS,
                                              (struct bytes){ copy, cut }, &converted, &refusal);
         assert_true(status == STATUS_OK || status == STATUS_INVALID);

@@ -32,7 +32,7 @@ static enum status convert(enum operation operation, const pb_msgdesc_t *fields,
     uint8_t message[MESSAGE_MAX];
     pb_ostream_t stream = pb_ostream_from_buffer(message, sizeof message);
     assert_true(pb_encode(&stream, fields, pb));
-    struct converted converted = { NULL, 0 };
+    struct converted converted = { .command = NULL };
     memset(&refusal, 'x', sizeof refusal);
     enum status status = convert_request(operation, (struct bytes){ message, stream.bytes_written },
                                          &converted, &refusal);

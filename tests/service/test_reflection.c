@@ -162,7 +162,11 @@ static void close_stream(void)
 
 static void list_services(const char *path)
 {
-    static const char *const SERVED[] = { "fenlu.v1.Ledger", "fenlu.v1.Cluster",
+    static const char *const SERVED[] = { "fenlu.v1.Ledger",
+                                          "fenlu.v1.Cluster",
+                                          "fenlu.v1.Controls",
+                                          "fenlu.v1.Registry",
+                                          "fenlu.v1.Metadata",
                                           "grpc.health.v1.Health",
                                           "grpc.reflection.v1.ServerReflection",
                                           "grpc.reflection.v1alpha.ServerReflection" };
