@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """A first transfer with a stock gRPC client: Debian's python3-grpcio and protoc.
 
-    protoc -I api/proto --python_out=/tmp/fenlu-py api/proto/fenlu/v1/ledger.proto
+    protoc -I api/proto --python_out=/tmp/fenlu-py api/proto/fenlu/v1/*.proto
     PYTHONPATH=/tmp/fenlu-py examples/first_transfer.py 127.0.0.1:7410
 """
 import sys

@@ -88,7 +88,6 @@ def _compile_messages():
 
 _module = _compile_messages()
 ledger_pb2 = _module("fenlu.v1.ledger_pb2")
-metadata_pb2 = _module("fenlu.v1.metadata_pb2")
 errors_pb2 = _module("fenlu.v1.errors_pb2")
 cluster_pb2 = _module("fenlu.v1.cluster_pb2")
 controls_pb2 = _module("fenlu.v1.controls_pb2")
