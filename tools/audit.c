@@ -4,6 +4,7 @@
 #include "ledger/node/machine.h"
 #include "ledger/store/books_audit.h"
 #include "ledger/store/kv.h"
+#include "tools/audit_controls.h"
 #include "tools/progress.h"
 #include "tools/tools.h"
 
@@ -17,6 +18,8 @@ enum {
     SEAL_EVENTS = 1024,
     ACCOUNTS_CACHED = 1024,
     CACHE_BYTES = 64 * 1024 * 1024,
+    CONTROLS_AT_ONCE = 16 * 1024,
+    GROUPS_AT_ONCE = 8 * 1024,
 };
 
 struct audit {
@@ -31,6 +34,7 @@ struct audit {
     struct machine *machine;
     struct trial_row *trial;
     struct books_result result;
+    struct controls_result controls;
     bool digest_is_wrong;
 };
 
@@ -73,28 +77,44 @@ static void on_difference(void *context, enum books_check check, const char *tex
     tell(context, books_check_name(check), text);
 }
 
+static void on_control(void *context, enum controls_check check, const char *text)
+{
+    tell(context, controls_check_name(check), text);
+}
+
+static uint64_t differences_of(const struct audit *audit)
+{
+    return audit->result.differences_all + audit->controls.differences_all + audit->digest_is_wrong;
+}
+
 static void print_summary(const struct audit *audit)
 {
     const struct books_result *result = &audit->result;
+    const struct controls_result *controls = &audit->controls;
     const uint64_t elapsed_ms = (clock_mono_ns(&audit->clock) - audit->start_ns) / 1000000;
-    const uint64_t differences = result->differences_all + audit->digest_is_wrong;
+    const uint64_t differences = differences_of(audit);
     if (audit->json) {
         printf("{\"log_index\":%" PRIu64 ",\"timestamp\":%" PRIu64 ",\"accounts\":%" PRIu64
                ",\"transfers\":%" PRIu64 ",\"changes\":%" PRIu64 ",\"holds\":%" PRIu64
                ",\"holds_pending\":%" PRIu64 ",\"ledgers\":%" PRIu32 ",\"trial_rows\":%" PRIu32
-               ",\"seals\":%" PRIu64 ",\"differences\":%" PRIu64 ",\"milliseconds\":%" PRIu64 "}\n",
+               ",\"seals\":%" PRIu64 ",\"controls\":%" PRIu64 ",\"groups\":%" PRIu64
+               ",\"freezes\":%" PRIu64 ",\"differences\":%" PRIu64 ",\"milliseconds\":%" PRIu64
+               "}\n",
                audit->checkpoint.log_index, audit->checkpoint.timestamp, result->accounts,
                result->transfers, result->changes, result->holds, result->holds_pending,
-               result->ledgers, result->pairs, result->seals, differences, elapsed_ms);
+               result->ledgers, result->pairs, result->seals, controls->controls, controls->groups,
+               controls->orders, differences, elapsed_ms);
         return;
     }
     printf("checkpoint at log index %" PRIu64 ", cluster time %" PRIu64 "\n",
            audit->checkpoint.log_index, audit->checkpoint.timestamp);
     printf("read: %" PRIu64 " accounts, %" PRIu64 " transfers, %" PRIu64 " changes, %" PRIu64
            " holds (%" PRIu64 " pending), %" PRIu32 " ledgers, %" PRIu32
-           " rows of the trial balance, those of %" PRIu64 " seals\n",
+           " rows of the trial balance, those of %" PRIu64 " seals, %" PRIu64 " controls, %" PRIu64
+           " groups, %" PRIu64 " orders to freeze\n",
            result->accounts, result->transfers, result->changes, result->holds,
-           result->holds_pending, result->ledgers, result->pairs, result->seals);
+           result->holds_pending, result->ledgers, result->pairs, result->seals, controls->controls,
+           controls->groups, controls->orders);
     printf("books: %" PRIu64 " differences in %" PRIu64 " ms\n", differences, elapsed_ms);
 }
 
@@ -166,7 +186,13 @@ static enum status run_audit(struct audit *audit, struct error *error)
         return error_set(error, STATUS_MEMORY, "no memory for the trial balance");
     }
     options.trial = audit->trial;
+    const struct controls_options controls = { .watch = watch,
+                                               .difference = on_control,
+                                               .context = audit,
+                                               .controls_max = CONTROLS_AT_ONCE,
+                                               .groups_max = GROUPS_AT_ONCE };
     TRY(books_audit(audit->store, &options, &audit->result, error));
+    TRY(audit_controls(audit->store, &controls, &audit->controls, error));
     return check_digest(audit, &watch, error);
 }
 
@@ -185,7 +211,7 @@ static int audit_folder(struct audit *audit, const char *folder)
     if (status != STATUS_OK) {
         return tool_failed(audit->tool, "%s", error.text);
     }
-    return audit->result.differences_all == 0 && !audit->digest_is_wrong ? EXIT_OK : EXIT_FAILED;
+    return differences_of(audit) == 0 ? EXIT_OK : EXIT_FAILED;
 }
 
 /* The server of the folder must be stopped: the lock says so. */

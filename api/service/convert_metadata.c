@@ -2,6 +2,7 @@
 
 #include "api/service/convert_fields.h"
 #include "base/assert.h"
+#include "base/cursor.h"
 
 #include <fenlu/v1/metadata.pb.h>
 #include <inttypes.h>
@@ -163,11 +164,34 @@ enum status convert_metadata_entry(struct bytes entry, const char *message, cons
 
 /* --- all entries ------------------------------------------------------------------------------ */
 
+/* Values of the other types are sound when they fit (check_raw). */
+static enum status refuse_value(const struct metadata_entry *entry, const struct shape *shape,
+                                uint32_t at, struct refusal *refusal)
+{
+    const bool text = entry->type == METADATA_STRING;
+    convert_name_field(refusal, shape, at, text ? "text" : "number");
+    if (text) {
+        (void)snprintf(refusal->text, sizeof refusal->text,
+                       "%s: %zu bytes that are not UTF-8, expected UTF-8", refusal->field,
+                       entry->value.size);
+        return STATUS_INVALID;
+    }
+    struct reader reader = reader_init(entry->value.data, entry->value.size);
+    ASSERT(entry->type == METADATA_DATE);
+    (void)snprintf(refusal->text, sizeof refusal->text,
+                   "%s: %" PRIu32 ", expected a day as YYYYMMDD, 19700101 to 99991231",
+                   refusal->field, read_u32(&reader));
+    return STATUS_INVALID;
+}
+
 /* `sets` entries came in field `items`; the others are deletions. */
 static enum status refuse_flaw(enum metadata_flaw flaw, const struct metadata_reading *reading,
                                uint32_t flawed, const char *items, struct refusal *refusal)
 {
     const struct shape shape = { "", items, NULL, 0 };
+    if (flaw == METADATA_VALUE_UNSOUND) {
+        return refuse_value(&reading->entries[flawed], &shape, flawed, refusal);
+    }
     const struct bytes key =
         flawed < reading->count ? reading->entries[flawed].key : (struct bytes){ NULL, 0 };
     const bool all = flaw == METADATA_KEY_TWICE || flawed >= reading->count;
@@ -196,12 +220,9 @@ static enum status refuse_flaw(enum metadata_flaw flaw, const struct metadata_re
         (void)snprintf(text, room, "%s: the key %.*s is given twice", name, shown,
                        (const char *)key.data);
         break;
-    case METADATA_VALUE_UNSOUND:
-        (void)snprintf(text, room, "%s: the value of %.*s is not one of its type", name, shown,
-                       (const char *)key.data);
-        break;
     case METADATA_TOO_MANY_ENTRIES:
     case METADATA_TOO_LARGE:
+    case METADATA_VALUE_UNSOUND:
     case METADATA_SOUND:
         (void)snprintf(text, room, "%s: the entries take more than %u bytes, limit %u", name,
                        METADATA_BYTES_MAX, METADATA_BYTES_MAX);

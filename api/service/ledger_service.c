@@ -56,6 +56,20 @@ bool service_read_mode(struct service_call *call, struct cluster_request *reques
     return false;
 }
 
+enum { VALUE_SHOWN = 40 };
+
+/* A value of metadata may have bytes that no text may have: a message of an error is UTF-8. */
+static const char *show_value(struct bytes value, char text[VALUE_SHOWN + 1])
+{
+    size_t size = 0;
+    for (; size < value.size && size < VALUE_SHOWN; size++) {
+        const uint8_t byte = value.data[size];
+        text[size] = byte >= ' ' && byte <= '~' ? (char)byte : '?';
+    }
+    text[size] = '\0';
+    return text;
+}
+
 /* Metadata "fenlu-not-after": cluster time in ns, decimal. */
 bool service_not_after(struct service_call *call, struct cluster_request *request)
 {
@@ -71,11 +85,11 @@ bool service_not_after(struct service_call *call, struct cluster_request *reques
         return true;
     }
     char text[160];
-    (void)snprintf(
-        text, sizeof text,
-        "metadata fenlu-not-after: %.*s, expected of a call that writes, and 1 to %" PRIu64
-        " ns of cluster time",
-        (int)(value.size < 40 ? value.size : 40), (const char *)value.data, TIMESTAMP_LARGEST);
+    char shown[VALUE_SHOWN + 1];
+    (void)snprintf(text, sizeof text,
+                   "metadata fenlu-not-after: %s, expected of a call that writes, and 1 to %" PRIu64
+                   " ns of cluster time",
+                   show_value(value, shown), TIMESTAMP_LARGEST);
     service_call_fail(call, STATUS_INVALID, text, "fenlu-not-after");
     return false;
 }

@@ -186,7 +186,7 @@ static bool operation_is_allowed(const struct command_header *header, bool reads
 static uint32_t count_max_of(unsigned operation)
 {
     const bool one = (operation_is_query(operation) && operation != OPERATION_BALANCES_AS_OF) ||
-                     operation == OPERATION_GET_JOURNAL;
+                     operation == OPERATION_GET_JOURNAL || operation_reads_controls(operation);
     return one ? 1 : BATCH_EVENTS_MAX;
 }
 

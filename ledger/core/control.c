@@ -25,7 +25,7 @@ struct control *control_change(struct ledger *ledger, const struct account *acco
     return control;
 }
 
-static bool restrains(const struct control *control)
+bool control_restrains(const struct control *control)
 {
     unsigned windows = 0;
     for (unsigned i = 0; i < SIDES * PERIODS; i++) {
@@ -40,7 +40,7 @@ void control_changed(struct ledger *ledger, struct control *control, struct acco
 {
     control->updated_at = timestamp;
     delta_version_append(ledger->delta, OBJECT_CONTROL, control, timestamp);
-    const uint32_t bits = restrains(control) ? ACCOUNT_CONTROLLED : 0;
+    const uint32_t bits = control_restrains(control) ? ACCOUNT_CONTROLLED : 0;
     if (account->reserved != bits) {
         delta_account_change(ledger->delta, account);
         account->reserved = bits;
@@ -56,13 +56,23 @@ static bool has_too_many_groups(const struct ledger *ledger, const struct accoun
            account->id >= delta_groups_cut(ledger->delta);
 }
 
+enum transfer_status control_check_groups(struct ledger *ledger, const struct parties *parties)
+{
+    const struct control *debit = control_if_any(ledger, parties->debit);
+    const struct control *credit = control_if_any(ledger, parties->credit);
+    return has_too_many_groups(ledger, parties->debit, debit) ||
+                   has_too_many_groups(ledger, parties->credit, credit)
+               ? TRANSFER_STATUS_TOO_MANY_GROUPS
+               : TRANSFER_STATUS_CREATED;
+}
+
 enum transfer_status control_check_open(struct ledger *ledger, const struct parties *parties)
 {
     const struct control *debit = control_if_any(ledger, parties->debit);
     const struct control *credit = control_if_any(ledger, parties->credit);
-    if (has_too_many_groups(ledger, parties->debit, debit) ||
-        has_too_many_groups(ledger, parties->credit, credit)) {
-        return TRANSFER_STATUS_TOO_MANY_GROUPS;
+    const enum transfer_status status = control_check_groups(ledger, parties);
+    if (status != TRANSFER_STATUS_CREATED) {
+        return status;
     }
     if (debit != NULL && debit->debit_freezes > 0) {
         return TRANSFER_STATUS_DEBIT_ACCOUNT_FROZEN;

@@ -34,8 +34,10 @@ struct control *control_change(struct ledger *ledger, const struct account *acco
 void control_changed(struct ledger *ledger, struct control *control, struct account *account,
                      uint64_t timestamp);
 
-/* Whether both accounts may move at all: orders that freeze a side, and more groups than one entry
- * may touch. */
+/* Whether all groups of both accounts are at hand: an entry may touch so many. What changes a
+ * balance asks this, be it a void. */
+enum transfer_status control_check_groups(struct ledger *ledger, const struct parties *parties);
+/* Whether both accounts may move at all: that, and orders that freeze a side. */
 enum transfer_status control_check_open(struct ledger *ledger, const struct parties *parties);
 /* Which of the account's amount is frozen against being taken on this side. */
 u128 control_frozen(struct ledger *ledger, const struct account *account, enum limit_side side);
@@ -146,8 +148,7 @@ enum transfer_status control_net_check_leg(struct ledger *ledger, const struct p
 void control_net_leg(struct ledger *ledger, const struct parties *parties,
                      const struct transfer *leg);
 /* After the last leg: what speaks against the nets of the accounts of one leg. Each account is
- * looked at once. A reversal (`reversed_at` != 0: when the original was made) is not counted. */
+ * looked at once; when nothing speaks against it, windows count its net. A reversal (`reversed_at`
+ * != 0: when the original was made) is not counted: it gives back what the original took. */
 enum transfer_status control_net_check(struct ledger *ledger, const struct parties *parties,
                                        uint64_t reversed_at, uint64_t timestamp);
-/* Windows count the nets; those of a reversal give back what the original took. */
-void control_net_take(struct ledger *ledger, uint64_t reversed_at, uint64_t timestamp);

@@ -1,5 +1,6 @@
 #include "ledger/core/control_audit.h"
 
+#include "ledger/core/control.h"
 #include "ledger/core/sums.h"
 #include "ledger/core/window.h"
 
@@ -47,18 +48,61 @@ void control_audit_journal(struct control_audit *audit, enum limit_side side, u1
     }
 }
 
+bool control_audit_window(const struct control_audit *audit, unsigned at)
+{
+    const struct window *window = &audit->limits->windows[at];
+    const u128 amount = (window->flags & WINDOW_AMOUNT) != 0 ? audit->amounts[at] : 0;
+    const uint64_t number = (window->flags & WINDOW_COUNT) != 0 ? audit->counts[at] : 0;
+    return window->amount_used == amount && window->count_used == number;
+}
+
 bool control_audit_end(const struct control_audit *audit, unsigned *at)
 {
     for (*at = 0; *at < SIDES * PERIODS; *at += 1) {
-        const struct window *window = &audit->limits->windows[*at];
-        const u128 amount = (window->flags & WINDOW_AMOUNT) != 0 ? audit->amounts[*at] : 0;
-        const uint64_t number = (window->flags & WINDOW_COUNT) != 0 ? audit->counts[*at] : 0;
-        if (window->amount_used != amount || window->count_used != number) {
+        if (!control_audit_window(audit, *at)) {
             return false;
         }
     }
     return true;
 }
+
+/* --- limits ----------------------------------------------------------------------------------- */
+
+uint64_t control_audit_begins(const struct window *window)
+{
+    return window->since > window->begins ? window->since : window->begins;
+}
+
+bool control_audit_within(const struct window *window, uint64_t updated_at)
+{
+    if (window->flags == 0 || control_audit_begins(window) < updated_at) {
+        return true;
+    }
+    return ((window->flags & WINDOW_AMOUNT) == 0 || window->amount_used <= window->amount_max) &&
+           ((window->flags & WINDOW_COUNT) == 0 || window->count_used <= window->count_max);
+}
+
+bool control_audit_flags(const struct control *control, const struct account *account)
+{
+    return (control->flags & CONTROL_HAD_CREDIT_LIMIT) != 0 ||
+           (!limit_exceeded(NULL, account, SIDE_DEBIT) &&
+            !limit_exceeded(NULL, account, SIDE_CREDIT));
+}
+
+bool control_audit_change(const struct control *control, const struct account *account,
+                          enum limit_side side, u128 amount, const struct balances *after)
+{
+    struct account then = *account;
+    then.debits_pending = after->debits_pending;
+    then.debits_posted = after->debits_posted;
+    then.credits_pending = after->credits_pending;
+    then.credits_posted = after->credits_posted;
+    const struct effect effect = { .account = &then, .side = side, .amount = amount };
+    return limit_check_account(control, &effect) == BREACH_NONE &&
+           !limit_exceeded(control, &then, side);
+}
+
+/* --- groups ----------------------------------------------------------------------------------- */
 
 void group_audit_begin(struct group_audit *audit, const struct group *group)
 {

@@ -27,8 +27,23 @@ void control_audit_transfer(struct control_audit *audit, enum limit_side side,
  * reversed, 0: never. A reversal itself is not fed. */
 void control_audit_journal(struct control_audit *audit, enum limit_side side, u128 net,
                            uint64_t taken_at, uint64_t reversed_at);
+/* Whether the counters of one window (by side and period) are those of what was fed. */
+bool control_audit_window(const struct control_audit *audit, unsigned at);
 /* False: *at is the first window (by side and period) whose counters differ from what was fed. */
 bool control_audit_end(const struct control_audit *audit, unsigned *at);
+
+/* The first cluster time whose movements the window counts. */
+uint64_t control_audit_begins(const struct window *window);
+/* Whether the window holds no more than its maximum. A maximum may be set below what is used, so
+ * true, too, when it may have changed (`updated_at`) since the window began. */
+bool control_audit_within(const struct window *window, uint64_t updated_at);
+/* Whether the account is within its limit flags, or may be beyond because it had a credit limit. */
+bool control_audit_flags(const struct control *control, const struct account *account);
+/* Whether the account, with these balances after a movement of the amount on that side that was
+ * made under this control, is within all but the windows: what is frozen, flags, credit limit, the
+ * highest balance. */
+bool control_audit_change(const struct control *control, const struct account *account,
+                          enum limit_side side, u128 amount, const struct balances *after);
 
 struct group_audit {
     const struct group *group; /* borrowed */

@@ -118,28 +118,48 @@ static enum transfer_status check_side(struct ledger *ledger, const struct net *
     return control_check_side(ledger, control_of(ledger, account), &effect, NULL);
 }
 
-static enum transfer_status check_account(struct ledger *ledger, const struct account *account,
-                                          bool counts, uint64_t timestamp)
+/* Before the next account is looked at: members of a group share its windows. */
+static void take(struct ledger *ledger, const struct net *net, const struct account *account,
+                 uint64_t reversed_at, uint64_t timestamp)
 {
+    for (enum limit_side side = SIDE_DEBIT; side < SIDES; side++) {
+        const u128 amount = counted(net, side);
+        if (amount == 0) {
+            continue;
+        }
+        if (reversed_at == 0) {
+            control_take_side(ledger, account, side, amount, timestamp);
+        } else { /* the mirror: what it credits was debited */
+            control_give_back(ledger, account, 1 - side, amount, true, reversed_at, timestamp);
+        }
+    }
+}
+
+static enum transfer_status check_account(struct ledger *ledger, const struct account *account,
+                                          uint64_t reversed_at, uint64_t timestamp)
+{
+    const bool counts = reversed_at == 0;
     struct net *net = find(&ledger->nets, account->id);
     if (net == NULL || net->checked) {
         return TRANSFER_STATUS_CREATED;
     }
     net->checked = true;
-    const enum transfer_status status =
-        check_side(ledger, net, account, SIDE_DEBIT, counts, timestamp);
-    return status != TRANSFER_STATUS_CREATED
-               ? status
-               : check_side(ledger, net, account, SIDE_CREDIT, counts, timestamp);
+    enum transfer_status status = check_side(ledger, net, account, SIDE_DEBIT, counts, timestamp);
+    if (status == TRANSFER_STATUS_CREATED) {
+        status = check_side(ledger, net, account, SIDE_CREDIT, counts, timestamp);
+    }
+    if (status == TRANSFER_STATUS_CREATED) {
+        take(ledger, net, account, reversed_at, timestamp);
+    }
+    return status;
 }
 
 enum transfer_status control_net_check(struct ledger *ledger, const struct parties *parties,
                                        uint64_t reversed_at, uint64_t timestamp)
 {
-    const bool counts = reversed_at == 0;
-    enum transfer_status status = check_account(ledger, parties->debit, counts, timestamp);
+    enum transfer_status status = check_account(ledger, parties->debit, reversed_at, timestamp);
     if (status == TRANSFER_STATUS_CREATED) {
-        status = check_account(ledger, parties->credit, counts, timestamp);
+        status = check_account(ledger, parties->credit, reversed_at, timestamp);
     }
     if (status != TRANSFER_STATUS_CREATED) {
         return status;
@@ -154,23 +174,4 @@ enum transfer_status control_net_check(struct ledger *ledger, const struct parti
                           SIDE_CREDIT)
                ? TRANSFER_STATUS_EXCEEDS_DEBITS
                : TRANSFER_STATUS_CREATED;
-}
-
-void control_net_take(struct ledger *ledger, uint64_t reversed_at, uint64_t timestamp)
-{
-    for (uint32_t i = 0; i < ledger->nets.count; i++) {
-        const struct net *net = &ledger->nets.list[i];
-        const struct account *account = delta_account(ledger->delta, net->account_id);
-        for (enum limit_side side = SIDE_DEBIT; side < SIDES; side++) {
-            const u128 amount = counted(net, side);
-            if (amount == 0) {
-                continue;
-            }
-            if (reversed_at == 0) {
-                control_take_side(ledger, account, side, amount, timestamp);
-            } else { /* the mirror: what it credits was debited */
-                control_give_back(ledger, account, 1 - side, amount, true, reversed_at, timestamp);
-            }
-        }
-    }
 }

@@ -64,6 +64,8 @@ void ledger_set_group_members(struct ledger *ledger, const struct member_event *
                               uint32_t count, uint64_t first_timestamp, struct result *results);
 
 /* --- reading ---------------------------------------------------------------------------------- */
+/* Whether it restrains anything: its account carries ACCOUNT_CONTROLLED then. */
+bool control_restrains(const struct control *control);
 /* Distributes the account's balance over the active orders, which stand in the order of the
  * control's freeze_ids: sets `held` of each. Orders that freeze a side hold no amount. */
 void freeze_hold(const struct account *account, struct freeze *orders, uint32_t count);

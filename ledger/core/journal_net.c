@@ -29,6 +29,5 @@ enum transfer_status journal_check_net(struct ledger *ledger, const struct journ
             return status;
         }
     }
-    control_net_take(ledger, legs->mirrored_from, timestamp);
     return TRANSFER_STATUS_CREATED;
 }

@@ -72,12 +72,14 @@ static enum transfer_status choose_amount(const struct transfer *event, const st
     return TRANSFER_STATUS_CREATED;
 }
 
-/* A closed account, and a frozen one, lets go of what is pending, and takes nothing. */
+/* A closed account, and a frozen one, lets go of what is pending, and takes nothing. The sums of
+ * groups follow either. */
 static enum transfer_status check_open(struct ledger *ledger, const struct transfer *event,
                                        const struct parties *parties)
 {
     if ((event->flags & TRANSFER_VOID_PENDING) != 0) {
-        return TRANSFER_STATUS_CREATED;
+        return any_controlled(parties) ? control_check_groups(ledger, parties)
+                                       : TRANSFER_STATUS_CREATED;
     }
     if ((parties->debit->flags & ACCOUNT_CLOSED) != 0) {
         return TRANSFER_STATUS_DEBIT_ACCOUNT_ALREADY_CLOSED;

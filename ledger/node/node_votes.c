@@ -198,6 +198,17 @@ static void note_other(struct node *node, struct peer *peer, uint64_t index)
     }
 }
 
+static bool is_voter(const struct node *node, uint32_t id)
+{
+    const struct raft_status *now = &node->raft_now;
+    for (uint32_t i = 0; i < now->member_count; i++) {
+        if (now->members[i].id == id) {
+            return (now->members[i].roles & (RAFT_VOTER | RAFT_VOTER_OLD)) != 0;
+        }
+    }
+    return false;
+}
+
 static bool all_voters_told(const struct node *node, uint64_t index)
 {
     const struct raft_status *now = &node->raft_now;
@@ -233,6 +244,13 @@ static void judge(struct node *node, struct peer *peer, const struct vote_point 
     }
     if (majority_has(node, theirs)) {
         stop(node, own, theirs);
+    }
+    if (own->index <= votes->agreed_index) { /* whoever is right later was right here */
+        note_other(node, peer, own->index);
+        return;
+    }
+    if (!is_voter(node, peer->id)) { /* a learner, or no member: the voters know without it */
+        return;
     }
     const bool first = votes->open_index == 0 || own->index < votes->open_index;
     votes->open_index = first ? own->index : votes->open_index;

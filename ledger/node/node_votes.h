@@ -7,7 +7,9 @@
  *           second: so nodes that are not equally far find points that both have.
  * Verdict   at one point, a majority of the voters (of both halves of a joint configuration) with
  *           one digest is right. A node that has another one stops: its books can not be trusted,
- *           and it says between which two entries it went wrong. As long as digests differ and no
+ *           and it says between which two entries it went wrong. A majority with this node's digest
+ *           at a later point is as good: what a node told before it stopped, at points that the
+ *           others tell no more, stops nobody. As long as digests of voters differ and no
  *           majority has the same, nobody knows who is right: when all voters have told theirs, or
  *           VOTE_OPEN_WAIT_NS have passed, the leader takes no writes (PRECONDITION).
  * Limits    a difference is noticed within about two seconds of the entry that made it, as long as

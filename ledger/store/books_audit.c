@@ -416,7 +416,7 @@ static enum status first_walk(struct books *books, struct error *error)
     }
     enum status status = next_mark(books, &walk, 0, error);
     if (status == STATUS_OK) {
-        status = books_walk_events(books, see_event, &walk, true, error);
+        status = books_walk_events(books, 0, see_event, &walk, true, error);
     }
     while (status == STATUS_OK && walk.mark != UINT64_MAX) {
         status = compare_mark(books, &walk, error);

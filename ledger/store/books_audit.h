@@ -12,7 +12,8 @@
  *             all of the group add up (a wrong group passes with a probability of about 2^-100).
  *             Only when some are not zero, a second walk looks at the accounts and holds of those
  *             groups one by one, and says which, where, what was expected and what is found.
- * Not checked that all is there that was: the digest says that (store_audit). Objects.
+ * Not checked that all is there that was: the digest says that (store_audit). Objects: controls and
+ *             groups, tools/audit_controls.h.
  * Threads     any, on a store that is not in use otherwise.
  */
 #pragma once
@@ -60,3 +61,25 @@ struct books_result {
  * checksum), SHUTTING_DOWN: the watch gave up. */
 STATUS_MUST_USE enum status books_audit(struct store *store, const struct books_options *options,
                                         struct books_result *result, struct error *error);
+
+/* --- for those above that recompute something else -------------------------------------------- */
+/* An event with the hold that it made, or NULL. */
+struct books_event {
+    const struct transfer *transfer; /* of an expiry: accounts and ledger of what expired */
+    const struct change *change;
+    const struct hold *hold;
+};
+typedef enum status (*books_see)(void *context, const struct books_event *event,
+                                 struct error *error);
+/* All events of the sealed past from a timestamp on, in order; those that cannot be read are passed
+ * over, because books_audit tells of them. Errors as books_audit, and those of `see`. */
+STATUS_MUST_USE enum status books_each_event(struct store *store, const struct store_watch *watch,
+                                             uint64_t from_timestamp, books_see see, void *context,
+                                             struct error *error);
+/* A record as it is sealed, with what only the ledger sees of it. */
+STATUS_MUST_USE enum status books_account(struct store *store, u128 id, struct account *account,
+                                          bool *found, struct error *error);
+/* The posted journal that the transfer with this timestamp is a leg of. */
+STATUS_MUST_USE enum status books_journal_at(struct store *store, uint64_t timestamp,
+                                             struct journal *journal, bool *found,
+                                             struct error *error);

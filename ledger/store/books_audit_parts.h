@@ -30,21 +30,16 @@ struct books {
     uint64_t records_all;
 };
 
-/* An event with the hold that it made, or NULL. */
-struct books_event {
-    const struct transfer *transfer; /* of an expiry: accounts and ledger of what expired */
-    const struct change *change;
-    const struct hold *hold;
-};
 typedef enum status (*books_event_function)(struct books *books, void *context,
                                             const struct books_event *event, struct error *error);
 typedef void (*books_account_function)(struct books *books, void *context,
                                        const struct account *account);
 
-/* books_audit_walk.c: all events in order of time; holds that no pending transfer has are told of
- * when `tell`. */
-STATUS_MUST_USE enum status books_walk_events(struct books *books, books_event_function see,
-                                              void *context, bool tell, struct error *error);
+/* books_audit_walk.c: all events in order of time, from `from_timestamp` on; holds that no pending
+ * transfer has are told of when `tell`. */
+STATUS_MUST_USE enum status books_walk_events(struct books *books, uint64_t from_timestamp,
+                                              books_event_function see, void *context, bool tell,
+                                              struct error *error);
 STATUS_MUST_USE enum status books_walk_accounts(struct books *books, books_account_function see,
                                                 void *context, bool tell, struct error *error);
 void books_tell(struct books *books, enum books_check check, const char *format, ...)

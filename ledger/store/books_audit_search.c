@@ -279,7 +279,7 @@ static void search_close(struct search *search)
 static enum status look(struct books *books, struct search *search, struct error *error)
 {
     TRY(books_walk_accounts(books, see_account, search, false, error));
-    TRY(books_walk_events(books, see_event, search, false, error));
+    TRY(books_walk_events(books, 0, see_event, search, false, error));
     for (uint32_t i = 0; i < search->account_count; i++) {
         judge_account(books, &search->accounts[i]);
     }

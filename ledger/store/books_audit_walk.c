@@ -37,13 +37,27 @@ struct walk {
     enum key_kind kind;
 };
 
+static enum status walk_open_at(struct walk *walk, struct books *books, enum key_kind kind,
+                                struct bytes from, struct error *error)
+{
+    *walk = (struct walk){ .kv = books->store->kv, .kind = kind };
+    return walk->kv->ops->iterate(walk->kv, from, false, &walk->iterator, error);
+}
+
+/* Of what a timestamp names. */
+static enum status walk_open_from(struct walk *walk, struct books *books, enum key_kind kind,
+                                  uint64_t timestamp, struct error *error)
+{
+    uint8_t key[KEY_SIZE_MAX];
+    const size_t size = key_of_timestamp(key, kind, timestamp);
+    return walk_open_at(walk, books, kind, (struct bytes){ key, size }, error);
+}
+
 static enum status walk_open(struct walk *walk, struct books *books, enum key_kind kind,
                              struct error *error)
 {
     const uint8_t from[1] = { (uint8_t)kind };
-    *walk = (struct walk){ .kv = books->store->kv, .kind = kind };
-    return walk->kv->ops->iterate(walk->kv, (struct bytes){ from, sizeof from }, false,
-                                  &walk->iterator, error);
+    return walk_open_at(walk, books, kind, (struct bytes){ from, sizeof from }, error);
 }
 
 /* key->data is NULL at the end. */
@@ -155,19 +169,83 @@ static enum status walk_events(struct books *books, struct walk *walk, struct ho
     return hold_at(books, holds, UINT64_MAX, &none, &there, error);
 }
 
-enum status books_walk_events(struct books *books, books_event_function see, void *context,
-                              bool tell, struct error *error)
+enum status books_walk_events(struct books *books, uint64_t from_timestamp,
+                              books_event_function see, void *context, bool tell,
+                              struct error *error)
 {
     struct walk walk;
     struct holds holds = { .tell = tell };
-    TRY(walk_open(&walk, books, KEY_EVENT, error));
-    enum status status = walk_open(&holds.walk, books, KEY_HOLD, error);
+    TRY(walk_open_from(&walk, books, KEY_EVENT, from_timestamp, error));
+    enum status status = walk_open_from(&holds.walk, books, KEY_HOLD, from_timestamp, error);
     if (status == STATUS_OK) {
         status = walk_events(books, &walk, &holds, see, context, error);
         holds.walk.kv->ops->iterate_end(holds.walk.iterator);
     }
     walk.kv->ops->iterate_end(walk.iterator);
     return status;
+}
+
+struct outsider {
+    books_see see;
+    void *context;
+};
+
+static enum status show(struct books *books, void *context, const struct books_event *event,
+                        struct error *error)
+{
+    const struct outsider *outsider = context;
+    (void)books;
+    return outsider->see(outsider->context, event, error);
+}
+
+enum status books_each_event(struct store *store, const struct store_watch *watch,
+                             uint64_t from_timestamp, books_see see, void *context,
+                             struct error *error)
+{
+    const struct books_options options = { .watch = *watch };
+    struct books_result result = { 0 };
+    struct books books = {
+        .store = store, .options = &options, .result = &result, .records_all = store->past.changes
+    };
+    struct outsider outsider = { see, context };
+    return books_walk_events(&books, from_timestamp, show, &outsider, false, error);
+}
+
+/* The last journal at the timestamp or before; id 0: there is none. */
+static enum status last_journal(struct kv *kv, uint64_t timestamp, u128 *id, struct error *error)
+{
+    uint8_t from[KEY_SIZE_MAX];
+    const size_t size = key_of_timestamp(from, KEY_JOURNAL, timestamp);
+    struct kv_iterator *iterator;
+    struct bytes key = { NULL, 0 };
+    struct bytes value = { NULL, 0 };
+    uint64_t at;
+    struct journal_row row = { .id = 0 };
+    TRY(kv->ops->iterate(kv, (struct bytes){ from, size }, true, &iterator, error));
+    enum status status = kv->ops->next(iterator, &key, &value, error);
+    if (status == STATUS_OK && key.data != NULL && key_read_timestamp(key, KEY_JOURNAL, &at) &&
+        !value_read_journal(value, at, &row)) {
+        status = error_set(error, STATUS_CORRUPT,
+                           "the record of the journal at %" PRIu64 " cannot be read", at);
+    }
+    *id = row.id;
+    kv->ops->iterate_end(iterator);
+    return status;
+}
+
+enum status books_journal_at(struct store *store, uint64_t timestamp, struct journal *journal,
+                             bool *found, struct error *error)
+{
+    u128 id;
+    *found = false;
+    TRY(last_journal(store->kv, timestamp, &id, error));
+    if (id == 0) {
+        return STATUS_OK;
+    }
+    TRY(store_object(store, OBJECT_JOURNAL, id, journal, found, error));
+    *found = *found && journal->state == JOURNAL_POSTED && timestamp > journal->timestamp &&
+             timestamp - journal->timestamp <= journal->leg_count;
+    return STATUS_OK;
 }
 
 /* --- accounts --------------------------------------------------------------------------------- */
@@ -199,4 +277,17 @@ enum status books_walk_accounts(struct books *books, books_account_function see,
     enum status status = walk_accounts(books, &walk, see, context, tell, error);
     walk.kv->ops->iterate_end(walk.iterator);
     return status;
+}
+
+enum status books_account(struct store *store, u128 id, struct account *account, bool *found,
+                          struct error *error)
+{
+    uint8_t key[KEY_SIZE_MAX];
+    uint8_t value[VALUE_ROOM];
+    const size_t key_size = key_of_id(key, KEY_ACCOUNT, id);
+    struct kv_get get = { .key = { key, key_size }, .value = value, .value_max = sizeof value };
+    TRY(store->kv->ops->multi_get(store->kv, &get, 1, error));
+    /* One that cannot be read is told of by books_audit. */
+    *found = get.found && value_read_account((struct bytes){ value, get.value_size }, id, account);
+    return STATUS_OK;
 }

@@ -131,7 +131,7 @@ def test_bad_input_names_field_value_and_limit(target):
         set_one("2, limit 1", "set[0].number", entry("a", "BOOL", number=2))
         set_one("1, limit 0", "set[0].text", entry("a", "BOOL", text="x"))
         set_one("expected 1 to 7", "set[0].type", M.MetadataEntry(key="a"))
-        set_one("not one of its type", "set[0].key", entry("a", "DATE", number=20260230))
+        set_one("20260230, expected a day", "set[0].number", entry("a", "DATE", number=20260230))
         set_one("limit 32", "set", *[entry(f"k{i}", "BOOL") for i in range(33)])
         set_one("limit 32", "delete", *[entry(f"k{i}", "BOOL") for i in range(32)], delete=["x"])
         set_one("limit 1000", "set", entry("a", "STRING", text="x" * 999))

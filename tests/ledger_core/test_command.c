@@ -83,6 +83,28 @@ static void checks_a_whole_body(void **state)
     assert_int_equal(events, 6);
 }
 
+/* A second id would be answered with nothing. */
+static void reads_of_one_thing_name_one(void **state)
+{
+    (void)state;
+    static const enum operation reads[] = { OPERATION_GET_JOURNAL, OPERATION_LIST_FREEZES,
+                                            OPERATION_GET_LIMITS,  OPERATION_GET_GROUP_LIMITS,
+                                            OPERATION_GET_GROUP,   OPERATION_GET_FREEZE };
+    for (size_t i = 0; i < sizeof reads / sizeof reads[0]; i++) {
+        for (uint32_t count = 1; count <= 2; count++) {
+            const struct command_header header = { .operation = (uint16_t)reads[i],
+                                                   .version = COMMAND_VERSION,
+                                                   .count = count,
+                                                   .sequence = 7 };
+            const uint8_t *data = body;
+            size_t size = one(&header);
+            struct command command;
+            assert_int_equal(command_next(&data, &size, true, &command),
+                             count == 1 ? STATUS_OK : STATUS_INVALID);
+        }
+    }
+}
+
 static void bounds_the_commands_and_events_of_a_body(void **state)
 {
     (void)state;
@@ -371,6 +393,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(takes_what_is_sound),
         cmocka_unit_test(checks_a_whole_body),
+        cmocka_unit_test(reads_of_one_thing_name_one),
         cmocka_unit_test(bounds_the_commands_and_events_of_a_body),
         cmocka_unit_test(refuses_what_is_not_sound),
         cmocka_unit_test(reads_are_never_in_a_log),

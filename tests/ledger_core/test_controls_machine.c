@@ -8,6 +8,7 @@
 #include "ledger/node/machine.h"
 #include "tests/ledger_core/books.h"
 #include "tests/ledger_store/kv_kinds.h"
+#include "tools/audit_controls.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -131,6 +132,26 @@ static void reopen(struct rig *rig)
     rig->replays++;
 }
 
+static void refuse(void *context, enum controls_check check, const char *text)
+{
+    const struct rig *rig = context;
+    fail_msg("seed %llu: %s: %s", (unsigned long long)rig->seed, controls_check_name(check), text);
+}
+
+/* What `fenlu audit` says of controls, in batches of several sizes. */
+static void audit(struct rig *rig)
+{
+    const struct controls_options options = { .difference = refuse,
+                                              .context = rig,
+                                              .controls_max =
+                                                  (uint32_t)random_between(&rig->random, 3, 60),
+                                              .groups_max =
+                                                  (uint32_t)random_between(&rig->random, 3, 20) };
+    struct controls_result result;
+    check(rig, audit_controls(rig->store, &options, &result, &rig->error));
+    assert_int_equal(result.differences_all, 0);
+}
+
 static void seal_all(struct rig *rig)
 {
     while (machine_seal(rig->machine, &rig->error) == STATUS_AGAIN) {
@@ -141,6 +162,7 @@ static void seal_all(struct rig *rig)
     u128 digest;
     check(rig, store_recompute_digest(rig->store, &digest, &rig->error));
     assert_true(digest == rig->digests[rig->index]);
+    audit(rig);
 }
 
 /* --- both ledgers ----------------------------------------------------------------------------- */
@@ -477,6 +499,36 @@ static void an_entry_touches_so_many_groups(void **state)
     rig_free(rig);
 }
 
+/* The sums of groups follow a void as they follow all else, so it is refused, too. */
+static void a_void_touches_groups_too(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_new(1, 1000000);
+    open_accounts(rig, MANY);
+    join_many(rig);
+    const u128 first = TRANSFER_IDS + rig->next_transfer;
+    assert_int_equal(refused_of(rig, TRANSFER_PENDING, 0, MANY / 2 - 38), 0);
+    assert_int_equal(refused_of(rig, TRANSFER_PENDING, MANY / 2 - 38, 38), 0);
+    union event *events = calloc(MANY / 2, sizeof *events);
+    assert_non_null(events);
+    for (uint32_t i = 0; i < MANY / 2; i++) {
+        events[i].transfer = (struct transfer){ .id = TRANSFER_IDS + rig->next_transfer++,
+                                                .pending_id = first + i,
+                                                .flags = TRANSFER_VOID_PENDING };
+    }
+    run_alone(rig, OPERATION_CREATE_TRANSFERS, events, MANY / 2);
+    for (uint32_t i = 0; i < MANY / 2; i++) {
+        assert_int_equal(rig->outcomes.results[i].status, i < MANY / 2 - 38
+                                                              ? TRANSFER_STATUS_CREATED
+                                                              : TRANSFER_STATUS_TOO_MANY_GROUPS);
+    }
+    /* Fewer at once are no trouble. */
+    run_alone(rig, OPERATION_CREATE_TRANSFERS, events + MANY / 2 - 38, 38);
+    assert_int_equal(rig->outcomes.results[37].status, TRANSFER_STATUS_CREATED);
+    free(events);
+    rig_free(rig);
+}
+
 /* A transfer between others pays nothing. */
 static void only_what_is_restrained_is_marked(void **state)
 {
@@ -508,6 +560,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_store_answers_as_memory_does),
         cmocka_unit_test(an_entry_touches_so_many_groups),
+        cmocka_unit_test(a_void_touches_groups_too),
         cmocka_unit_test(only_what_is_restrained_is_marked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

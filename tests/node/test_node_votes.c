@@ -1,5 +1,6 @@
 /* test_node_votes.c — books that differ: the one that a majority contradicts stops, and without a
  * majority nobody writes. */
+#include "base/cursor.h"
 #include "base/log_line.h"
 #include "tests/node/node_rig.h"
 
@@ -94,6 +95,51 @@ static void test_leader_that_differs_stops(void **state)
 {
     (void)state;
     stops_alone(true);
+}
+
+/* What it told last is far behind what the others tell by now, and compared no more. */
+static void test_what_a_stopped_node_told_stops_nobody(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_agreed(3);
+    uint32_t wrong = (sim_cluster_leader(rig->cluster) + 1) % 3;
+    spoil(rig, wrong, 1);
+    pay_some(rig);
+    sim_cluster_run(rig->cluster, 5 * NS_PER_S);
+    assert_true(is_down(rig, wrong));
+    for (unsigned i = 0; i < (VOTE_POINTS_FINE + 2) * VOTE_EVERY_ENTRIES; i++) {
+        assert_int_equal(pay(rig), STATUS_OK);
+    }
+    sim_cluster_run(rig->cluster, 2 * VOTE_OPEN_WAIT_NS);
+    assert_int_equal(pay(rig), STATUS_OK);
+    const struct node *leader = node_at(rig, sim_cluster_leader(rig->cluster));
+    assert_int_equal(leader->votes.open_index, 0);
+    rig_free(rig);
+}
+
+/* The voters have not told the point yet, and one that is no member says something else. */
+static void test_who_does_not_vote_stops_nobody(void **state)
+{
+    (void)state;
+    enum { STRANGER = 9 };
+    struct rig *rig = rig_agreed(3);
+    struct node *node = node_at(rig, sim_cluster_leader(rig->cluster));
+    for (uint32_t i = 0; i < PEERS_MAX; i++) {
+        node->peers[i].votes.count = 0;
+    }
+    node->votes.agreed_index = 0;
+    uint8_t head[8 + 24];
+    struct writer writer = writer_init(head, sizeof head);
+    write_u64(&writer, 1 | 1 << 16); /* version 1, one point */
+    write_u64(&writer, node->votes.newest_index);
+    write_u128(&writer, 1);
+    struct bus_handler handler = node_bus_handler(node);
+    handler.on_peer_frame(handler.context, STRANGER, FRAME_VOTES,
+                          (struct bytes){ head, sizeof head }, (struct bytes){ head, 0 });
+    assert_int_equal(node_peer(node, STRANGER)->votes.count, 1);
+    sim_cluster_run(rig->cluster, VOTE_OPEN_WAIT_NS + 3 * NS_PER_S / 2);
+    assert_int_equal(pay(rig), STATUS_OK);
+    rig_free(rig);
 }
 
 /* All are different: they stay, and read, and nobody writes. */
@@ -195,6 +241,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_follower_that_differs_stops),
         cmocka_unit_test(test_leader_that_differs_stops),
+        cmocka_unit_test(test_what_a_stopped_node_told_stops_nobody),
+        cmocka_unit_test(test_who_does_not_vote_stops_nobody),
         cmocka_unit_test(test_three_that_differ_write_no_more),
         cmocka_unit_test(test_two_that_differ_write_no_more),
         cmocka_unit_test(test_absent_voter_decides_later),

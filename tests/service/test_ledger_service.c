@@ -293,6 +293,16 @@ static void test_the_default_deadline(void **state)
     expect_failure(GRPC_UNAVAILABLE, "NO_LEADER", NOT_APPLIED, true);
 }
 
+static void test_unsound_not_after(void **state)
+{
+    (void)state;
+    static const char *const BYTES[] = { "fenlu-not-after", "1\xFF" };
+    fixture_lead(1);
+    call_start(&call, LOOK_UP, ONE_ID, sizeof ONE_ID, BYTES, 1000);
+    assert_non_null(strstr(call.text, "fenlu-not-after: 1?, expected")); /* UTF-8 */
+    expect_failure(GRPC_INVALID_ARGUMENT, "INVALID", NOT_APPLIED, false);
+}
+
 static void test_stale_reads(void **state)
 {
     (void)state;
@@ -384,6 +394,7 @@ int main(void)
         CASE(test_streams_end_with_details_at_a_drain),
         CASE(test_refusals_of_the_server),
         CASE(test_the_default_deadline),
+        CASE(test_unsound_not_after),
         CASE(test_stale_reads),
         CASE(test_a_client_that_goes_away),
         CASE(test_status),
