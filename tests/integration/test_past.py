@@ -198,6 +198,12 @@ def test_what_cannot_be_told_is_refused_by_name(target):
                 reason="INVALID", outcome=errors_pb2.OUTCOME_NOT_APPLIED, field=field), error
 
 
+def sealed(dev):
+    """Whether the checkpoint has come up to what is applied."""
+    node = json.loads(ft.run_fenlu("status", "--json", "--target", dev.address).stdout)["nodes"][0]
+    return node["checkpoint_index"] > 0 and node["checkpoint_index"] == node["applied_index"]
+
+
 def test_the_books_of_a_stopped_server_are_audited():
     with ft.Dev() as dev:
         with dev.channel() as channel:
@@ -205,7 +211,9 @@ def test_the_books_of_a_stopped_server_are_audited():
             books = Books(ledger, 77)
             for _ in range(4):
                 books.post(20)
-        ft.run_fenlu("admin", "snapshot", "--target", dev.address)
+        asked = ft.run_fenlu("admin", "snapshot", "--target", dev.address)
+        assert asked.returncode == 0, asked
+        ft.wait_until(lambda: sealed(dev), "a checkpoint of all that was posted")
         running = ft.run_fenlu("audit", "--data", dev.data)
         assert running.returncode == 1 and "in use" in running.stderr, running
         dev.stop()
