@@ -432,7 +432,8 @@ def reflect(channel, messages, version, **request):
 def check_reflection(channel, messages, version):
     services = reflect(channel, messages, version, list_services="").list_services_response.service
     assert {service.name for service in services} == {
-        "fenlu.v1.Ledger", "fenlu.v1.Cluster", "grpc.health.v1.Health",
+        "fenlu.v1.Ledger", "fenlu.v1.Controls", "fenlu.v1.Metadata", "fenlu.v1.Registry",
+        "fenlu.v1.Cluster", "grpc.health.v1.Health",
         "grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection"}
     pool = descriptor_pool.DescriptorPool()
     for service in services:
