@@ -40,8 +40,6 @@
     X(store_versions_not_sealed, "versions of objects are forgotten by a seal")                    \
     X(store_failed_ids_not_sealed, "failed ids are forgotten by a seal")                           \
     X(store_id_ranges_stale, "the ranges of known ids are not extended by a seal")                 \
-    X(query_leap_forgets_the_others,                                                               \
-      "an intersection of posting lists takes what only the last of them have")                    \
     X(past_stops_at_seal, "a trial balance as of a time is that of the seal before it")            \
     X(query_stop_skips_one, "a query that goes on leaves out the timestamp where it stopped")      \
     X(index_jump_misses_its_chunk, "a leap passes over the chunk that it should end in")           \

@@ -151,8 +151,7 @@ static enum status leap(struct query *query, uint64_t *target, uint64_t to, uint
             *outcome = LEAP_ENDED;
             return STATUS_OK;
         }
-        bool same = standing.at == *target;
-        agreed = same || MUTATION(query_leap_forgets_the_others) ? agreed + 1 : 1;
+        agreed = standing.at == *target ? agreed + 1 : 1;
         *target = standing.at;
         if (standing.stopped) {
             *outcome = LEAP_STOPPED;
