@@ -48,7 +48,7 @@ static bool welcomes(struct sim_node *node, const struct sim_node *peer)
                                     .from_node = peer->at + 1,
                                     .from_incarnation = known_incarnation(&node->peers[peer->at]),
                                     .config_index = node->config_index };
-    struct refusal refusal;
+    struct hello_refusal refusal;
     if (greeting_check(&rules, &hello, &refusal)) {
         return true;
     }

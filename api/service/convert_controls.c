@@ -10,20 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FIELD(message, proto, kind, record, name)                                                  \
-    [fenlu_v1_##message##_##proto##_tag] = { #proto, FIELD_##kind, offsetof(struct record, name) }
-/* An amount: two fields, low half first as in memory. */
-#define HALVES(message, record, name)                                                              \
-    [fenlu_v1_##message##_amount_tag] = { "amount", FIELD_U64, offsetof(struct record, name) },    \
-    [fenlu_v1_##message##                                                                          \
-        _amount_hi_tag] = { "amount_hi", FIELD_U64, offsetof(struct record, name) + 8 }
-
 static const struct field FREEZE_FIELDS[FIELDS_END] = {
     FIELD(Freeze, id, ID, freeze_event, id),
     FIELD(Freeze, account_id, ID, freeze_event, account_id),
     FIELD(Freeze, kind, U16, freeze_event, kind),
     FIELD(Freeze, priority, U16, freeze_event, priority),
-    HALVES(Freeze, freeze_event, amount),
+    FIELD_HALVES(Freeze, amount, freeze_event, amount),
     FIELD(Freeze, reason, U16, freeze_event, reason),
     FIELD(Freeze, authority, AUTHORITY, freeze_event, authority),
 };
@@ -43,7 +35,7 @@ static const struct field LIMIT_FIELDS[FIELDS_END] = {
     FIELD(Limit, side, U8, limit_event, side),
     FIELD(Limit, period, U8, limit_event, period),
     FIELD(Limit, utc_offset_s, S32, limit_event, utc_offset_s),
-    HALVES(Limit, limit_event, amount_max),
+    FIELD_HALVES(Limit, amount, limit_event, amount_max),
     FIELD(Limit, count, U32, limit_event, count_max),
     FIELD(Limit, flags, U32, limit_event, flags),
 };
@@ -216,15 +208,9 @@ _Static_assert(fenlu_v1_GetFreezeResponse_freezes_tag == 1, "items are field 1")
 _Static_assert(fenlu_v1_GetLimitsResponse_limits_tag == 1, "items are field 1");
 _Static_assert(fenlu_v1_GetGroupResponse_groups_tag == 1, "items are field 1");
 
-static uint8_t *put_amount(uint8_t *at, uint32_t field, u128 value)
-{
-    at = proto_put_uint(at, field, (uint64_t)value);
-    return proto_put_uint(at, field + 1, (uint64_t)(value >> 64));
-}
-
 static uint8_t *put_sum(uint8_t *at, uint32_t field, u128 low, uint64_t high)
 {
-    at = put_amount(at, field, low);
+    at = proto_put_amount(at, field, low);
     return proto_put_uint(at, field + 2, high);
 }
 
@@ -252,10 +238,10 @@ static uint8_t *put_freeze(uint8_t *at, const uint8_t *from)
     at = proto_put_u128(at, fenlu_v1_Freeze_account_id_tag, freeze.account_id);
     at = proto_put_uint(at, fenlu_v1_Freeze_kind_tag, freeze.kind);
     at = proto_put_uint(at, fenlu_v1_Freeze_priority_tag, freeze.priority);
-    at = put_amount(at, fenlu_v1_Freeze_amount_tag, freeze.amount);
+    at = proto_put_amount(at, fenlu_v1_Freeze_amount_tag, freeze.amount);
     at = proto_put_uint(at, fenlu_v1_Freeze_reason_tag, freeze.reason);
     at = put_authority(at, fenlu_v1_Freeze_authority_tag, freeze.authority);
-    at = put_amount(at, fenlu_v1_Freeze_held_tag, freeze.held);
+    at = proto_put_amount(at, fenlu_v1_Freeze_held_tag, freeze.held);
     at = proto_put_uint(at, fenlu_v1_Freeze_placed_at_tag, freeze.placed_at);
     at = proto_put_uint(at, fenlu_v1_Freeze_released_at_tag, freeze.released_at);
     at = proto_put_uint(at, fenlu_v1_Freeze_release_priority_tag, freeze.release_priority);
@@ -278,10 +264,10 @@ static uint8_t *put_limit(uint8_t *at, const uint8_t *from)
     at = proto_put_uint(at, fenlu_v1_Limit_period_tag, window ? limit.period + 1U : 0);
     at = proto_put_uint(at, fenlu_v1_Limit_utc_offset_s_tag, /* zigzag */
                         limit.utc_offset_s < 0 ? ~(offset << 1) : offset << 1);
-    at = put_amount(at, fenlu_v1_Limit_amount_tag, limit.amount_max);
+    at = proto_put_amount(at, fenlu_v1_Limit_amount_tag, limit.amount_max);
     at = proto_put_uint(at, fenlu_v1_Limit_count_tag, limit.count_max);
     at = proto_put_uint(at, fenlu_v1_Limit_flags_tag, limit.flags & ~(unsigned)LIMIT_OF_GROUP);
-    at = put_amount(at, fenlu_v1_Limit_amount_used_tag, limit.amount_used);
+    at = proto_put_amount(at, fenlu_v1_Limit_amount_used_tag, limit.amount_used);
     at = proto_put_uint(at, fenlu_v1_Limit_count_used_tag, limit.count_used);
     at = proto_put_uint(at, fenlu_v1_Limit_window_begins_tag, limit.window_begins);
     return proto_put_uint(at, fenlu_v1_Limit_window_ends_tag, limit.window_ends);

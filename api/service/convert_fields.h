@@ -33,6 +33,16 @@ struct field {
 
 enum { FIELDS_END = 17 };
 
+#define FIELD_ROW(tag, text, kind, at) [tag] = { text, FIELD_##kind, at }
+/* A row of a table: what field `proto` of a message brings to `name` of a record. */
+#define FIELD(message, proto, kind, record, name)                                                  \
+    FIELD_ROW(fenlu_v1_##message##_##proto##_tag, #proto, kind, offsetof(struct record, name))
+/* Two rows, of an amount: two fields, low half first as in memory. */
+#define FIELD_HALVES(message, proto, record, name)                                                 \
+    FIELD_ROW(fenlu_v1_##message##_##proto##_tag, #proto, U64, offsetof(struct record, name)),     \
+        FIELD_ROW(fenlu_v1_##message##_##proto##_hi_tag, #proto "_hi", U64,                        \
+                  offsetof(struct record, name) + 8)
+
 /* Of a Transfer, by its numbers: into struct transfer. */
 extern const struct field CONVERT_TRANSFER_FIELDS[FIELDS_END];
 

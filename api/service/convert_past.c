@@ -95,12 +95,6 @@ HALVES(AccountBalanceAsOf_debits_posted);
 HALVES(AccountBalanceAsOf_credits_pending);
 HALVES(AccountBalanceAsOf_credits_posted);
 
-static uint8_t *put_amount(uint8_t *at, uint32_t field, u128 amount)
-{
-    at = proto_put_uint(at, field, u128_low(amount));
-    return proto_put_uint(at, field + 1, u128_high(amount));
-}
-
 uint8_t *past_put_trial_row(uint8_t *at, const uint8_t *from)
 {
     struct trial_row row;
@@ -108,10 +102,10 @@ uint8_t *past_put_trial_row(uint8_t *at, const uint8_t *from)
     at = proto_put_uint(at, fenlu_v1_TrialBalanceRow_ledger_tag, row.ledger);
     at = proto_put_uint(at, fenlu_v1_TrialBalanceRow_code_tag, row.code);
     at = proto_put_uint(at, fenlu_v1_TrialBalanceRow_accounts_tag, row.accounts);
-    at = put_amount(at, fenlu_v1_TrialBalanceRow_debits_pending_tag, row.debits_pending);
-    at = put_amount(at, fenlu_v1_TrialBalanceRow_debits_posted_tag, row.debits_posted);
-    at = put_amount(at, fenlu_v1_TrialBalanceRow_credits_pending_tag, row.credits_pending);
-    at = put_amount(at, fenlu_v1_TrialBalanceRow_credits_posted_tag, row.credits_posted);
+    at = proto_put_amount(at, fenlu_v1_TrialBalanceRow_debits_pending_tag, row.debits_pending);
+    at = proto_put_amount(at, fenlu_v1_TrialBalanceRow_debits_posted_tag, row.debits_posted);
+    at = proto_put_amount(at, fenlu_v1_TrialBalanceRow_credits_pending_tag, row.credits_pending);
+    at = proto_put_amount(at, fenlu_v1_TrialBalanceRow_credits_posted_tag, row.credits_posted);
     at = proto_put_uint(at, fenlu_v1_TrialBalanceRow_debits_pending_carry_tag,
                         row.debits_pending_high);
     at = proto_put_uint(at, fenlu_v1_TrialBalanceRow_debits_posted_carry_tag,
@@ -128,10 +122,14 @@ uint8_t *past_put_balances(uint8_t *at, const uint8_t *from)
     memcpy(&row, from, sizeof row);
     const struct balances *balances = &row.balances;
     at = proto_put_u128(at, fenlu_v1_AccountBalanceAsOf_account_id_tag, row.account_id);
-    at = put_amount(at, fenlu_v1_AccountBalanceAsOf_debits_pending_tag, balances->debits_pending);
-    at = put_amount(at, fenlu_v1_AccountBalanceAsOf_debits_posted_tag, balances->debits_posted);
-    at = put_amount(at, fenlu_v1_AccountBalanceAsOf_credits_pending_tag, balances->credits_pending);
-    at = put_amount(at, fenlu_v1_AccountBalanceAsOf_credits_posted_tag, balances->credits_posted);
+    at = proto_put_amount(at, fenlu_v1_AccountBalanceAsOf_debits_pending_tag,
+                          balances->debits_pending);
+    at = proto_put_amount(at, fenlu_v1_AccountBalanceAsOf_debits_posted_tag,
+                          balances->debits_posted);
+    at = proto_put_amount(at, fenlu_v1_AccountBalanceAsOf_credits_pending_tag,
+                          balances->credits_pending);
+    at = proto_put_amount(at, fenlu_v1_AccountBalanceAsOf_credits_posted_tag,
+                          balances->credits_posted);
     at = proto_put_uint(at, fenlu_v1_AccountBalanceAsOf_timestamp_tag, row.timestamp);
     return proto_put_uint(at, fenlu_v1_AccountBalanceAsOf_ledger_tag, row.ledger);
 }

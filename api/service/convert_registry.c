@@ -9,9 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FIELD(message, proto, kind, record, name)                                                  \
-    [fenlu_v1_##message##_##proto##_tag] = { #proto, FIELD_##kind, offsetof(struct record, name) }
-
 /* Numbers of ledgers and codes are the low bytes of an id. */
 static const struct field LEDGER_FIELDS[FIELDS_END] = {
     FIELD(RegisteredLedger, ledger, U32, ledger_record, id),

@@ -90,12 +90,6 @@ HALVES(AccountBalance_debits_posted);
 HALVES(AccountBalance_credits_pending);
 HALVES(AccountBalance_credits_posted);
 
-static uint8_t *put_amount(uint8_t *at, uint32_t field, u128 amount)
-{
-    at = proto_put_uint(at, field, u128_low(amount));
-    return proto_put_uint(at, field + 1, u128_high(amount));
-}
-
 uint8_t *convert_put_transfer(uint8_t *at, const uint8_t *from)
 {
     struct transfer transfer;
@@ -103,7 +97,7 @@ uint8_t *convert_put_transfer(uint8_t *at, const uint8_t *from)
     at = proto_put_u128(at, fenlu_v1_Transfer_id_tag, transfer.id);
     at = proto_put_u128(at, fenlu_v1_Transfer_debit_account_id_tag, transfer.debit_account_id);
     at = proto_put_u128(at, fenlu_v1_Transfer_credit_account_id_tag, transfer.credit_account_id);
-    at = put_amount(at, fenlu_v1_Transfer_amount_tag, transfer.amount);
+    at = proto_put_amount(at, fenlu_v1_Transfer_amount_tag, transfer.amount);
     at = proto_put_u128(at, fenlu_v1_Transfer_pending_id_tag, transfer.pending_id);
     at = proto_put_u128(at, fenlu_v1_Transfer_user_data_128_tag, transfer.user_data_128);
     at = proto_put_uint(at, fenlu_v1_Transfer_user_data_64_tag, transfer.user_data_64);
@@ -120,10 +114,10 @@ static uint8_t *put_account(uint8_t *at, const uint8_t *from)
     struct account account;
     memcpy(&account, from, sizeof account);
     at = proto_put_u128(at, fenlu_v1_Account_id_tag, account.id);
-    at = put_amount(at, fenlu_v1_Account_debits_pending_tag, account.debits_pending);
-    at = put_amount(at, fenlu_v1_Account_debits_posted_tag, account.debits_posted);
-    at = put_amount(at, fenlu_v1_Account_credits_pending_tag, account.credits_pending);
-    at = put_amount(at, fenlu_v1_Account_credits_posted_tag, account.credits_posted);
+    at = proto_put_amount(at, fenlu_v1_Account_debits_pending_tag, account.debits_pending);
+    at = proto_put_amount(at, fenlu_v1_Account_debits_posted_tag, account.debits_posted);
+    at = proto_put_amount(at, fenlu_v1_Account_credits_pending_tag, account.credits_pending);
+    at = proto_put_amount(at, fenlu_v1_Account_credits_posted_tag, account.credits_posted);
     at = proto_put_u128(at, fenlu_v1_Account_user_data_128_tag, account.user_data_128);
     at = proto_put_uint(at, fenlu_v1_Account_user_data_64_tag, account.user_data_64);
     at = proto_put_uint(at, fenlu_v1_Account_user_data_32_tag, account.user_data_32);
@@ -138,10 +132,11 @@ static uint8_t *put_balance(uint8_t *at, const uint8_t *from)
     struct query_balance row;
     memcpy(&row, from, sizeof row);
     const struct balances *balances = &row.balances;
-    at = put_amount(at, fenlu_v1_AccountBalance_debits_pending_tag, balances->debits_pending);
-    at = put_amount(at, fenlu_v1_AccountBalance_debits_posted_tag, balances->debits_posted);
-    at = put_amount(at, fenlu_v1_AccountBalance_credits_pending_tag, balances->credits_pending);
-    at = put_amount(at, fenlu_v1_AccountBalance_credits_posted_tag, balances->credits_posted);
+    at = proto_put_amount(at, fenlu_v1_AccountBalance_debits_pending_tag, balances->debits_pending);
+    at = proto_put_amount(at, fenlu_v1_AccountBalance_debits_posted_tag, balances->debits_posted);
+    at = proto_put_amount(at, fenlu_v1_AccountBalance_credits_pending_tag,
+                          balances->credits_pending);
+    at = proto_put_amount(at, fenlu_v1_AccountBalance_credits_posted_tag, balances->credits_posted);
     return proto_put_uint(at, fenlu_v1_AccountBalance_timestamp_tag, row.timestamp);
 }
 
@@ -151,8 +146,8 @@ static uint8_t *put_hold(uint8_t *at, const uint8_t *from)
     memcpy(&hold, from, sizeof hold);
     at = proto_put_u128(at, fenlu_v1_Hold_id_tag, hold.id);
     at = proto_put_uint(at, fenlu_v1_Hold_state_tag, hold.state);
-    at = put_amount(at, fenlu_v1_Hold_captured_tag, hold.captured);
-    at = put_amount(at, fenlu_v1_Hold_remaining_tag, hold.remaining);
+    at = proto_put_amount(at, fenlu_v1_Hold_captured_tag, hold.captured);
+    at = proto_put_amount(at, fenlu_v1_Hold_remaining_tag, hold.remaining);
     at = proto_put_uint(at, fenlu_v1_Hold_expires_at_tag, hold.expires_at);
     at = proto_put_uint(at, fenlu_v1_Hold_resolved_at_tag, hold.resolved_at);
     return proto_put_uint(at, fenlu_v1_Hold_timestamp_tag, hold.timestamp);

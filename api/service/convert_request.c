@@ -11,23 +11,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define TRANSFER(kind, name)                                                                       \
-    [fenlu_v1_Transfer_##name##_tag] = { #name, FIELD_##kind, offsetof(struct transfer, name) }
-#define FILTER(message, kind, name)                                                                \
-    [fenlu_v1_##message##_##name##_tag] = { #name, FIELD_##kind, offsetof(struct filter, name) }
-#define ACCOUNT(kind, name)                                                                        \
-    [fenlu_v1_Account_##name##_tag] = { #name, FIELD_##kind, offsetof(struct account, name) }
-/* An amount: two fields, low half first as in memory. */
-#define HALVES(message, record, name)                                                              \
-    [fenlu_v1_##message##_##name##_tag] = { #name, FIELD_U64, offsetof(struct record, name) },     \
-    [fenlu_v1_##message##_##name##                                                                 \
-        _hi_tag] = { #name "_hi", FIELD_U64, offsetof(struct record, name) + 8 }
+#define TRANSFER(kind, name)        FIELD(Transfer, name, kind, transfer, name)
+#define FILTER(message, kind, name) FIELD(message, name, kind, filter, name)
+#define ACCOUNT(kind, name)         FIELD(Account, name, kind, account, name)
 
 const struct field CONVERT_TRANSFER_FIELDS[FIELDS_END] = {
     TRANSFER(ID, id),
     TRANSFER(ID, debit_account_id),
     TRANSFER(ID, credit_account_id),
-    HALVES(Transfer, transfer, amount),
+    FIELD_HALVES(Transfer, amount, transfer, amount),
     TRANSFER(ID, pending_id),
     TRANSFER(ID, user_data_128),
     TRANSFER(U64, user_data_64),
@@ -41,10 +33,10 @@ const struct field CONVERT_TRANSFER_FIELDS[FIELDS_END] = {
 
 static const struct field ACCOUNT_FIELDS[FIELDS_END] = {
     ACCOUNT(ID, id),
-    HALVES(Account, account, debits_pending),
-    HALVES(Account, account, debits_posted),
-    HALVES(Account, account, credits_pending),
-    HALVES(Account, account, credits_posted),
+    FIELD_HALVES(Account, debits_pending, account, debits_pending),
+    FIELD_HALVES(Account, debits_posted, account, debits_posted),
+    FIELD_HALVES(Account, credits_pending, account, credits_pending),
+    FIELD_HALVES(Account, credits_posted, account, credits_posted),
     ACCOUNT(ID, user_data_128),
     ACCOUNT(U64, user_data_64),
     ACCOUNT(U32, user_data_32),

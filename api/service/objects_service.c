@@ -3,8 +3,6 @@
 #include "api/service/convert_registry.h"
 #include "api/service/service_internal.h"
 
-#include <stdlib.h>
-
 static bool is_metadata(enum operation operation)
 {
     return operation == OPERATION_SET_METADATA || operation == OPERATION_GET_METADATA;
@@ -35,41 +33,17 @@ static void on_answer(void *context, const struct cluster_answer *answer)
     }
 }
 
+static enum status convert(struct service_call *call, enum operation *operation,
+                           struct bytes message, struct converted *converted,
+                           struct refusal *refusal)
+{
+    return is_metadata(*operation)
+               ? convert_metadata_request(*operation, message, converted, refusal)
+               : convert_registry_request(*operation, kind_of(call->method), message, converted,
+                                          refusal);
+}
+
 void objects_call(struct service_call *call, struct bytes message)
 {
-    const enum operation operation = call->method->operation;
-    struct converted converted;
-    struct refusal refusal;
-    struct cluster_request request = {
-        .operation = operation,
-        .deadline_ns = grpc_call_deadline_ns(call->call),
-        .callback = on_answer,
-        .context = call,
-    };
-    if (!service_read_mode(call, &request) || !service_not_after(call, &request)) {
-        return;
-    }
-    enum status status = is_metadata(operation)
-                             ? convert_metadata_request(operation, message, &converted, &refusal)
-                             : convert_registry_request(operation, kind_of(call->method), message,
-                                                        &converted, &refusal);
-    if (status == STATUS_INVALID) {
-        service_call_fail(call, status, refusal.text, refusal.field);
-        return;
-    }
-    if (status == STATUS_OK && converted.count == 0) { /* nothing to ask for */
-        service_call_reply(call, convert_reply(operation, (struct bytes){ NULL, 0 }, 0, 0));
-        return;
-    }
-    if (status == STATUS_OK) {
-        request.bytes = converted.command;
-        request.count = converted.count;
-        status = cluster_client_submit(call->service->client, &request, &call->handle);
-        if (status != STATUS_OK) {
-            free(converted.command);
-        }
-    }
-    if (status != STATUS_OK) {
-        service_call_fail(call, status, NULL, NULL);
-    }
+    service_command(call, message, convert, on_answer);
 }

@@ -104,3 +104,10 @@ static inline uint8_t *proto_put_u128(uint8_t *at, uint32_t field, u128 value)
     u128_to_bytes(value, at);
     return at + 16;
 }
+
+/* An amount or a balance: the low half in `field`, the high one in the field after it. */
+static inline uint8_t *proto_put_amount(uint8_t *at, uint32_t field, u128 amount)
+{
+    at = proto_put_uint(at, field, u128_low(amount));
+    return proto_put_uint(at, field + 1, u128_high(amount));
+}

@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include "api/service/convert.h"
 #include "api/service/page_state.h"
 #include "api/service/service.h"
 #include "ledger/core/command.h"
@@ -74,14 +75,24 @@ void service_call_end(struct service_call *call, enum grpc_code code);
 /* Keeps a stream where service_drain finds it. */
 void service_call_list_stream(struct service_call *call);
 
+/* --- command_call.c: a call that is one command to the cluster -------------------------------- */
+
+/* Makes the command of the message; *operation is the method's and may become another one. INVALID
+ * with *refusal, MEMORY. */
+typedef enum status(service_convert)(struct service_call *call, enum operation *operation,
+                                     struct bytes message, struct converted *converted,
+                                     struct refusal *refusal);
+/* Sends the command with the call's deadline and what its metadata "fenlu-read" and
+ * "fenlu-not-after" say; `on_answer` (its context is the call) ends the call, or a refusal has. */
+void service_command(struct service_call *call, struct bytes message, service_convert *convert,
+                     void (*on_answer)(void *context, const struct cluster_answer *answer));
+/* The metadata "fenlu-read" of a read; false: the call has ended with a refusal. */
+bool service_read_mode(struct service_call *call, struct cluster_request *request);
+
 /* --- one file a service ----------------------------------------------------------------------- */
 
 void ledger_call(struct service_call *call, struct bytes message);
 bool ledger_cancel(struct service_call *call);
-/* The metadata "fenlu-read" of a read; false: the call has ended with a refusal. */
-bool service_read_mode(struct service_call *call, struct cluster_request *request);
-/* Likewise "fenlu-not-after", of a write. */
-bool service_not_after(struct service_call *call, struct cluster_request *request);
 /* controls_service.c */
 void controls_call(struct service_call *call, struct bytes message);
 /* objects_service.c */

@@ -56,21 +56,15 @@ _Static_assert(fenlu_v1_ChangedAccount_debits_pending_tag == 1 &&
                "two fields a balance");
 enum { BALANCE_FIELDS = 8 };
 
-static uint8_t *put_amount(uint8_t *at, uint32_t field, u128 amount)
-{
-    at = proto_put_uint(at, field, u128_low(amount));
-    return proto_put_uint(at, field + 1, u128_high(amount));
-}
-
 static uint8_t *put_account(uint8_t *at, uint32_t field, const struct balances *balances,
                             unsigned flags, unsigned code)
 {
     *at++ = (uint8_t)(field << 3 | PROTO_BYTES);
     uint8_t *end = at + 1;
-    end = put_amount(end, 1, balances->debits_pending);
-    end = put_amount(end, 3, balances->debits_posted);
-    end = put_amount(end, 5, balances->credits_pending);
-    end = put_amount(end, 7, balances->credits_posted);
+    end = proto_put_amount(end, 1, balances->debits_pending);
+    end = proto_put_amount(end, 3, balances->debits_posted);
+    end = proto_put_amount(end, 5, balances->credits_pending);
+    end = proto_put_amount(end, 7, balances->credits_posted);
     end = proto_put_uint(end, fenlu_v1_ChangedAccount_flags_tag, flags);
     end = proto_put_uint(end, fenlu_v1_ChangedAccount_code_tag, code);
     *at = (uint8_t)(end - at - 1);
@@ -96,8 +90,8 @@ static uint8_t *put_event(uint8_t *at, const struct query_change *row)
     at = put_transfer(at, &row->transfer);
     at = proto_put_u128(at, fenlu_v1_ChangeEvent_pending_id_tag,
                         expired ? row->transfer.id : row->transfer.pending_id);
-    at = put_amount(at, fenlu_v1_ChangeEvent_amount_tag, change->amount);
-    at = put_amount(at, fenlu_v1_ChangeEvent_released_tag, change->released);
+    at = proto_put_amount(at, fenlu_v1_ChangeEvent_amount_tag, change->amount);
+    at = proto_put_amount(at, fenlu_v1_ChangeEvent_released_tag, change->released);
     at = put_account(at, fenlu_v1_ChangeEvent_debit_account_tag, &change->debit,
                      change->debit_flags, change->debit_code);
     return put_account(at, fenlu_v1_ChangeEvent_credit_account_tag, &change->credit,

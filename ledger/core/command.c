@@ -12,20 +12,10 @@
 
 uint32_t operation_event_size(unsigned operation)
 {
+    if (operation_is_write(operation)) {
+        return EVENT_SIZE;
+    }
     switch (operation) {
-    case OPERATION_CREATE_ACCOUNTS:
-    case OPERATION_CREATE_TRANSFERS:
-    case OPERATION_POST_JOURNAL:
-    case OPERATION_REVERSE_JOURNAL:
-    case OPERATION_PLACE_FREEZES:
-    case OPERATION_RELEASE_FREEZES:
-    case OPERATION_SET_LIMITS:
-    case OPERATION_SET_GROUP_MEMBERS:
-    case OPERATION_RESOLVE:
-    case OPERATION_CREATE_LEDGERS:
-    case OPERATION_CREATE_ACCOUNT_CODES:
-    case OPERATION_SET_REGISTRY_MODE:
-    case OPERATION_SET_METADATA:
     case OPERATION_LIST_OBJECTS:
     case OPERATION_GET_METADATA:
         return EVENT_SIZE;

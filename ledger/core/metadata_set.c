@@ -2,21 +2,11 @@
 
 #include "base/mutation.h"
 #include "ledger/core/ledger_parts.h"
+#include "ledger/core/status_text.h"
 
 #include <string.h>
 
-const char *metadata_status_text(unsigned number)
-{
-    switch (number) {
-#define METADATA_STATUS_TEXT(name, text, value)                                                    \
-    case (value):                                                                                  \
-        return text;
-        METADATA_STATUS_MAP(METADATA_STATUS_TEXT)
-#undef METADATA_STATUS_TEXT
-    default:
-        return NULL;
-    }
-}
+DEFINE_STATUS_TEXT(metadata_status_text, METADATA_STATUS_MAP)
 
 enum object_kind metadata_kind(unsigned target)
 {

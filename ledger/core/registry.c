@@ -4,21 +4,11 @@
 #include "base/mutation.h"
 #include "ledger/core/ledger_parts.h"
 #include "ledger/core/metadata.h"
+#include "ledger/core/status_text.h"
 
 #include <string.h>
 
-const char *registry_status_text(unsigned number)
-{
-    switch (number) {
-#define REGISTRY_STATUS_TEXT(name, text, value)                                                    \
-    case (value):                                                                                  \
-        return text;
-        REGISTRY_STATUS_MAP(REGISTRY_STATUS_TEXT)
-#undef REGISTRY_STATUS_TEXT
-    default:
-        return NULL;
-    }
-}
+DEFINE_STATUS_TEXT(registry_status_text, REGISTRY_STATUS_MAP)
 
 /* --- what an edge may send -------------------------------------------------------------------- */
 

@@ -2,6 +2,7 @@
 
 #include "base/situation.h"
 #include "ledger/core/ledger_parts.h"
+#include "ledger/core/status_text.h"
 
 #include <string.h>
 
@@ -11,18 +12,7 @@ _Static_assert(RESOLVE_STATUS_NOT_AFTER_PASSED <= 0xFF, "resolve_result");
 _Static_assert((int)RESOLVE_STATUS_NOT_AFTER_PASSED == (int)EVENT_NOT_AFTER_PASSED,
                "the same number");
 
-const char *resolve_status_text(unsigned number)
-{
-    switch (number) {
-#define RESOLVE_STATUS_TEXT(name, text, value)                                                     \
-    case (value):                                                                                  \
-        return text;
-        RESOLVE_STATUS_MAP(RESOLVE_STATUS_TEXT)
-#undef RESOLVE_STATUS_TEXT
-    default:
-        return NULL;
-    }
-}
+DEFINE_STATUS_TEXT(resolve_status_text, RESOLVE_STATUS_MAP)
 
 bool resolve_command_is_sound(const struct command *command)
 {

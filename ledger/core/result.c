@@ -1,47 +1,13 @@
 #include "ledger/core/result.h"
 
 #include "ledger/core/controls.h"
+#include "ledger/core/status_text.h"
 
-#include <stddef.h>
+DEFINE_STATUS_TEXT(account_status_text, ACCOUNT_STATUS_MAP)
 
-const char *account_status_text(unsigned number)
-{
-    switch (number) {
-#define ACCOUNT_STATUS_TEXT(name, text, value)                                                     \
-    case (value):                                                                                  \
-        return text;
-        ACCOUNT_STATUS_MAP(ACCOUNT_STATUS_TEXT)
-#undef ACCOUNT_STATUS_TEXT
-    default:
-        return NULL;
-    }
-}
+DEFINE_STATUS_TEXT(control_status_text, CONTROL_STATUS_MAP)
 
-const char *control_status_text(unsigned number)
-{
-    switch (number) {
-#define CONTROL_STATUS_TEXT(name, text, value)                                                     \
-    case (value):                                                                                  \
-        return text;
-        CONTROL_STATUS_MAP(CONTROL_STATUS_TEXT)
-#undef CONTROL_STATUS_TEXT
-    default:
-        return NULL;
-    }
-}
-
-const char *transfer_status_text(unsigned number)
-{
-    switch (number) {
-#define TRANSFER_STATUS_TEXT(name, text, value, transient)                                         \
-    case (value):                                                                                  \
-        return text;
-        TRANSFER_STATUS_MAP(TRANSFER_STATUS_TEXT)
-#undef TRANSFER_STATUS_TEXT
-    default:
-        return NULL;
-    }
-}
+DEFINE_STATUS_TEXT(transfer_status_text, TRANSFER_STATUS_MAP)
 
 bool transfer_status_transient(enum transfer_status status)
 {
@@ -53,18 +19,7 @@ bool transfer_status_transient(enum transfer_status status)
     return transients[status];
 }
 
-const char *journal_status_text(unsigned number)
-{
-    switch (number) {
-#define JOURNAL_STATUS_TEXT(name, text, value, transient)                                          \
-    case (value):                                                                                  \
-        return text;
-        JOURNAL_STATUS_MAP(JOURNAL_STATUS_TEXT)
-#undef JOURNAL_STATUS_TEXT
-    default:
-        return NULL;
-    }
-}
+DEFINE_STATUS_TEXT(journal_status_text, JOURNAL_STATUS_MAP)
 
 bool journal_status_transient(enum journal_status status)
 {

@@ -185,53 +185,39 @@ static enum status check_entry(struct machine *machine, const struct entry *entr
     }
 }
 
-/* False: it is no command about freezes, limits or groups. Bodies are aligned (entry_names.h). */
-static bool apply_controls(struct machine *machine, const struct command *command,
-                           uint64_t first_timestamp, struct result *results)
-{
-    struct ledger *ledger = machine->ledger;
-    const void *events = command->events;
-    const uint32_t count = command->header.count;
-    switch (command->header.operation) {
-    case OPERATION_PLACE_FREEZES:
-        ledger_place_freezes(ledger, events, count, first_timestamp, results);
-        return true;
-    case OPERATION_RELEASE_FREEZES:
-        ledger_release_freezes(ledger, events, count, first_timestamp, results);
-        return true;
-    case OPERATION_SET_LIMITS:
-        ledger_set_limits(ledger, events, count, first_timestamp, results);
-        return true;
-    case OPERATION_SET_GROUP_MEMBERS:
-        ledger_set_group_members(ledger, events, count, first_timestamp, results);
-        return true;
-    default:
-        return false;
-    }
-}
-
 static void apply_command(struct machine *machine, const struct command *command,
                           uint64_t first_timestamp, struct result *results)
 {
-    if (command->header.operation == OPERATION_POST_JOURNAL) {
+    struct ledger *ledger = machine->ledger;
+    const uint32_t count = command->header.count;
+    switch (command->header.operation) {
+    case OPERATION_CREATE_ACCOUNTS:
+        ledger_create_accounts(ledger, command_accounts(command), count, first_timestamp, results);
+        return;
+    case OPERATION_CREATE_TRANSFERS:
+        ledger_create_transfers(ledger, command_transfers(command), count, first_timestamp,
+                                results);
+        return;
+    case OPERATION_RESOLVE:
+        ledger_resolve(ledger, command_resolves(command), count, first_timestamp, results);
+        return;
+    case OPERATION_POST_JOURNAL: {
         const struct journal_request request = journal_request_of(command);
-        ledger_post_journal(machine->ledger, &request, journal_legs_of(command),
-                            journal_metadata_of(command).data, command->header.count,
-                            first_timestamp, results);
-    } else if (command->header.operation == OPERATION_REVERSE_JOURNAL) {
+        ledger_post_journal(ledger, &request, journal_legs_of(command),
+                            journal_metadata_of(command).data, count, first_timestamp, results);
+        return;
+    }
+    case OPERATION_REVERSE_JOURNAL: {
         const struct journal_request request = journal_request_of(command);
-        ledger_reverse_journal(machine->ledger, &request, journal_metadata_of(command).data,
-                               first_timestamp, results);
-    } else if (command->header.operation == OPERATION_RESOLVE) {
-        ledger_resolve(machine->ledger, command_resolves(command), command->header.count,
-                       first_timestamp, results);
-    } else if (command->header.operation == OPERATION_CREATE_ACCOUNTS) {
-        ledger_create_accounts(machine->ledger, command_accounts(command), command->header.count,
-                               first_timestamp, results);
-    } else if (!apply_controls(machine, command, first_timestamp, results) &&
-               !machine_apply_objects(machine->ledger, command, first_timestamp, results)) {
-        ledger_create_transfers(machine->ledger, command_transfers(command), command->header.count,
-                                first_timestamp, results);
+        ledger_reverse_journal(ledger, &request, journal_metadata_of(command).data, first_timestamp,
+                               results);
+        return;
+    }
+    default: {
+        bool applied = machine_apply_controls(ledger, command, first_timestamp, results) ||
+                       machine_apply_objects(ledger, command, first_timestamp, results);
+        ASSERT(applied);
+    }
     }
 }
 

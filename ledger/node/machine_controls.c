@@ -1,9 +1,33 @@
-/* machine_controls.c — reads of freezes, limits and groups, each at one point of the log. */
+/* machine_controls.c — commands about freezes, limits and groups, and reads of them, each at one
+ * point of the log. */
 #include "ledger/node/machine_controls.h"
 
 #include "base/assert.h"
 
 #include <string.h>
+
+bool machine_apply_controls(struct ledger *ledger, const struct command *command,
+                            uint64_t first_timestamp, struct result *results)
+{
+    const void *events = command->events;
+    const uint32_t count = command->header.count;
+    switch (command->header.operation) {
+    case OPERATION_PLACE_FREEZES:
+        ledger_place_freezes(ledger, events, count, first_timestamp, results);
+        return true;
+    case OPERATION_RELEASE_FREEZES:
+        ledger_release_freezes(ledger, events, count, first_timestamp, results);
+        return true;
+    case OPERATION_SET_LIMITS:
+        ledger_set_limits(ledger, events, count, first_timestamp, results);
+        return true;
+    case OPERATION_SET_GROUP_MEMBERS:
+        ledger_set_group_members(ledger, events, count, first_timestamp, results);
+        return true;
+    default:
+        return false;
+    }
+}
 
 /* The account as it is in the ledger, its bit of a control included. */
 static enum status find_control(struct store *store, u128 account_id, struct control *control,

@@ -1,11 +1,14 @@
-/* machine_controls.h — reads of freezes, limits and groups (operations 79 to 83). Part of the state
- * machine. */
+/* machine_controls.h — commands (operations 8 to 11) and reads (79 to 83) about freezes, limits and
+ * groups. Part of the state machine. */
 #pragma once
 
 #include "ledger/core/command.h"
 #include "ledger/core/controls.h"
 #include "ledger/store/store.h"
 
+/* False: it is another command. The body is aligned (entry_names.h). */
+bool machine_apply_controls(struct ledger *ledger, const struct command *command,
+                            uint64_t first_timestamp, struct result *results);
 /* Answers one read about `id` between batches: at most operation_answer_max records of
  * operation_answer_size bytes. `now` is the time of the last applied entry: windows are shown as
  * they stand then. */

@@ -148,8 +148,8 @@ static void take_pong(struct connection *connection, struct bytes pong)
 
 static void take_refused(struct connection *connection, struct bytes head)
 {
-    struct refusal refusal;
-    if (connection->accepted || refusal_decode(head, &refusal) != STATUS_OK) {
+    struct hello_refusal refusal;
+    if (connection->accepted || hello_refusal_decode(head, &refusal) != STATUS_OK) {
         connection_fail(connection, STATUS_PROTOCOL, "malformed refusal");
         return;
     }
@@ -373,10 +373,10 @@ void connection_open(struct connection *connection)
     ASSERT(code == 0);
 }
 
-void connection_refuse(struct connection *connection, const struct refusal *refusal)
+void connection_refuse(struct connection *connection, const struct hello_refusal *refusal)
 {
     uint8_t head[REFUSAL_SIZE_MAX];
-    struct bytes bytes = { .data = head, .size = refusal_encode(head, refusal) };
+    struct bytes bytes = { .data = head, .size = hello_refusal_encode(head, refusal) };
     enum status status = connection_send(connection, FRAME_REFUSED, bytes, NULL);
     if (status != STATUS_OK) {
         connection_fail(connection, status, "cannot say why it is refused");

@@ -92,7 +92,7 @@ void connection_greet(struct connection *connection, const struct hello *hello);
 /* The hello was accepted: frames may come. */
 void connection_open(struct connection *connection);
 /* Tells the other side why, then closes. */
-void connection_refuse(struct connection *connection, const struct refusal *refusal);
+void connection_refuse(struct connection *connection, const struct hello_refusal *refusal);
 /* Closes, once; later calls change nothing. */
 void connection_fail(struct connection *connection, enum status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

@@ -50,7 +50,7 @@ static void on_connect(struct connection *connection)
 static void on_hello(struct connection *connection, const struct hello *hello)
 {
     struct dialer *dialer = connection->options.owner;
-    struct refusal refusal;
+    struct hello_refusal refusal;
     if (hello->role != HELLO_PEER) {
         connection_fail(connection, STATUS_PROTOCOL, "the hello is not that of a server");
         return;

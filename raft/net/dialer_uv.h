@@ -18,7 +18,7 @@ struct dialer_handler {
     /* The hello to say. */
     void (*say)(struct dialer *dialer, struct hello *hello);
     /* False, with `refusal` set, when the answer is not to be trusted. */
-    bool (*check)(struct dialer *dialer, const struct hello *hello, struct refusal *refusal);
+    bool (*check)(struct dialer *dialer, const struct hello *hello, struct hello_refusal *refusal);
     void (*on_open)(struct dialer *dialer, const struct hello *hello);
     void (*on_frame)(struct dialer *dialer, const struct frame *frame);
     void (*on_clock)(struct dialer *dialer, int64_t offset_ns, uint64_t round_trip_ns);

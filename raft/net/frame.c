@@ -164,10 +164,10 @@ enum status hello_decode(struct bytes head, struct hello *hello)
     return STATUS_OK;
 }
 
-size_t refusal_encode(uint8_t out[REFUSAL_SIZE_MAX], const struct refusal *refusal)
+size_t hello_refusal_encode(uint8_t out[REFUSAL_SIZE_MAX], const struct hello_refusal *refusal)
 {
     size_t size = 0;
-    while (size < REFUSAL_TEXT_MAX && refusal->text[size] != '\0') {
+    while (size < HELLO_REFUSAL_TEXT_MAX && refusal->text[size] != '\0') {
         size++;
     }
     struct writer writer = writer_init(out, REFUSAL_SIZE_MAX);
@@ -178,14 +178,14 @@ size_t refusal_encode(uint8_t out[REFUSAL_SIZE_MAX], const struct refusal *refus
     return writer_size(&writer);
 }
 
-enum status refusal_decode(struct bytes head, struct refusal *refusal)
+enum status hello_refusal_decode(struct bytes head, struct hello_refusal *refusal)
 {
     struct reader reader = reader_init(head.data, head.size);
     uint16_t reason = read_u16(&reader);
     uint16_t size = read_u16(&reader);
     const uint8_t *text = read_bytes(&reader, size);
     if (!reader_done(&reader) || reason == 0 || reason >= REFUSAL_REASON_END ||
-        size >= REFUSAL_TEXT_MAX) {
+        size >= HELLO_REFUSAL_TEXT_MAX) {
         return STATUS_PROTOCOL;
     }
     refusal->reason = (enum refusal_reason)reason;

@@ -103,15 +103,15 @@ enum refusal_reason {
     REFUSAL_REASON_END
 };
 
-enum { REFUSAL_TEXT_MAX = 400, REFUSAL_SIZE_MAX = 4 + REFUSAL_TEXT_MAX };
+enum { HELLO_REFUSAL_TEXT_MAX = 400, REFUSAL_SIZE_MAX = 4 + HELLO_REFUSAL_TEXT_MAX };
 
-struct refusal {
+struct hello_refusal {
     enum refusal_reason reason;
-    char text[REFUSAL_TEXT_MAX]; /* zero-terminated; decoded ones hold printable ASCII only */
+    char text[HELLO_REFUSAL_TEXT_MAX]; /* zero-terminated; decoded ones hold printable ASCII only */
 };
 
 /* Returns the size written: u16 reason, u16 size of the text, the text. */
-size_t refusal_encode(uint8_t out[REFUSAL_SIZE_MAX], const struct refusal *refusal);
-STATUS_MUST_USE enum status refusal_decode(struct bytes head, struct refusal *refusal);
+size_t hello_refusal_encode(uint8_t out[REFUSAL_SIZE_MAX], const struct hello_refusal *refusal);
+STATUS_MUST_USE enum status hello_refusal_decode(struct bytes head, struct hello_refusal *refusal);
 /* VERSION, WRONG_CLUSTER or WRONG_NODE. */
 enum status refusal_status(enum refusal_reason reason);

@@ -13,9 +13,10 @@ enum { CLUSTER_TEXT_SIZE = 37 };
     "bring back its own folder, or, when that is lost, replace the node: `fenlu admin member "     \
     "replace --id %" PRIu32 "`"
 
-static bool refuse(struct refusal *refusal, enum refusal_reason reason, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-static bool refuse(struct refusal *refusal, enum refusal_reason reason, const char *format, ...)
+static bool refuse(struct hello_refusal *refusal, enum refusal_reason reason, const char *format,
+                   ...) __attribute__((format(printf, 3, 4)));
+static bool refuse(struct hello_refusal *refusal, enum refusal_reason reason, const char *format,
+                   ...)
 {
     refusal->reason = reason;
     va_list arguments;
@@ -37,7 +38,7 @@ static void cluster_print(u128 cluster, char text[CLUSTER_TEXT_SIZE])
 }
 
 static bool cluster_check(const struct greeting_rules *rules, const struct hello *hello,
-                          struct refusal *refusal)
+                          struct hello_refusal *refusal)
 {
     bool unknown = hello->role == HELLO_CLIENT && hello->cluster == 0;
     if (rules->cluster == 0 || unknown || hello->cluster == rules->cluster) {
@@ -54,7 +55,7 @@ static bool cluster_check(const struct greeting_rules *rules, const struct hello
 }
 
 static bool peer_check(const struct greeting_rules *rules, const struct hello *hello,
-                       struct refusal *refusal)
+                       struct hello_refusal *refusal)
 {
     if (hello->node == rules->node) {
         return refuse(refusal, REFUSAL_NODE,
@@ -80,7 +81,7 @@ static bool peer_check(const struct greeting_rules *rules, const struct hello *h
 }
 
 bool greeting_check(const struct greeting_rules *rules, const struct hello *hello,
-                    struct refusal *refusal)
+                    struct hello_refusal *refusal)
 {
     if (hello->version_min > PROTOCOL_VERSION_MAX || hello->version_max < PROTOCOL_VERSION_MIN) {
         return refuse(refusal, REFUSAL_VERSION,

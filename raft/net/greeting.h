@@ -22,4 +22,4 @@ struct greeting_rules {
 
 /* False, with `refusal` set, for a hello that must not be served. */
 bool greeting_check(const struct greeting_rules *rules, const struct hello *hello,
-                    struct refusal *refusal);
+                    struct hello_refusal *refusal);

@@ -29,7 +29,7 @@ static void say(struct dialer *dialer, struct hello *hello)
     hello->wall_ns = clock_wall_ns(&link->clock);
 }
 
-static bool check(struct dialer *dialer, const struct hello *hello, struct refusal *refusal)
+static bool check(struct dialer *dialer, const struct hello *hello, struct hello_refusal *refusal)
 {
     const struct link *link = dialer->options.owner;
     return greeting_check(&link->rules, hello, refusal);

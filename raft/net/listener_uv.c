@@ -25,7 +25,7 @@ static void note_refused(struct net *net, enum net_refused reason, const char *f
     }
 }
 
-static void refuse(struct accepted *accepted, const struct refusal *refusal)
+static void refuse(struct accepted *accepted, const struct hello_refusal *refusal)
 {
     accepted->refused = true;
     note_refused(accepted->net, net_refused_from(refusal->reason), accepted->from, refusal->text);
@@ -48,7 +48,7 @@ static void open_peer(struct accepted *accepted, struct net_peer *peer, const st
 
 /* The hello holds, as far as one can know; a stranger becomes a peer. */
 static bool admit(struct net *net, const struct hello *hello, struct net_peer **peer,
-                  struct refusal *refusal)
+                  struct hello_refusal *refusal)
 {
     struct greeting_rules rules = net_rules(net, *peer);
     if (!greeting_check(&rules, hello, refusal)) {
@@ -66,7 +66,7 @@ static void on_hello(struct connection *connection, const struct hello *hello)
     struct accepted *accepted = connection->options.owner;
     struct net *net = accepted->net;
     struct net_peer *peer = hello->role == HELLO_PEER ? net_find_peer(net, hello->node) : NULL;
-    struct refusal refusal;
+    struct hello_refusal refusal;
     if (!admit(net, hello, &peer, &refusal)) {
         refuse(accepted, &refusal);
         return;

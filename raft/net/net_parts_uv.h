@@ -104,7 +104,7 @@ void net_set_members(struct bus *bus, const struct member *members, uint32_t cou
                      uint64_t config_index);
 /* The peer for a hello from a node that is not in the list; NULL with `refusal` set. */
 struct net_peer *net_meet_stranger(struct net *net, const struct hello *hello,
-                                   struct refusal *refusal);
+                                   struct hello_refusal *refusal);
 
 /* --- net_uv.c and listener_uv.c --- */
 

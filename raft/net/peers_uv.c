@@ -47,7 +47,7 @@ static void say(struct dialer *dialer, struct hello *hello)
     net_say(peer->net, peer, hello);
 }
 
-static bool check(struct dialer *dialer, const struct hello *hello, struct refusal *refusal)
+static bool check(struct dialer *dialer, const struct hello *hello, struct hello_refusal *refusal)
 {
     const struct net_peer *peer = dialer->options.owner;
     struct greeting_rules rules = net_rules(peer->net, peer);

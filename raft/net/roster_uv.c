@@ -162,7 +162,7 @@ void net_set_members(struct bus *bus, const struct member *members, uint32_t cou
 /* --- strangers ----------------------------------------------------------------------------------
  */
 
-static struct net_peer *turn_away(struct refusal *refusal, const struct hello *hello,
+static struct net_peer *turn_away(struct hello_refusal *refusal, const struct hello *hello,
                                   const char *why)
 {
     refusal->reason = REFUSAL_NODE;
@@ -173,7 +173,7 @@ static struct net_peer *turn_away(struct refusal *refusal, const struct hello *h
 }
 
 struct net_peer *net_meet_stranger(struct net *net, const struct hello *hello,
-                                   struct refusal *refusal)
+                                   struct hello_refusal *refusal)
 {
     struct address address;
     struct error error;

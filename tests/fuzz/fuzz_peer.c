@@ -120,7 +120,7 @@ static void take_raft(const struct frame *frame)
 static void take_frame(const struct frame *frame)
 {
     struct hello hello;
-    struct refusal refusal;
+    struct hello_refusal refusal;
     ASSERT(frame->payload.data == frame->head.data + frame->head.size);
     (void)touch(frame->head);
     (void)touch(frame->payload);
@@ -129,8 +129,8 @@ static void take_frame(const struct frame *frame)
         size_t size = hello_encode(again, &hello);
         ASSERT(size == frame->head.size && memcmp(again, frame->head.data, size) == 0);
     } else if (frame->header.kind == FRAME_REFUSED &&
-               refusal_decode(frame->head, &refusal) == STATUS_OK) {
-        ASSERT(strlen(refusal.text) < REFUSAL_TEXT_MAX);
+               hello_refusal_decode(frame->head, &refusal) == STATUS_OK) {
+        ASSERT(strlen(refusal.text) < HELLO_REFUSAL_TEXT_MAX);
     } else if (frame->header.kind == FRAME_RAFT) {
         take_raft(frame);
     }

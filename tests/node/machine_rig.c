@@ -113,6 +113,20 @@ u128 digest(struct rig *rig)
     return view.digest;
 }
 
+struct account payer(struct rig *rig)
+{
+    struct test_command look_up = test_command_new(OPERATION_LOOK_UP_ACCOUNTS, 0, 0);
+    test_add_id(&look_up, PAYER);
+    const struct command command = { .header = look_up.header,
+                                     .events = (const uint8_t *)&look_up.events };
+    _Alignas(16) struct account record;
+    uint32_t found = 0;
+    assert_int_equal(machine_read(rig->machine, &command, (uint8_t *)&record, &found, &rig->error),
+                     STATUS_OK);
+    assert_int_equal(found, 1);
+    return record;
+}
+
 struct test_command accounts(void)
 {
     struct test_command command = test_command_new(OPERATION_CREATE_ACCOUNTS, 0, 0);

@@ -33,6 +33,8 @@ enum status apply(struct rig *rig, const struct test_command *commands, uint32_t
 void apply_ok(struct rig *rig, const struct test_command *commands, uint32_t count);
 const struct result *result_at(const struct rig *rig, uint32_t command, uint32_t i);
 u128 digest(struct rig *rig);
+/* The account, as a look-up gives it. */
+struct account payer(struct rig *rig);
 
 void seal_all(struct rig *rig);
 /* Some steps, so that entries find a seal half done; now and then to its end. */

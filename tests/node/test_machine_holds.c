@@ -45,20 +45,6 @@ static uint64_t next_due(struct rig *rig)
     return view.next_due_ns;
 }
 
-static uint64_t pending_of_payer(struct rig *rig)
-{
-    struct test_command look_up = test_command_new(OPERATION_LOOK_UP_ACCOUNTS, 0, 0);
-    test_add_id(&look_up, PAYER);
-    const struct command command = { .header = look_up.header,
-                                     .events = (const uint8_t *)&look_up.events };
-    _Alignas(16) struct account record;
-    uint32_t found = 0;
-    assert_int_equal(machine_read(rig->machine, &command, (uint8_t *)&record, &found, &rig->error),
-                     STATUS_OK);
-    assert_int_equal(found, 1);
-    return (uint64_t)record.debits_pending;
-}
-
 /* As many as a pulse may, of those that were due before its own timestamps; it has no results. */
 static void test_pulses_expire_what_is_due(void **state)
 {
@@ -69,7 +55,7 @@ static void test_pulses_expire_what_is_due(void **state)
     apply_ok(rig, setup, 3);
     const uint64_t last_of_first = rig->timestamp - 1; /* of hold 102 */
     assert_int_equal(next_due(rig), last_of_first - 2 + SECOND_NS);
-    assert_int_equal(pending_of_payer(rig), 4);
+    assert_int_equal(payer(rig).debits_pending, 4);
 
     struct test_command early = pulse(5); /* its timestamps begin at the end of hold 101 */
     rig->timestamp = last_of_first - 1 - 10 - 1;
@@ -77,14 +63,14 @@ static void test_pulses_expire_what_is_due(void **state)
     assert_int_equal(rig->timestamp - 4, last_of_first - 1 + SECOND_NS);
     assert_int_equal(rig->outcomes.result_count, 0);
     assert_int_equal(rig->outcomes.commands[0].count, 0);
-    assert_int_equal(pending_of_payer(rig), 3);
+    assert_int_equal(payer(rig).debits_pending, 3);
     assert_int_equal(next_due(rig), last_of_first - 1 + SECOND_NS);
 
     struct test_command one = pulse(1); /* both are due, and it may take one */
     apply_ok(rig, &one, 1);
-    assert_int_equal(pending_of_payer(rig), 2);
+    assert_int_equal(payer(rig).debits_pending, 2);
     apply_ok(rig, &one, 1);
-    assert_int_equal(pending_of_payer(rig), 1);
+    assert_int_equal(payer(rig).debits_pending, 1);
     assert_int_equal(next_due(rig), last_of_first + 1 + 9 * (uint64_t)SECOND_NS);
     struct test_command late = capture(300, 101);
     apply_ok(rig, &late, 1);
@@ -118,7 +104,7 @@ static void test_holds_over_seals_and_replay(void **state)
         digests[i + 1] = digest(straight);
         dues[i + 1] = next_due(straight);
     }
-    assert_true(pending_of_payer(straight) < 40);
+    assert_true(payer(straight).debits_pending < 40);
     rig_free(straight);
     struct rig *rig = rig_new(6);
     uint32_t reopened = 0;

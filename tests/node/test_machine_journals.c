@@ -58,19 +58,6 @@ static enum journal_status status_of(struct rig *rig, struct test_command comman
     return (enum journal_status)result_at(rig, 0, 0)->status;
 }
 
-static u128 debits_of_payer(struct rig *rig)
-{
-    struct test_command look_up = test_command_new(OPERATION_LOOK_UP_ACCOUNTS, 0, 0);
-    test_add_id(&look_up, PAYER);
-    const struct command command = { .header = look_up.header,
-                                     .events = (const uint8_t *)&look_up.events };
-    _Alignas(16) struct account record;
-    uint32_t found = 0;
-    assert_int_equal(machine_read(rig->machine, &command, (uint8_t *)&record, &found, &rig->error),
-                     STATUS_OK);
-    return record.debits_posted;
-}
-
 /* Rows of the answer to GET_JOURNAL; the first two are the journal. */
 static uint32_t get(struct rig *rig, u128 id, struct journal *found)
 {
@@ -148,7 +135,7 @@ static void test_outcomes_stand_over_seals(void **state)
         assert_int_equal(status_of(rig, journal(journal_id(1000 + earlier), 1)),
                          JOURNAL_STATUS_ID_ALREADY_FAILED);
     }
-    assert_true(debits_of_payer(rig) == (u128)JOURNALS * LEGS);
+    assert_true(payer(rig).debits_posted == (u128)JOURNALS * LEGS);
     audit(rig);
     rig_free(rig);
 }
@@ -166,7 +153,7 @@ static void test_a_sealed_journal_is_reversed_once(void **state)
         seal_some(rig, i);
     }
     audit(rig);
-    const u128 before = debits_of_payer(rig);
+    const u128 before = payer(rig).debits_posted;
     for (uint32_t i = 0; i < JOURNALS; i++) {
         const u128 id = journal_id(2000 + i);
         assert_int_equal(status_of(rig, reversal(id, journal_id(i))), JOURNAL_STATUS_CREATED);
@@ -179,7 +166,7 @@ static void test_a_sealed_journal_is_reversed_once(void **state)
         assert_int_equal(get(rig, id, &found), 2 + LEGS);
         assert_true(found.reverses == journal_id(i));
     }
-    assert_true(debits_of_payer(rig) == before);
+    assert_true(payer(rig).debits_posted == before);
     audit(rig);
     rig_free(rig);
 }

@@ -247,24 +247,25 @@ static void unsound_hellos_are_refused(void **state)
 static void refusal_round_trip(void **state)
 {
     (void)state;
-    struct refusal refusal = { .reason = REFUSAL_CLUSTER, .text = "no\n\x1b[31m" };
-    struct refusal decoded;
+    struct hello_refusal refusal = { .reason = REFUSAL_CLUSTER, .text = "no\n\x1b[31m" };
+    struct hello_refusal decoded;
     uint8_t out[REFUSAL_SIZE_MAX];
-    size_t size = refusal_encode(out, &refusal);
-    assert_int_equal(refusal_decode((struct bytes){ out, size }, &decoded), STATUS_OK);
+    size_t size = hello_refusal_encode(out, &refusal);
+    assert_int_equal(hello_refusal_decode((struct bytes){ out, size }, &decoded), STATUS_OK);
     assert_int_equal(decoded.reason, REFUSAL_CLUSTER);
     assert_string_equal(decoded.text, "no??[31m");
     assert_int_equal(refusal_status(decoded.reason), STATUS_WRONG_CLUSTER);
     for (size_t cut = 0; cut < size; cut++) {
-        assert_int_equal(refusal_decode((struct bytes){ out, cut }, &decoded), STATUS_PROTOCOL);
+        assert_int_equal(hello_refusal_decode((struct bytes){ out, cut }, &decoded),
+                         STATUS_PROTOCOL);
     }
     out[0] = REFUSAL_REASON_END;
-    assert_int_equal(refusal_decode((struct bytes){ out, size }, &decoded), STATUS_PROTOCOL);
+    assert_int_equal(hello_refusal_decode((struct bytes){ out, size }, &decoded), STATUS_PROTOCOL);
     memset(refusal.text, 'x', sizeof refusal.text);
     refusal.text[sizeof refusal.text - 1] = '\0';
-    size = refusal_encode(out, &refusal);
-    assert_int_equal(refusal_decode((struct bytes){ out, size }, &decoded), STATUS_OK);
-    assert_int_equal(strlen(decoded.text), REFUSAL_TEXT_MAX - 1);
+    size = hello_refusal_encode(out, &refusal);
+    assert_int_equal(hello_refusal_decode((struct bytes){ out, size }, &decoded), STATUS_OK);
+    assert_int_equal(strlen(decoded.text), HELLO_REFUSAL_TEXT_MAX - 1);
 }
 
 int main(void)

@@ -103,9 +103,9 @@ static void wrong_hellos_are_refused_with_reasons(void **state)
         struct frame_header header;
         assert_true(stranger_frame(&rig, socket, bytes, sizeof bytes, &header));
         assert_int_equal(header.kind, FRAME_REFUSED);
-        struct refusal refusal;
+        struct hello_refusal refusal;
         struct bytes head = { .data = bytes + FRAME_HEADER_SIZE, .size = header.head_size };
-        assert_int_equal(refusal_decode(head, &refusal), STATUS_OK);
+        assert_int_equal(hello_refusal_decode(head, &refusal), STATUS_OK);
         assert_int_equal(refusal.reason, CASES[i].reason);
         if (strstr(refusal.text, CASES[i].text) == NULL) {
             fail_msg("case %zu: %s", i, refusal.text);
