@@ -244,10 +244,27 @@ def error_detail(error):
 # --- processes
 
 
+# Ports that servers of tests listen on: below those that the kernel gives to connections, so that
+# no connection takes one before its server listens; 200 of them for each process by its number,
+# and each once before any comes again, so that no two servers of a test get the same.
+PORTS_FIRST, PORTS_EACH, PORTS_SHARES = 10000, 200, 100
+_ports_given = 0
+
+
 def free_port():
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        return held.getsockname()[1]
+    global _ports_given
+    first = PORTS_FIRST + os.getpid() % PORTS_SHARES * PORTS_EACH
+    for _ in range(PORTS_EACH):
+        port = first + _ports_given % PORTS_EACH
+        _ports_given += 1
+        with socket.socket() as held:
+            held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do
+            try:
+                held.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
+    raise AssertionError(f"no port is free from {first} to {first + PORTS_EACH - 1}")
 
 
 def scratch_path(name):

@@ -153,18 +153,37 @@ static void on_client_close(void *context, uint64_t client)
 
 /* --- life ------------------------------------------------------------------------------------- */
 
-static uint16_t free_port(void)
+/* Below the ports that the kernel gives to connections, so that none of those takes one before its
+ * node listens; 200 of them for each process by its number, in turn, so that no two nodes get the
+ * same. tests/integration/fenlu_test.py shares them out likewise. */
+enum { PORTS_FIRST = 10000, PORTS_EACH = 200, PORTS_SHARES = 100 };
+
+static bool port_is_free(uint16_t port)
 {
     int descriptor = socket(AF_INET, SOCK_STREAM, 0);
-    struct sockaddr_in address = { .sin_family = AF_INET,
-                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-    socklen_t size = sizeof address;
-    int one = 1;
+    assert_true(descriptor >= 0);
+    const struct sockaddr_in address = { .sin_family = AF_INET,
+                                         .sin_port = htons(port),
+                                         .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    const int one = 1;
     assert_int_equal(setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one), 0);
-    assert_int_equal(bind(descriptor, (struct sockaddr *)&address, size), 0);
-    assert_int_equal(getsockname(descriptor, (struct sockaddr *)&address, &size), 0);
+    const bool bound = bind(descriptor, (const struct sockaddr *)&address, sizeof address) == 0;
     assert_int_equal(close(descriptor), 0);
-    return ntohs(address.sin_port);
+    return bound;
+}
+
+static uint16_t free_port(void)
+{
+    static unsigned given;
+    const unsigned first = PORTS_FIRST + (unsigned)getpid() % PORTS_SHARES * PORTS_EACH;
+    for (unsigned tried = 0; tried < PORTS_EACH; tried++) {
+        const uint16_t port = (uint16_t)(first + given++ % PORTS_EACH);
+        if (port_is_free(port)) {
+            return port;
+        }
+    }
+    fail_msg("no port is free from %u to %u", first, first + PORTS_EACH - 1);
+    return 0;
 }
 
 void rig_start_node(struct rig *rig, uint32_t id)
