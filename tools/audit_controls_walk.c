@@ -28,13 +28,19 @@ static void feed_transfer(struct control_books *books, struct control_slot *slot
     }
 }
 
+/* Windows count the net of a journal, and give it back, with the last leg. */
+static uint64_t last_leg_timestamp(const struct journal *journal)
+{
+    return journal_leg_timestamp(journal, journal->leg_count - 1);
+}
+
 static void feed_net(struct control_books *books, struct control_slot *slot, enum limit_side side)
 {
     const struct control *control = &slot->control;
     const u128 one = slot->moved[side];
     const u128 other = slot->moved[1 - side];
     const u128 net = one > other ? one - other : 0;
-    const uint64_t taken_at = journal_leg_timestamp(&books->journal, 0);
+    const uint64_t taken_at = last_leg_timestamp(&books->journal);
     if (books->first) {
         control_audit_journal(&slot->audit, side, net, taken_at, books->reversed_at);
     }
@@ -77,7 +83,7 @@ static enum status begin_journal(struct control_books *books, uint64_t timestamp
                          &found, error));
     }
     if (found) {
-        books->reversed_at = journal_leg_timestamp(&reversal, 0);
+        books->reversed_at = last_leg_timestamp(&reversal);
     }
     return STATUS_OK;
 }

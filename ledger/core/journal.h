@@ -62,7 +62,7 @@ struct journal journal_of(const struct journal_request *request, const uint8_t *
 /* --- journal_net.c -----------------------------------------------------------------------------
  */
 /* Limits after the last leg, before anything is kept, and the windows of limits count it; the
- * timestamp is that of the first leg. CREATED, or the status of *leg, the first one
+ * timestamp is that of the last leg. CREATED, or the status of *leg, the first one
  * that takes from an account which is beyond a limit now. */
 enum transfer_status journal_check_net(struct ledger *ledger, const struct journal_legs *legs,
                                        uint64_t timestamp, uint32_t *leg);

@@ -60,7 +60,9 @@ static void try_all(struct ledger *ledger, const struct journal_legs *legs,
         }
         outcome->pending_leg_count += (leg.flags & TRANSFER_PENDING) != 0 ? 1 : 0;
     }
-    outcome->leg_status = journal_check_net(ledger, legs, first_timestamp, &outcome->failed_leg);
+    /* At the time of the last leg: no window goes back behind what a pending leg has counted. */
+    const uint64_t last_timestamp = first_timestamp + legs->count - 1;
+    outcome->leg_status = journal_check_net(ledger, legs, last_timestamp, &outcome->failed_leg);
 }
 
 struct journal_outcome journal_try_legs(struct ledger *ledger, const struct journal_legs *legs,

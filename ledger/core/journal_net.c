@@ -11,7 +11,10 @@ static enum transfer_status check_leg(struct ledger *ledger, const struct journa
         .credit = delta_account(ledger->delta, leg->credit_account_id),
     };
     if (any_controlled(&parties)) {
-        return control_net_check(ledger, &parties, legs->mirrored_from, timestamp);
+        /* When windows counted the original: with its last leg, too. */
+        const bool reversal = legs->requested == NULL;
+        const uint64_t reversed_at = reversal ? legs->mirrored_from + legs->count - 1 : 0;
+        return control_net_check(ledger, &parties, reversed_at, timestamp);
     }
     struct transfer made = *leg;
     made.amount = 0; /* the balances have it */
