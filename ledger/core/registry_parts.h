@@ -31,7 +31,7 @@ struct registry {
 };
 
 size_t registry_footprint(void);
-/* In registry_footprint() bytes, aligned to 16. */
+/* In registry_footprint() bytes, aligned to 16 and all zero. */
 struct registry *registry_init(void *memory);
 /* enum ledger_bits; 0: not registered. */
 unsigned registry_bits(struct registry *registry, uint32_t ledger);

@@ -15,7 +15,6 @@ size_t registry_footprint(void)
 struct registry *registry_init(void *memory)
 {
     struct registry *registry = memory;
-    memset(memory, 0, registry_footprint());
     map_init(&registry->by_ledger, (uint8_t *)memory + MAP_AT, LEDGERS_MAX);
     return registry;
 }

@@ -2,11 +2,8 @@
 
 #include "base/assert.h"
 
-#include <string.h>
-
 void entry_cache_init(struct entry_cache *cache, uint64_t last_index)
 {
-    memset(cache, 0, sizeof *cache);
     cache->first = last_index + 1;
     cache->last = last_index;
 }

@@ -19,7 +19,7 @@ struct entry_cache {
     uint64_t end_bytes[ENTRY_CACHE_MAX];    /* appended_bytes after the entry */
 };
 
-/* Empty; the next index is last_index + 1. */
+/* Empty, in memory that is all zero; the next index is last_index + 1. */
 void entry_cache_init(struct entry_cache *cache, uint64_t last_index);
 void entry_cache_close(struct entry_cache *cache);
 /* Takes a reference; the index is last + 1. */

@@ -169,7 +169,7 @@ static void free_memory(struct node *node)
 {
     free(node->machine_stage.scratch.results);
     free(node->rings_memory);
-    free(node->raft_memory);
+    pages_free(node->raft_memory);
     pages_free(node);
 }
 
@@ -181,7 +181,7 @@ static struct node *take_memory(void)
         return NULL;
     }
     node->rings_memory = malloc(rings_footprint());
-    node->raft_memory = aligned_alloc(64, (raft_footprint() + 63) / 64 * 64);
+    node->raft_memory = pages_new(raft_footprint());
     node->machine_stage.scratch.results = malloc(ENTRY_EVENTS_MAX * sizeof(struct result));
     if (node->rings_memory == NULL || node->raft_memory == NULL ||
         node->machine_stage.scratch.results == NULL) {

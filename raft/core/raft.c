@@ -28,7 +28,6 @@ struct raft *raft_init(void *memory, const struct raft_options *options,
     check_options(options);
     ASSERT((uintptr_t)memory % 64 == 0);
     struct raft *raft = memory;
-    memset(raft, 0, sizeof *raft);
     raft->options = *options;
     random_init(&raft->random, options->seed);
 

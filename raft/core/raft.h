@@ -67,7 +67,7 @@
  *  offer brought it). So the core has no event for that. A follower that has what is offered
  *  acknowledges it instead.
  *
- * Memory   raft_footprint() bytes of the caller's. Updates point into the raft object and into the
+ * Memory   raft_footprint() bytes of the caller's, aligned to 64 and all zero. Updates point into the raft object and into the
  *          event; they are valid until the next call.
  * Threads  one: the loop's.
  * Errors   raft_step answers STATUS_OK, NOT_LEADER (propose, transfer elsewhere; a read where no

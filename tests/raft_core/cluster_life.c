@@ -175,6 +175,7 @@ void cluster_restart(struct cluster *cluster, uint32_t at)
     struct raft_options options = cluster->options;
     options.self = node->id;
     options.seed = random_u64(&cluster->random);
+    memset(node->memory, 0, raft_footprint());
     node->raft = raft_init(node->memory, &options, &start);
     node->commit_index = start.commit_index;
     node->config_index = start.config_index;

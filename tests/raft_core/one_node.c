@@ -37,8 +37,14 @@ void one_start_as(struct one_node *node, const struct raft_start *as, uint64_t t
     size_t size = (raft_footprint() + 63) / 64 * 64;
     node->memory = aligned_alloc(64, size);
     ASSERT(node->memory != NULL);
-    node->raft = raft_init(node->memory, &node->options, &start);
+    one_restart(node, &start);
     raft_check(node->raft);
+}
+
+void one_restart(struct one_node *node, const struct raft_start *start)
+{
+    memset(node->memory, 0, raft_footprint());
+    node->raft = raft_init(node->memory, &node->options, start);
 }
 
 void one_start(struct one_node *node, uint32_t members, uint64_t term, const uint64_t *terms,

@@ -25,6 +25,8 @@ struct one_node {
 void one_start(struct one_node *node, uint32_t members, uint64_t term, const uint64_t *terms,
                uint32_t count, uint64_t commit);
 /* The same with what else a start can say: configurations, damage, loss. */
+/* Starts anew, with the present options. */
+void one_restart(struct one_node *node, const struct raft_start *start);
 void one_start_as(struct one_node *node, const struct raft_start *as, uint64_t term,
                   const uint64_t *terms, uint32_t count, uint64_t commit);
 /* "1v 2b 3l": ids and roles; v voter, o voter of the old half, b of both, l learner, d learner that

@@ -275,7 +275,7 @@ static void a_long_backlog_is_sent_over_several_steps(void **state)
     one_start(&node, 3, 0, NULL, 0, 0);
     node.options.window_bytes = 1000000;
     struct raft_start start = { .now_ns = node.now_ns, .config = *raft_config(node.raft) };
-    raft_init(node.memory, &node.options, &start);
+    one_restart(&node, &start);
     one_lead(&node);
     for (uint32_t i = 0; i < 20; i++) {
         assert_int_equal(one_propose(&node, RAFT_MESSAGE_ENTRIES_MAX, 64), STATUS_OK);

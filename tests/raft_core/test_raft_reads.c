@@ -79,7 +79,7 @@ static void answers_to_an_earlier_process_fit_no_question(void **state)
         struct raft_start start = { .now_ns = node.now_ns,
                                     .term = 3,
                                     .config = *raft_config(node.raft) };
-        raft_init(node.memory, &node.options, &start);
+        one_restart(&node, &start);
         one_receive(&node, one_message(RAFT_HEARTBEAT, 2, 3));
         assert_int_equal(one_read(&node, 1), STATUS_OK);
         rounds[i] = one_sent(&node, RAFT_READ, 2)->read_round;
