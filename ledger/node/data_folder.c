@@ -60,6 +60,30 @@ enum status data_folder_format(struct disk *disk, const char *path,
     return disk_sync_folder(disk, path, error);
 }
 
+/* Without its lock a folder is not one of ours, or somebody tidied up too much. A lock made here
+ * would not be the one that a server may hold that runs on the folder all the same. */
+static enum status lock_missing(struct disk *disk, const char *path, const char *lock_path,
+                                struct error *error)
+{
+    char superblock_path[DISK_PATH_MAX];
+    struct disk_file file;
+    struct error ignored;
+    TRY(disk_join(superblock_path, path, "superblock", error));
+    if (disk_open(disk, superblock_path, DISK_READ, &file, &ignored) == STATUS_OK) {
+        disk_close(disk, file);
+        return error_set(error, STATUS_NOT_FOUND,
+                         "%s is missing: make sure that no server runs on this folder, then make "
+                         "it again (touch %s)",
+                         lock_path, lock_path);
+    }
+    return error_set(error, STATUS_NOT_FOUND,
+                     "%s is not a data folder: `fenlu format` makes one, once in a node's life. A "
+                     "node that ran before has lost its disk, and must not be formatted again "
+                     "under its old id, for it has votes and entries to answer for: replace it "
+                     "(fenlu admin member replace)",
+                     path);
+}
+
 static enum status open_lock(struct disk *disk, const char *path, struct disk_file *lock,
                              struct error *error)
 {
@@ -67,11 +91,7 @@ static enum status open_lock(struct disk *disk, const char *path, struct disk_fi
     TRY(disk_join(lock_path, path, "lock", error));
     enum status status = disk_open(disk, lock_path, DISK_WRITE, lock, error);
     if (status == STATUS_NOT_FOUND) {
-        return error_set(error, STATUS_NOT_FOUND,
-                         "%s is not a data folder: `fenlu format` makes one, once in a node's "
-                         "life. A node that lost its disk must not be formatted again under its "
-                         "old id: it has votes and entries to answer for",
-                         path);
+        return lock_missing(disk, path, lock_path, error);
     }
     TRY(status);
     status = disk_lock(disk, *lock, error);

@@ -110,7 +110,7 @@ def test_a_server_never_formats():
     assert not os.path.exists(missing)
     empty = scratch_path("empty")
     os.mkdir(empty)
-    must_fail(1, [empty, "fenlu format"], "server", "--data", empty)
+    must_fail(1, [empty, "fenlu format", "fenlu admin member replace"], "server", "--data", empty)
     assert not contents(empty)
     other = scratch_path("other")
     os.mkdir(other)
@@ -120,6 +120,15 @@ def test_a_server_never_formats():
     must_fail(1, [other, "not empty"], "format", "--data", other, "--cluster", CLUSTER, "--id", 1,
               "--members", "1=127.0.0.1:7000")
     assert contents(other) == before
+
+
+def test_a_lock_that_was_tidied_away():
+    """The folder is not taken for a lost disk: the message says how the lock comes back."""
+    data = one_node("tidied")
+    os.remove(os.path.join(data, "lock"))
+    before = contents(data)
+    must_fail(1, [os.path.join(data, "lock"), "is missing", "touch"], "server", "--data", data)
+    assert contents(data) == before
 
 
 def test_a_path_that_is_a_file_or_cannot_be_made():

@@ -101,11 +101,10 @@ static void child_run(const char *folder, uint64_t stop_at, struct shared *share
     _exit(status == STATUS_OK ? 0 : 2);
 }
 
-static void child_recover(const char *folder, struct shared *shared)
+/* The reference is the parent's: it holds no RocksDB, so a fork copies it whole. */
+static void child_recover(const char *folder, struct shared *shared, const struct books *reference)
 {
-    struct books reference;
-    crash_reference(&reference);
-    shared->recovered = crash_recover(rocks_open(folder), &reference);
+    shared->recovered = crash_recover(rocks_open(folder), reference);
     char tables[DISK_PATH_MAX];
     struct error error;
     assert_int_equal(disk_join(tables, folder, "tables", &error), STATUS_OK);
@@ -131,11 +130,12 @@ static int wait_for(pid_t child)
 }
 
 /* Nothing that was reported as durable is lost. */
-static void assert_recovers(const char *folder, struct shared *shared)
+static void assert_recovers(const char *folder, struct shared *shared,
+                            const struct books *reference)
 {
     pid_t child = fork_child();
     if (child == 0) {
-        child_recover(folder, shared);
+        child_recover(folder, shared, reference);
     }
     int status = wait_for(child);
     assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
@@ -153,6 +153,8 @@ static struct shared *shared_open(void)
 static void sigkill_before_any_write_of_rocksdb(void **state)
 {
     (void)state;
+    struct books reference;
+    crash_reference(&reference);
     struct shared *shared = shared_open();
     uint64_t last_recovered = 0;
     uint64_t at = 0;
@@ -169,7 +171,7 @@ static void sigkill_before_any_write_of_rocksdb(void **state)
         ended = WIFEXITED(status) && WEXITSTATUS(status) == 0;
         assert_true(ended || (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL));
         assert_true(!ended || shared->writes == at - 1);
-        assert_recovers(folder, shared);
+        assert_recovers(folder, shared, &reference);
         assert_true(shared->recovered >= last_recovered);
         last_recovered = shared->recovered;
         shared->durable = 0;
@@ -177,12 +179,15 @@ static void sigkill_before_any_write_of_rocksdb(void **state)
     }
     assert_true(at > 20);
     assert_true(last_recovered > CRASH_ENTRIES / 2);
+    store_close(reference.store);
     (void)munmap(shared, sizeof *shared);
 }
 
 static void sigkill_at_random_moments(void **state)
 {
     (void)state;
+    struct books reference;
+    crash_reference(&reference);
     struct shared *shared = shared_open();
     struct random random;
     random_init(&random, 8);
@@ -199,10 +204,11 @@ static void sigkill_at_random_moments(void **state)
             (void)kill(child, SIGKILL);
             (void)wait_for(child);
         }
-        assert_recovers(folder, shared);
+        assert_recovers(folder, shared, &reference);
         shared->durable = 0;
         folder_remove(folder);
     }
+    store_close(reference.store);
     (void)munmap(shared, sizeof *shared);
 }
 

@@ -20,33 +20,35 @@
 
 /* --- the loop --------------------------------------------------------------------------------- */
 
-static void on_timeout(uv_timer_t *timer)
+enum { TICK_MS = 5 };
+
+static void on_tick(uv_timer_t *timer)
 {
     struct rig *rig = timer->data;
-    rig->timed_out = true;
+    rig->ticks_left -= rig->ticks_left > 0;
 }
 
 bool rig_until(struct rig *rig, uint32_t timeout_ms, bool (*done)(void *context), void *context)
 {
-    rig->timed_out = false;
+    rig->ticks_left = timeout_ms / TICK_MS + 1;
     uv_update_time(&rig->loop);
-    assert_int_equal(uv_timer_start(&rig->timer, on_timeout, timeout_ms, 0), 0);
-    while (!rig->timed_out && !done(context)) {
+    assert_int_equal(uv_timer_start(&rig->timer, on_tick, TICK_MS, TICK_MS), 0);
+    while (rig->ticks_left > 0 && !done(context)) {
         (void)uv_run(&rig->loop, UV_RUN_ONCE);
     }
     (void)uv_timer_stop(&rig->timer);
     return done(context);
 }
 
-static bool never(void *context)
-{
-    (void)context;
-    return false;
-}
-
 void rig_run(struct rig *rig, uint32_t duration_ms)
 {
-    (void)rig_until(rig, duration_ms, never, NULL);
+    const uint64_t end_ns = uv_hrtime() + duration_ms * NS_PER_MS;
+    uv_update_time(&rig->loop);
+    assert_int_equal(uv_timer_start(&rig->timer, on_tick, TICK_MS, TICK_MS), 0);
+    do {
+        (void)uv_run(&rig->loop, UV_RUN_ONCE);
+    } while (uv_hrtime() < end_ns);
+    (void)uv_timer_stop(&rig->timer);
 }
 
 /* --- what the nodes hear ---------------------------------------------------------------------- */
@@ -117,9 +119,10 @@ static void on_peer_clock(void *context, uint32_t node, int64_t offset_ns, uint6
 {
     (void)node;
     struct rig_node *self = context;
-    assert_true(round_trip_ns < 10 * NS_PER_S);
+    assert_true(round_trip_ns <= 10 * NS_PER_S);
     self->clocks++;
     self->clock_offset_ns = offset_ns;
+    self->round_trip_ns = round_trip_ns;
 }
 
 static void on_client_open(void *context, uint64_t client)
@@ -258,7 +261,7 @@ void rig_stop_node(struct rig *rig, uint32_t id)
     rig->stops = 0;
     net_stop(rig->nodes[id].net, on_stopped, rig);
     rig->nodes[id].net = NULL;
-    assert_true(rig_until(rig, 5000, one_stopped, rig));
+    assert_true(rig_until(rig, RIG_PATIENCE_MS, one_stopped, rig));
     for (uint32_t peer = 1; peer <= RIG_NODES; peer++) {
         assert_false(rig->nodes[id].connected[peer]);
     }
@@ -431,14 +434,14 @@ bool stranger_frame(struct rig *rig, int socket, uint8_t *bytes, size_t size,
                     struct frame_header *header)
 {
     struct arrival arrival = { .socket = socket, .bytes = bytes, .needed = FRAME_HEADER_SIZE };
-    assert_true(wait_for(rig, &arrival, 5000));
+    assert_true(wait_for(rig, &arrival, RIG_PATIENCE_MS));
     if (arrival.closed) {
         return false;
     }
     assert_int_equal(frame_decode(bytes, header), STATUS_OK);
     arrival.needed += header->head_size + header->payload_size;
     assert_true(arrival.needed <= size);
-    assert_true(wait_for(rig, &arrival, 5000));
+    assert_true(wait_for(rig, &arrival, RIG_PATIENCE_MS));
     assert_false(arrival.closed);
     return true;
 }

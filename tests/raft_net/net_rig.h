@@ -4,7 +4,8 @@
 
 #include "raft/net/net_uv.h"
 
-enum { RIG_NODES = 3, RIG_HEAD_SIZE = 16 };
+/* The patience is for what must come: it costs nothing when it does. */
+enum { RIG_NODES = 3, RIG_HEAD_SIZE = 16, RIG_PATIENCE_MS = 30000 };
 
 struct rig;
 
@@ -28,7 +29,8 @@ struct rig_node {
     uint32_t snapshot_frames;
     uint64_t snapshot_after_bytes; /* payload bytes of others that had come before the first */
     uint32_t clocks;
-    int64_t clock_offset_ns;
+    int64_t clock_offset_ns; /* of the last */
+    uint64_t round_trip_ns;
     /* from clients */
     uint32_t clients_opened;
     uint32_t clients_closed;
@@ -40,7 +42,7 @@ struct rig_node {
 struct rig {
     uv_loop_t loop;
     uv_timer_t timer;
-    bool timed_out;
+    uint32_t ticks_left;
     uint32_t hello_timeout_ms;
     uint32_t stops;
     uint16_t ports[RIG_NODES];
@@ -53,8 +55,10 @@ void rig_start(struct rig *rig, uint32_t nodes);
 void rig_stop(struct rig *rig);
 void rig_start_node(struct rig *rig, uint32_t id);
 void rig_stop_node(struct rig *rig, uint32_t id);
-/* Runs the loop until `done` is true; false after timeout_ms. */
+/* Runs the loop until `done` is true; false after timeout_ms in which the loop ran: when the machine
+ * stands still for seconds, that counts as one turn. */
 bool rig_until(struct rig *rig, uint32_t timeout_ms, bool (*done)(void *context), void *context);
+/* Runs the loop for so long by the clock, one turn at least. */
 void rig_run(struct rig *rig, uint32_t duration_ms);
 bool rig_all_connected(void *rig);
 

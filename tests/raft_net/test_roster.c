@@ -62,10 +62,10 @@ static void new_member_is_dialled_and_answers(void **state)
     assert_int_equal(rig_send(&rig, 1, 2, FRAME_RAFT, 1, 10), STATUS_CLOSED);
     rig_set_members(&rig, 1, "12", 5);
     struct pair pair = { .rig = &rig, .a = 1, .b = 2 };
-    assert_true(rig_until(&rig, 5000, pair_connected, &pair));
+    assert_true(rig_until(&rig, RIG_PATIENCE_MS, pair_connected, &pair));
     assert_int_equal(rig_send(&rig, 2, 1, FRAME_RAFT, 1, 10), STATUS_OK);
     pair = (struct pair){ .rig = &rig, .a = 2, .b = 1 };
-    assert_true(rig_until(&rig, 5000, frame_came, &pair));
+    assert_true(rig_until(&rig, RIG_PATIENCE_MS, frame_came, &pair));
     assert_true(rig.nodes[1].hellos >= 2 && rig.nodes[2].hellos >= 2);
     assert_true(rig.nodes[1].incarnation == 1002 && rig.nodes[2].incarnation == 1001);
     assert_true(rig.nodes[1].features == FENLU_FEATURES);
@@ -78,16 +78,16 @@ static void removed_member_is_not_dialled_again(void **state)
     (void)state;
     struct rig rig;
     rig_start(&rig, 3);
-    assert_true(rig_until(&rig, 5000, rig_all_connected, &rig));
+    assert_true(rig_until(&rig, RIG_PATIENCE_MS, rig_all_connected, &rig));
     rig_set_members(&rig, 1, "12", 5);
     rig_set_members(&rig, 2, "12", 5);
     rig_run(&rig, 50);
     assert_true(rig_all_connected(&rig));
     struct pair to_removed = { .rig = &rig, .a = 1, .b = 3 };
     assert_int_equal(rig_send(&rig, 1, 3, FRAME_RAFT, 1, 10), STATUS_OK);
-    assert_true(rig_until(&rig, 5000, frame_came, &to_removed));
+    assert_true(rig_until(&rig, RIG_PATIENCE_MS, frame_came, &to_removed));
     rig_stop_node(&rig, 3);
-    assert_true(rig_until(&rig, 5000, pair_parted, &to_removed));
+    assert_true(rig_until(&rig, RIG_PATIENCE_MS, pair_parted, &to_removed));
     rig_run(&rig, 100);
     uint64_t redials = metric_value(&net_redials);
     rig_run(&rig, 700);
@@ -109,17 +109,17 @@ static void strangers_are_heard_and_answered(void **state)
     (void)state;
     struct rig rig;
     rig_start(&rig, 2);
-    assert_true(rig_until(&rig, 5000, rig_all_connected, &rig));
+    assert_true(rig_until(&rig, RIG_PATIENCE_MS, rig_all_connected, &rig));
     rig_set_members(&rig, 1, "12", 5);
     rig_set_members(&rig, 2, "12", 5);
     rig_start_node(&rig, 3);
-    assert_true(rig_until(&rig, 5000, rig_all_connected, &rig));
+    assert_true(rig_until(&rig, RIG_PATIENCE_MS, rig_all_connected, &rig));
     assert_int_equal(rig_send(&rig, 1, 3, FRAME_RAFT, 1, 10), STATUS_OK);
     assert_int_equal(rig_send(&rig, 3, 2, FRAME_RAFT, 1, 10), STATUS_OK);
     struct pair there = { .rig = &rig, .a = 1, .b = 3 };
     struct pair back = { .rig = &rig, .a = 3, .b = 2 };
-    assert_true(rig_until(&rig, 5000, frame_came, &there));
-    assert_true(rig_until(&rig, 5000, frame_came, &back));
+    assert_true(rig_until(&rig, RIG_PATIENCE_MS, frame_came, &there));
+    assert_true(rig_until(&rig, RIG_PATIENCE_MS, frame_came, &back));
     /* Entering the list changes nothing for what is connected. */
     uint32_t changes = rig.nodes[1].state_changes;
     rig_set_members(&rig, 1, "123", 6);
@@ -158,24 +158,30 @@ static void strangers_are_bounded(void **state)
     rig_stop(&rig);
 }
 
+static bool incarnation_refused(void *context)
+{
+    const uint64_t *before = context;
+    return net_refused_value(NET_REFUSED_INCARNATION) > *before;
+}
+
 static void other_incarnation_than_listed_is_cut(void **state)
 {
     (void)state;
     struct rig rig;
     rig_start(&rig, 2);
-    assert_true(rig_until(&rig, 5000, rig_all_connected, &rig));
+    assert_true(rig_until(&rig, RIG_PATIENCE_MS, rig_all_connected, &rig));
     struct pair pair = { .rig = &rig, .a = 1, .b = 2 };
     uint64_t refused = net_refused_value(NET_REFUSED_INCARNATION);
     rig.listed_incarnation[2] = 77;
     rig_set_members(&rig, 1, "12", 5);
-    assert_true(rig_until(&rig, 5000, pair_parted, &pair));
+    assert_true(rig_until(&rig, RIG_PATIENCE_MS, pair_parted, &pair));
+    assert_true(rig_until(&rig, RIG_PATIENCE_MS, incarnation_refused, &refused));
     rig_run(&rig, 500);
     assert_true(pair_parted(&pair));
-    assert_true(net_refused_value(NET_REFUSED_INCARNATION) > refused);
     assert_int_equal(rig_send(&rig, 1, 2, FRAME_RAFT, 1, 10), STATUS_CLOSED);
     rig.listed_incarnation[2] = 1002;
     rig_set_members(&rig, 1, "12", 6);
-    assert_true(rig_until(&rig, 8000, pair_connected, &pair));
+    assert_true(rig_until(&rig, RIG_PATIENCE_MS, pair_connected, &pair));
     rig_stop(&rig);
 }
 
@@ -191,7 +197,7 @@ static void older_list_gives_way(void **state)
     rig_set_members(&rig, 2, "12", 9);
     rig_set_members(&rig, 1, "12", 5);
     struct pair pair = { .rig = &rig, .a = 1, .b = 2 };
-    assert_true(rig_until(&rig, 5000, pair_connected, &pair));
+    assert_true(rig_until(&rig, RIG_PATIENCE_MS, pair_connected, &pair));
     /* It stays so when the list catches up. */
     rig.listed_incarnation[2] = 1002;
     uint32_t changes = rig.nodes[1].state_changes;
@@ -206,7 +212,7 @@ static void moved_member_is_dialled_where_it_is(void **state)
     (void)state;
     struct rig rig;
     rig_start(&rig, 2);
-    assert_true(rig_until(&rig, 5000, rig_all_connected, &rig));
+    assert_true(rig_until(&rig, RIG_PATIENCE_MS, rig_all_connected, &rig));
     uint16_t port = rig.ports[1];
     struct pair pair = { .rig = &rig, .a = 1, .b = 2 };
     rig.ports[1] = rig.ports[2];
@@ -216,7 +222,7 @@ static void moved_member_is_dialled_where_it_is(void **state)
     assert_false(rig.nodes[1].connected[2]);
     rig.ports[1] = port;
     rig_set_members(&rig, 1, "12", 6);
-    assert_true(rig_until(&rig, 5000, pair_connected, &pair));
+    assert_true(rig_until(&rig, RIG_PATIENCE_MS, pair_connected, &pair));
     rig_stop(&rig);
 }
 
@@ -232,7 +238,7 @@ static void snapshots_do_not_stand_in_the_way(void **state)
     (void)state;
     struct rig rig;
     rig_start(&rig, 2);
-    assert_true(rig_until(&rig, 5000, rig_all_connected, &rig));
+    assert_true(rig_until(&rig, RIG_PATIENCE_MS, rig_all_connected, &rig));
     uint32_t taken = 0;
     while (rig_send(&rig, 1, 2, FRAME_SNAPSHOT, taken, SNAPSHOT_CHUNK_SIZE) == STATUS_OK) {
         taken++;
@@ -247,7 +253,7 @@ static void snapshots_do_not_stand_in_the_way(void **state)
     assert_int_equal(rig_send(&rig, 1, 2, FRAME_SNAPSHOT, 100, 10), STATUS_BUSY);
     assert_int_equal(rig_send(&rig, 1, 2, FRAME_SNAPSHOT, 100, 0), STATUS_OK); /* a request */
     rig.nodes[2].snapshot_frames = 0;
-    assert_true(rig_until(&rig, 10000, snapshot_came, &rig));
+    assert_true(rig_until(&rig, RIG_PATIENCE_MS, snapshot_came, &rig));
     while (rig.nodes[2].snapshot_frames < taken + 1) {
         rig_run(&rig, 5);
     }
