@@ -23,7 +23,20 @@ int import_check_names(const struct tool *tool, const struct arguments *files)
     return EXIT_OK;
 }
 
-bool import_check_file(const struct tool *tool, const char *path, uint64_t batch, uint64_t *count)
+static bool depends_on_earlier(bool transfers, const uint8_t *record)
+{
+    if (!transfers) {
+        struct account account;
+        memcpy(&account, record, sizeof account);
+        return (account.flags & ACCOUNT_IMPORTED) != 0;
+    }
+    struct transfer transfer;
+    memcpy(&transfer, record, sizeof transfer);
+    return (transfer.flags & TRANSFER_IMPORTED) != 0 || transfer.pending_id != 0;
+}
+
+bool import_check_file(const struct tool *tool, const char *path, uint64_t batch,
+                       struct import_check *found)
 {
     struct import_rows *rows;
     struct error error;
@@ -31,7 +44,7 @@ bool import_check_file(const struct tool *tool, const char *path, uint64_t batch
     uint64_t row = 0;
     uint64_t malformed = 0;
     uint64_t chain = 0;
-    *count = 0;
+    *found = (struct import_check){ 0 };
     if (import_rows_open(path, &rows, &error) != STATUS_OK) {
         (void)tool_failed(tool, "%s", error.text);
         return false;
@@ -59,7 +72,9 @@ bool import_check_file(const struct tool *tool, const char *path, uint64_t batch
             malformed++;
             break;
         }
-        (*count)++;
+        found->count++;
+        found->in_order =
+            found->in_order || depends_on_earlier(import_rows_are_transfers(rows), record);
     }
     import_rows_close(rows);
     if (malformed > 0) {

@@ -34,6 +34,7 @@ static const struct column ACCOUNT_COLUMNS[] = {
     COLUMN(account, user_data_128, COLUMN_ID, false),
     COLUMN(account, user_data_64, COLUMN_NUMBER, false),
     COLUMN(account, user_data_32, COLUMN_NUMBER, false),
+    COLUMN(account, timestamp, COLUMN_NUMBER, false),
 };
 
 static const struct column TRANSFER_COLUMNS[] = {
@@ -49,6 +50,7 @@ static const struct column TRANSFER_COLUMNS[] = {
     COLUMN(transfer, user_data_128, COLUMN_ID, false),
     COLUMN(transfer, user_data_64, COLUMN_NUMBER, false),
     COLUMN(transfer, user_data_32, COLUMN_NUMBER, false),
+    COLUMN(transfer, timestamp, COLUMN_NUMBER, false),
 };
 
 static const char *const ACCOUNT_FLAGS[] = { "linked",
@@ -57,11 +59,16 @@ static const char *const ACCOUNT_FLAGS[] = { "linked",
                                              "history",
                                              "imported",
                                              "closed" };
-static const char *const TRANSFER_FLAGS[] = {
-    "linked",          "pending",          "post_pending_transfer", "void_pending_transfer",
-    "balancing_debit", "balancing_credit", "closing_debit",         "closing_credit",
-    "imported"
-};
+static const char *const TRANSFER_FLAGS[] = { "linked",
+                                              "pending",
+                                              "post_pending_transfer",
+                                              "void_pending_transfer",
+                                              "balancing_debit",
+                                              "balancing_credit",
+                                              "closing_debit",
+                                              "closing_credit",
+                                              "imported",
+                                              "capture_pending_transfer" };
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -69,6 +76,7 @@ static const char *const TRANSFER_FLAGS[] = {
 struct row {
     _Alignas(16) uint8_t record[EVENT_SIZE];
     uint64_t number;
+    uint32_t given; /* a bit for each kind of column whose cell is not empty */
     bool malformed;
     char reason[ERROR_TEXT_MAX];
 };
@@ -147,14 +155,16 @@ static bool parse_flags(const struct import_rows *rows, const char *text, size_t
         return true;
     }
     *value = 0;
-    for (const char *at = text; at < text + size;) {
+    for (const char *at = text;; at++) { /* behind the separator */
         size_t name_size = strcspn(at, "|");
         if (!flag_bit(rows, at, name_size, value)) {
             return false;
         }
-        at += name_size + 1;
+        at += name_size;
+        if (*at == '\0') {
+            return at == text + size; /* else a zero byte stands in the cell */
+        }
     }
-    return true;
 }
 
 static void refuse(struct import_rows *rows, const struct column *column, const char *text,
@@ -167,37 +177,73 @@ static void refuse(struct import_rows *rows, const struct column *column, const 
     }
 }
 
+static bool parse_cell(const struct import_rows *rows, const struct column *column,
+                       const char *text, size_t size, u128 *value)
+{
+    switch (column->kind) {
+    case COLUMN_ID:
+        return import_parse_id(text, size, value);
+    case COLUMN_NUMBER:
+        return u128_parse(text, size, value);
+    case COLUMN_FLAGS:
+        break;
+    }
+    return parse_flags(rows, text, size, value);
+}
+
+/* What is too large, or no value at all, is told with what there may be. */
+static void refuse_value(struct import_rows *rows, const struct column *column, const char *text)
+{
+    char most[U128_DECIMAL_MAX];
+    char expected[128];
+    u128_print(U128_MAX >> (128 - 8 * column->size), most);
+    static const char *const KINDS[] = {
+        [COLUMN_ID] = "a decimal number, 0x and hex digits, or a UUID,",
+        [COLUMN_NUMBER] = "a decimal number",
+        [COLUMN_FLAGS] = "names of flags joined by |, or a number",
+    };
+    (void)snprintf(expected, sizeof expected, "%s of at most %s", KINDS[column->kind], most);
+    refuse(rows, column, text, expected);
+}
+
 static void set_cell(struct import_rows *rows, const struct column *column, const char *text,
                      size_t size)
 {
     u128 value = 0;
-    if (size > 0) {
-        bool good = false;
-        switch (column->kind) {
-        case COLUMN_ID:
-            good = import_parse_id(text, size, &value);
-            break;
-        case COLUMN_NUMBER:
-            good = u128_parse(text, size, &value);
-            break;
-        case COLUMN_FLAGS:
-            good = parse_flags(rows, text, size, &value);
-            break;
-        }
-        static const char *const EXPECTED[] = {
-            "a decimal number, 0x and hex digits, or a UUID, below 2^128", "a decimal number",
-            "a number, or names of flags joined by |"
-        };
-        if (!good) {
-            refuse(rows, column, text, EXPECTED[column->kind]);
-            return;
-        }
+    if (size == 0) {
+        return; /* 0, where nothing need be said */
     }
-    if (column->size < sizeof value && value >> (8 * column->size) != 0) {
-        refuse(rows, column, text, column->size == 2 ? "at most 65535" : "a smaller number");
+    rows->current.given |= 1U << (column - rows->columns);
+    if (!parse_cell(rows, column, text, size, &value) ||
+        value > U128_MAX >> (128 - 8 * column->size)) {
+        refuse_value(rows, column, text);
         return;
     }
     memcpy(rows->current.record + column->offset, &value, column->size);
+}
+
+/* Whether the row must say what the column has. What resolves a pending transfer inherits most of
+ * it; what it posts or captures is never left to an empty cell, which would be nothing. */
+static bool must_say(const struct import_rows *rows, const struct column *column)
+{
+    struct transfer transfer;
+    if (!column->required || !rows->transfers || column->offset == offsetof(struct transfer, id)) {
+        return column->required;
+    }
+    memcpy(&transfer, rows->current.record, sizeof transfer);
+    if (column->offset == offsetof(struct transfer, amount)) {
+        return (transfer.flags & TRANSFER_VOID_PENDING) == 0;
+    }
+    return (transfer.flags & TRANSFER_RESOLVING) == 0;
+}
+
+static void check_required(struct import_rows *rows)
+{
+    for (size_t k = 0; k < rows->column_kinds; k++) {
+        if ((rows->current.given >> k & 1) == 0 && must_say(rows, &rows->columns[k])) {
+            refuse_value(rows, &rows->columns[k], "");
+        }
+    }
 }
 
 /* --- rows --- */
@@ -214,14 +260,15 @@ static void on_cell(void *data, size_t size, void *context)
     size_t cell = rows->cell++;
     if (!rows->have_header) {
         if (cell < COLUMNS_MAX) {
-            (void)snprintf(rows->header[cell], sizeof rows->header[cell], "%.63s", text);
+            (void)snprintf(rows->header[cell], sizeof rows->header[cell], "%.63s",
+                           strlen(text) == size ? text : "(a name with zero bytes)");
         }
         return;
     }
     if (cell < rows->order_count && size < sizeof text) {
         set_cell(rows, rows->order[cell], text, size);
     } else if (cell < rows->order_count) {
-        refuse(rows, rows->order[cell], text, "a shorter text");
+        refuse(rows, rows->order[cell], text, "at most 255 characters");
     }
 }
 
@@ -253,6 +300,12 @@ static enum status take_header(struct import_rows *rows)
             return error_set(error, STATUS_INVALID, "%s: unknown column \"%s\" of %s", rows->path,
                              rows->header[i], rows->transfers ? "transfers" : "accounts");
         }
+        for (size_t earlier = 0; earlier < i; earlier++) {
+            if (rows->order[earlier] == rows->order[i]) {
+                return error_set(error, STATUS_INVALID, "%s: the column \"%s\" is there twice",
+                                 rows->path, rows->header[i]);
+            }
+        }
     }
     rows->order_count = rows->cell;
     for (size_t k = 0; k < rows->column_kinds; k++) {
@@ -275,6 +328,7 @@ static void push_row(struct import_rows *rows)
         (void)snprintf(rows->current.reason, sizeof rows->current.reason,
                        "%zu cells, the header has %zu", rows->cell, rows->order_count);
     }
+    check_required(rows);
     if (rows->queue_count == rows->queue_room) {
         rows->queue_room = rows->queue_room == 0 ? 1024 : rows->queue_room * 2;
         ASSERT(rows->queue_room <= (size_t)2 * ROWS_PER_CHUNK_MAX);

@@ -2,9 +2,10 @@
  *
  * The first row names the columns, in any order; a file with a column debit_account_id holds
  * transfers, any other accounts.
- *   both       id*, ledger*, code*, flags, user_data_128, user_data_64, user_data_32
+ *   both       id*, ledger*, code*, flags, user_data_128, user_data_64, user_data_32, timestamp
  *   transfers  debit_account_id*, credit_account_id*, amount*, pending_id, timeout
- * (* must be there.) An empty cell is zero. Ids and user_data_128 are decimal, 0x and hex digits,
+ * (* must be there, and say something: of a row that resolves a pending transfer, id and amount
+ * alone, and of a void the id.) Any other empty cell is zero. Ids and user_data_128 are decimal, 0x and hex digits,
  * or UUIDs; amounts are decimal minor units; flags are a number, or names joined by "|" (linked,
  * debits_must_not_exceed_credits, credits_must_not_exceed_debits, …). RFC 4180 quoting; a byte
  * order mark is skipped. Rows are numbered from 1, the header's number.

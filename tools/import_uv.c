@@ -4,7 +4,8 @@
  * the second posts, with several batches under way. A batch whose outcome is unknown is sent again
  * with the same ids. A chain of linked rows is never split over batches. Files are posted one after
  * another, so put accounts before the transfers that use them; batches of one file may be applied
- * in any order unless --in-flight is 1.
+ * in any order unless --in-flight is 1. It is 1 for a file in which a row resolves another one or
+ * has a timestamp of its own.
  */
 #include "api/service/client_codec.h"
 #include "base/assert.h"
@@ -80,6 +81,7 @@ struct import {
     uint64_t skip_to_row;
     uint64_t last_row; /* handed to a batch */
     uint64_t file_rows;
+    uint64_t file_in_flight; /* 1 when its rows depend on those before them */
     uint64_t created, exists, rejected;
     uint64_t saved_ms, answered_ms, started_ms;
     bool failed;
@@ -398,7 +400,7 @@ static void end_file(struct import *import)
 /* Keeps every free slot busy; ends the file when nothing is left. */
 static void advance(struct import *import)
 {
-    for (uint64_t i = 0; i < import->in_flight && !import->failed; i++) {
+    for (uint64_t i = 0; i < import->file_in_flight && !import->failed; i++) {
         if (!import->slots[i].busy) {
             start_slot(&import->slots[i]);
         }
@@ -412,7 +414,8 @@ static void start_file(uv_timer_t *timer)
 {
     struct import *import = timer->data;
     struct error error;
-    if (!import_check_file(import->tool, path(import), import->batch, &import->file_rows) ||
+    struct import_check found;
+    if (!import_check_file(import->tool, path(import), import->batch, &found) ||
         import_state_open(&import->state, path(import), import->cluster, &import->skip_to_row,
                           &error) != STATUS_OK ||
         import_rows_open(path(import), &import->rows, &error) != STATUS_OK) {
@@ -420,6 +423,8 @@ static void start_file(uv_timer_t *timer)
         close_all(import);
         return;
     }
+    import->file_rows = found.count;
+    import->file_in_flight = found.in_order ? 1 : import->in_flight;
     import->at_end = false;
     import->spill_count = 0;
     import->created = 0;
@@ -552,7 +557,8 @@ static int run(const struct tool *tool, int argc, char **argv)
           .value = "N",
           .minimum = 1,
           .maximum = SLOTS_MAX,
-          .help = "Calls under way; 4. With 1 rows are applied in the order of the file." },
+          .help = "Calls under way; 4. With 1, and always when rows have a pending_id or the flag "
+                  "imported, rows are applied in the order of the file." },
         { .name = "patience",
           .kind = FLAG_NUMBER,
           .target = &import->patience_s,
@@ -587,9 +593,11 @@ const struct tool TOOL_IMPORT = {
         "The first row of a file names its columns. Transfers: id, debit_account_id,\n"
         "credit_account_id, amount, ledger, code; optional flags, pending_id, timeout, "
         "user_data_128,\n"
-        "user_data_64, user_data_32. Accounts: id, ledger, code; optional flags, user_data_*. Ids "
-        "are\n"
-        "decimal, 0x and hex digits, or UUIDs. A file with a malformed row is not posted at all.\n"
+        "user_data_64, user_data_32, timestamp. Accounts: id, ledger, code; optional flags, "
+        "user_data_*,\n"
+        "timestamp. A timestamp needs the flag imported. Ids are decimal, 0x and hex digits, or "
+        "UUIDs.\n"
+        "A file with a malformed row is not posted at all.\n"
         "Rejected rows are reported with their number and status; rows that exist already count "
         "as\n"
         "done. Exit codes: 0 all rows are in the ledger, 1 some are not, 2 bad usage.",

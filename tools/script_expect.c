@@ -123,13 +123,24 @@ static void add_field(struct parser *parser, const struct script_field *field,
     expected->field_count++;
 }
 
+static bool is_expected(const struct parser *parser, const struct script_key *key,
+                        const struct script_expectation *expected)
+{
+    for (uint32_t i = 0; i < expected->field_count; i++) {
+        if (parser->script->fields[expected->first_field + i].key == key) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static enum status add_expected_field(struct parser *parser, enum script_kind kind,
                                       struct bytes word, struct script_expectation *expected)
 {
     struct script_field field;
     TRY(script_parse_field(parser, script_operation(kind)->expected, word, &field));
-    if (expected->field_count == SCRIPT_FIELDS_MAX) {
-        return script_fail(parser, "too many fields", word);
+    if (is_expected(parser, field.key, expected)) {
+        return script_fail(parser, "expected twice", word);
     }
     add_field(parser, &field, expected);
     return STATUS_OK;

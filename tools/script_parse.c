@@ -82,18 +82,6 @@ void *script_with_room(void *array, uint32_t count, uint32_t *room, size_t size)
     return grown;
 }
 
-static int word_size(struct bytes word)
-{
-    return word.size < 80 ? (int)word.size : 80;
-}
-
-enum status script_fail(const struct parser *parser, const char *what, struct bytes word)
-{
-    error_set(parser->error, STATUS_INVALID, "%u: %s: %.*s", parser->line, what, word_size(word),
-              (const char *)word.data);
-    return STATUS_INVALID;
-}
-
 static bool is_space(uint8_t byte)
 {
     return byte == ' ' || byte == '\t' || byte == '\r';
@@ -137,7 +125,7 @@ enum status script_parse_field(const struct parser *parser, const struct script_
     const struct bytes value = { equals + 1, word.size - name.size - 1 };
     field->key = script_key_find(keys, name);
     if (field->key == NULL) {
-        return script_fail(parser, "unknown key", name);
+        return script_refuse_key(parser, keys, name);
     }
     bool sound;
     if (field->key->value == SCRIPT_SIDE) {
@@ -145,14 +133,27 @@ enum status script_parse_field(const struct parser *parser, const struct script_
     } else {
         sound = script_value_parse(field->key, value, &field->value);
     }
-    return sound ? STATUS_OK : script_fail(parser, "not a value of this key, or too large", word);
+    return sound ? STATUS_OK : script_refuse_value(parser, field->key, word);
+}
+
+/* Several keys say the same time of a filter: a bit for the one that this key says. */
+static uint32_t time_bit(const struct script_key *key)
+{
+    static const char *const times[] = { "timestamp_min", "timestamp_max", "as_of" };
+    for (unsigned i = 0; i < sizeof times / sizeof times[0]; i++) {
+        if (strncmp(key->name, times[i], strlen(times[i])) == 0) {
+            return 1U << i;
+        }
+    }
+    return 0;
 }
 
 /* Fields up to the arrow, whose presence is told, or to the end of the line. */
 static enum status parse_record(struct parser *parser, const struct script_keys *keys, void *record,
                                 bool *arrow)
 {
-    uint32_t seen = 0; /* a bit for each key */
+    uint32_t seen = 0;  /* a bit for each key */
+    uint32_t times = 0; /* and for each time */
     *arrow = false;
     for (struct bytes word = script_next_word(parser); word.size > 0;
          word = script_next_word(parser)) {
@@ -166,10 +167,11 @@ static enum status parse_record(struct parser *parser, const struct script_keys 
         if (field.key->value == SCRIPT_ACCOUNT_CLOSED) {
             return script_fail(parser, "can be expected, not given", word);
         }
-        if ((seen & bit) != 0) {
+        if ((seen & bit) != 0 || (times & time_bit(field.key)) != 0) {
             return script_fail(parser, "given twice", word);
         }
         seen |= bit;
+        times |= time_bit(field.key);
         script_field_set(field.key, record, field.value);
     }
     return STATUS_OK;
@@ -282,7 +284,8 @@ static enum status parse_tick(struct parser *parser, struct script_step *step)
         return script_fail(parser, "tick needs seconds or nanoseconds, found", unit);
     }
     if (number > INT64_MAX / unit_ns) {
-        return script_fail(parser, "tick is past the largest timestamp", amount);
+        return script_fail(parser, "tick is past the largest timestamp, 2^63 - 1 nanoseconds",
+                           amount);
     }
     item->tick.duration_ns = (uint64_t)(number * unit_ns);
     const struct bytes more = script_next_word(parser);

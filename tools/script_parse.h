@@ -57,8 +57,6 @@ struct script_field {
     u128 value;                   /* of a side: its index in script.sides */
 };
 
-enum { SCRIPT_FIELDS_MAX = 16 }; /* expected of one line; a list has more */
-
 /* Where in the text an expectation is. */
 enum script_place {
     SCRIPT_AFTER_ARROW,  /* "-> created" */

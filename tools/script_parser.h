@@ -1,5 +1,5 @@
-/* script_parser.h — what the parts of the parser share. Included by script_parse.c and
- * script_expect.c alone. */
+/* script_parser.h — what the parts of the parser share. Included by script_parse.c,
+ * script_refuse.c and script_expect.c alone. */
 #pragma once
 
 #include "tools/script_parse.h"
@@ -34,13 +34,20 @@ const struct script_operation *script_operation(enum script_kind kind);
 
 /* An array of the script's with room for one more element. */
 void *script_with_room(void *array, uint32_t count, uint32_t *room, size_t size);
-STATUS_MUST_USE enum status script_fail(const struct parser *parser, const char *what,
-                                        struct bytes word);
 /* The next word of the line; of size 0 at its end. */
 struct bytes script_next_word(struct parser *parser);
 STATUS_MUST_USE enum status script_parse_field(const struct parser *parser,
                                                const struct script_keys *keys, struct bytes word,
                                                struct script_field *field);
+
+/* script_refuse.c: what is wrong; always INVALID. */
+STATUS_MUST_USE enum status script_fail(const struct parser *parser, const char *what,
+                                        struct bytes word);
+STATUS_MUST_USE enum status script_refuse_key(const struct parser *parser,
+                                              const struct script_keys *keys, struct bytes name);
+/* The word is "key=value". */
+STATUS_MUST_USE enum status script_refuse_value(const struct parser *parser,
+                                                const struct script_key *key, struct bytes word);
 
 /* script_expect.c: what stands behind the arrow, and a row. */
 STATUS_MUST_USE enum status script_parse_expectation(struct parser *parser, enum script_kind kind,

@@ -3,6 +3,7 @@
 #include "base/assert.h"
 #include "ledger/store/delta_internal.h"
 #include "tools/script_machine.h"
+#include "tools/script_parser.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -201,10 +202,27 @@ static void pulse(struct machine *machine)
     }
 }
 
+/* A look-up or a query takes the operation's own nanosecond alone. */
+static uint64_t time_needed(const struct script_step *step)
+{
+    switch (script_operation(step->kind)->shape) {
+    case SCRIPT_EVENTS:
+    case SCRIPT_HEADED:
+    case SCRIPT_ALONE:
+        return (uint64_t)1 + step->item_count;
+    case SCRIPT_LINE_ONLY:
+    case SCRIPT_LIST:
+    case SCRIPT_ROWS:
+    case SCRIPT_SILENT:
+        break;
+    }
+    return 1;
+}
+
 static enum status run_operation(struct machine *machine, const struct script_step *step,
                                  struct error *error)
 {
-    if (step->item_count + (uint64_t)1 > TIMESTAMP_MAX - machine->clock_ns) {
+    if (time_needed(step) > TIMESTAMP_MAX - machine->clock_ns) {
         return clock_error(step->line, error);
     }
     machine->clock_ns++;

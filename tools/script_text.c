@@ -3,31 +3,11 @@
 #include "base/assert.h"
 #include "ledger/core/result.h"
 #include "ledger/store/records.h"
+#include "tools/script_names.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static const char *const account_flag_names[] = {
-    "linked",
-    "debits_must_not_exceed_credits",
-    "credits_must_not_exceed_debits",
-    "history",
-    "imported",
-    "closed",
-};
-static const char *const transfer_flag_names[] = {
-    "linked",
-    "pending",
-    "post_pending_transfer",
-    "void_pending_transfer",
-    "balancing_debit",
-    "balancing_credit",
-    "closing_debit",
-    "closing_credit",
-    "imported",
-    "capture_pending_transfer",
-};
 
 bool script_is(struct bytes word, const char *text)
 {
@@ -42,65 +22,6 @@ const struct script_key *script_key_find(const struct script_keys *keys, struct 
         }
     }
     return NULL;
-}
-
-static const char *const account_filter_flag_names[] = { "debits", "credits", "reversed" };
-static const char *const query_flag_names[] = { "reversed" };
-static const char *const resolve_flag_names[] = { "fence" };
-/* By enum change_kind. */
-static const char *const change_kind_names[] = {
-    "none",
-    "single_phase",
-    "two_phase_pending",
-    "two_phase_posted",
-    "two_phase_voided",
-    "two_phase_expired",
-    "two_phase_captured",
-};
-/* By enum hold_state. */
-static const char *const hold_state_names[] = { "none", "pending", "posted", "voided", "expired" };
-
-static const char *const freeze_kind_names[] = { "none", "debits", "credits", "both", "amount" };
-static const char *const freeze_priority_names[] = { "none", "business", "risk", "judicial" };
-static const char *const limit_kind_names[] = { "none", "credit", "balance", "window", "normal" };
-static const char *const limit_side_names[] = { "debit", "credit" };
-static const char *const limit_period_names[] = { "day", "month", "year", "lifetime" };
-static const char *const limit_flag_names[] = { "group", "remove", "amount", "count",
-                                                "debit_normal" };
-static const char *const member_flag_names[] = { "remove" };
-static const char *const ledger_flag_names[] = { "narrow" };
-static const char *const normal_side_names[] = { "none", "debit", "credit" };
-static const char *const registry_mode_names[] = { "open", "strict" };
-static const char *const metadata_flag_names[] = { "expected" };
-static const char *const metadata_target_names[] = { "none", "account", "journal" };
-static const char *const metadata_type_names[] = { "delete", "string",    "int64", "uint128",
-                                                   "bool",   "timestamp", "date",  "bytes" };
-
-struct flag_names {
-    const char *const *names; /* by bit, from bit 0 */
-    unsigned count;
-};
-#define NAMES(array)                                                                               \
-    {                                                                                              \
-        (array), sizeof(array) / sizeof((array)[0])                                                \
-    }
-
-/* NULL when a value of this kind is no flags. */
-static const struct flag_names *flag_names(enum script_value kind)
-{
-    static const struct flag_names kinds[] = {
-        [SCRIPT_ACCOUNT_FLAGS] = NAMES(account_flag_names),
-        [SCRIPT_TRANSFER_FLAGS] = NAMES(transfer_flag_names),
-        [SCRIPT_ACCOUNT_FILTER_FLAGS] = NAMES(account_filter_flag_names),
-        [SCRIPT_QUERY_FLAGS] = NAMES(query_flag_names),
-        [SCRIPT_RESOLVE_FLAGS] = NAMES(resolve_flag_names),
-        [SCRIPT_LIMIT_FLAGS] = NAMES(limit_flag_names),
-        [SCRIPT_MEMBER_FLAGS] = NAMES(member_flag_names),
-        [SCRIPT_LEDGER_FLAGS] = NAMES(ledger_flag_names),
-        [SCRIPT_METADATA_FLAGS] = NAMES(metadata_flag_names),
-        [SCRIPT_SIDE] = { NULL, 0 },
-    };
-    return kinds[kind].names != NULL ? &kinds[kind] : NULL;
 }
 
 /* 16 for a character that is no digit. */
@@ -140,7 +61,7 @@ static bool parse_number(struct bytes text, u128 *value)
 
 static bool parse_flag(enum script_value kind, struct bytes word, u128 *flags)
 {
-    const struct flag_names *flag = flag_names(kind);
+    const struct script_names *flag = script_flag_names(kind);
     for (unsigned bit = 0; bit < flag->count; bit++) {
         if (script_is(word, flag->names[bit])) {
             *flags |= (u128)1 << bit;
@@ -172,28 +93,7 @@ static bool parse_flags(enum script_value kind, struct bytes text, u128 *flags)
     }
 }
 
-/* Words for the numbers from 1, or from 0 where that is one; NULL: values of this kind are no
- * words. */
-static const struct flag_names *word_names(enum script_value kind)
-{
-    static const struct flag_names kinds[] = {
-        [SCRIPT_CHANGE_KIND] = NAMES(change_kind_names),
-        [SCRIPT_HOLD_STATE] = NAMES(hold_state_names),
-        [SCRIPT_FREEZE_KIND] = NAMES(freeze_kind_names),
-        [SCRIPT_FREEZE_PRIORITY] = NAMES(freeze_priority_names),
-        [SCRIPT_LIMIT_KIND] = NAMES(limit_kind_names),
-        [SCRIPT_LIMIT_SIDE] = NAMES(limit_side_names),
-        [SCRIPT_LIMIT_PERIOD] = NAMES(limit_period_names),
-        [SCRIPT_NORMAL_SIDE] = NAMES(normal_side_names),
-        [SCRIPT_REGISTRY_MODE] = NAMES(registry_mode_names),
-        [SCRIPT_METADATA_TARGET] = NAMES(metadata_target_names),
-        [SCRIPT_METADATA_TYPE] = NAMES(metadata_type_names),
-        [SCRIPT_SIDE] = { NULL, 0 },
-    };
-    return kinds[kind].names != NULL ? &kinds[kind] : NULL;
-}
-
-static bool parse_word(const struct flag_names *words, struct bytes text, u128 *value)
+static bool parse_word(const struct script_names *words, struct bytes text, u128 *value)
 {
     for (unsigned number = 0; number < words->count; number++) {
         if (script_is(text, words->names[number])) {
@@ -289,9 +189,9 @@ static u128 value_max(const struct script_key *key)
 
 bool script_value_parse(const struct script_key *key, struct bytes text, u128 *value)
 {
-    const struct flag_names *words = word_names(key->value);
+    const struct script_names *words = script_word_names(key->value);
     if (words != NULL) {
-        return parse_word(words, text, value);
+        return parse_word(words, text, value) && *value <= value_max(key);
     }
     if (key->value == SCRIPT_TRANSFER_STATUS) {
         return parse_transfer_status(text, value);
@@ -305,7 +205,7 @@ bool script_value_parse(const struct script_key *key, struct bytes text, u128 *v
     if (key->value == SCRIPT_DATE) {
         return parse_date(text, value) && *value <= value_max(key);
     }
-    const bool flags = flag_names(key->value) != NULL;
+    const bool flags = script_flag_names(key->value) != NULL;
     const bool parsed = flags ? parse_flags(key->value, text, value) : parse_number(text, value);
     return parsed && *value <= value_max(key);
 }
@@ -379,7 +279,7 @@ void script_print_number(struct script_text *text, u128 value)
 
 static void append_flags(struct script_text *text, enum script_value kind, u128 flags)
 {
-    const struct flag_names *flag = flag_names(kind);
+    const struct script_names *flag = script_flag_names(kind);
     const char *separator = "";
     for (unsigned bit = 0; bit < flag->count; bit++) {
         if ((flags >> bit & 1) != 0) {
@@ -412,6 +312,15 @@ static void append_signed(struct script_text *text, const struct script_key *key
     append_number(text, negative ? ((u128)1 << (8 * key->size)) - value : value);
 }
 
+static void append_word(struct script_text *text, const struct script_names *words, u128 value)
+{
+    if (value < words->count) {
+        append(text, words->names[value]);
+    } else {
+        append_number(text, value);
+    }
+}
+
 static void append_text(struct script_text *text, u128 value)
 {
     char characters[sizeof value + 1] = { 0 };
@@ -421,10 +330,10 @@ static void append_text(struct script_text *text, u128 value)
 
 void script_print_field(struct script_text *text, const struct script_key *key, u128 value)
 {
-    const struct flag_names *words = word_names(key->value);
+    const struct script_names *words = script_word_names(key->value);
     script_print(text, key->name);
     append(text, "=");
-    if (flag_names(key->value) != NULL) {
+    if (script_flag_names(key->value) != NULL) {
         append_flags(text, key->value, value);
     } else if (key->value == SCRIPT_TRANSFER_STATUS) {
         const char *status = transfer_status_text((unsigned)value);
@@ -436,7 +345,7 @@ void script_print_field(struct script_text *text, const struct script_key *key, 
     } else if (key->value == SCRIPT_DATE) {
         append_date(text, value);
     } else if (words != NULL) {
-        append(text, words->names[value < words->count ? value : 0]);
+        append_word(text, words, value);
     } else {
         append_number(text, value);
     }

@@ -75,6 +75,23 @@ static void refuse(const char *text, enum status expected, const char *message)
     remove_script();
 }
 
+/* Of line 2: the field and its value, and what the value may be. */
+static void refuse_value(const char *text, const char *word, const char *values)
+{
+    char message[512];
+    snprintf(message, sizeof message, ":2: not a value of this key: %s (%s)", word, values);
+    refuse(text, STATUS_INVALID, message);
+}
+
+static const char number_128[] = "a number, at most 340282366920938463463374607431768211455 (max)";
+static const char account_flags[] =
+    "flags joined by commas: linked, debits_must_not_exceed_credits, "
+    "credits_must_not_exceed_debits, history, imported, closed, or a number, at most 65535";
+static const char transfer_flags[] =
+    "flags joined by commas: linked, pending, post_pending_transfer, void_pending_transfer, "
+    "balancing_debit, balancing_credit, closing_debit, closing_credit, imported, "
+    "capture_pending_transfer, or a number, at most 65535";
+
 static void refuses_what_is_no_script(void **state)
 {
     (void)state;
@@ -84,40 +101,51 @@ static void refuses_what_is_no_script(void **state)
     refuse("account id=1\n  id=2\n", STATUS_INVALID,
            ":2: an indented line belongs to a batch or a query above it: id=2");
     refuse("accounts x\n", STATUS_INVALID, ":1: expected key=value, found: x");
-    refuse("accounts x=1\n", STATUS_INVALID, ":1: unknown key: x");
+    refuse("accounts x=1\n", STATUS_INVALID, ":1: unknown key: x (not_after)");
     refuse("transfers not_after=1 x\n", STATUS_INVALID, ":1: unexpected: x");
-    refuse("resolve\n  id=1 flags=fense\n", STATUS_INVALID,
-           ":2: not a value of this key, or too large: flags=fense");
+    refuse_value("resolve\n  id=1 flags=fense\n", "flags=fense",
+                 "flags joined by commas: fence, or a number, at most 4294967295");
     refuse("accounts\n  id\n", STATUS_INVALID, ":2: expected key=value, found: id");
-    refuse("accounts\n  debit=1\n", STATUS_INVALID, ":2: unknown key: debit");
-    refuse("accounts\n  id=\n", STATUS_INVALID, ":2: not a value of this key, or too large: id=");
+    refuse("accounts\n  debit=1\n", STATUS_INVALID,
+           ":2: unknown key: debit (id, debits_pending, debits_posted, credits_pending, "
+           "credits_posted, user_data_128, user_data_64, user_data_32, reserved, ledger, code, "
+           "flags, timestamp, closed)");
+    refuse_value("accounts\n  id=\n", "id=", number_128);
     refuse("accounts\n  id=1 id=1\n", STATUS_INVALID, ":2: given twice: id=1");
     refuse("accounts\n  closed=1\n", STATUS_INVALID, ":2: can be expected, not given: closed=1");
-    refuse("accounts\n  id=340282366920938463463374607431768211456\n", STATUS_INVALID,
-           ":2: not a value of this key, or too large: "
-           "id=340282366920938463463374607431768211456");
-    refuse("accounts\n  code=65536\n", STATUS_INVALID,
-           ":2: not a value of this key, or too large: code=65536");
-    refuse("accounts\n  ledger=max\n", STATUS_INVALID,
-           ":2: not a value of this key, or too large: ledger=max");
-    refuse("accounts\n  id=-1\n", STATUS_INVALID,
-           ":2: not a value of this key, or too large: id=-1");
-    refuse("transfers\n  flags=pending,\n", STATUS_INVALID,
-           ":2: not a value of this key, or too large: flags=pending,");
-    refuse("transfers\n  flags=history\n", STATUS_INVALID,
-           ":2: not a value of this key, or too large: flags=history");
-    refuse("transfers\n  flags=0x\n", STATUS_INVALID,
-           ":2: not a value of this key, or too large: flags=0x");
-    refuse("transfers\n  flags=0x10000\n", STATUS_INVALID,
-           ":2: not a value of this key, or too large: flags=0x10000");
+    refuse_value("accounts\n  id=340282366920938463463374607431768211456\n",
+                 "id=340282366920938463463374607431768211456", number_128);
+    refuse_value("accounts\n  code=65536\n", "code=65536", "a number, at most 65535");
+    refuse_value("accounts\n  ledger=max\n", "ledger=max", "a number, at most 4294967295");
+    refuse_value("accounts\n  timestamp=18446744073709551616\n", "timestamp=18446744073709551616",
+                 "a number, at most 18446744073709551615");
+    refuse_value("accounts\n  id=-1\n", "id=-1", number_128);
+    refuse_value("transfers\n  flags=pending,\n", "flags=pending,", transfer_flags);
+    refuse_value("transfers\n  flags=history\n", "flags=history", transfer_flags);
+    refuse_value("accounts\n  flags=pending\n", "flags=pending", account_flags);
+    refuse_value("transfers\n  flags=0x\n", "flags=0x", transfer_flags);
+    refuse_value("transfers\n  flags=0x10000\n", "flags=0x10000", transfer_flags);
+    refuse_value("freezes\n  kind=65537\n", "kind=65537",
+                 "debits, credits, both, amount, or a number, at most 65535");
+    refuse_value("limits\n  utc_offset=2147483648\n", "utc_offset=2147483648",
+                 "a number from -2147483647 to 2147483647");
+    refuse_value("freezes\n  authority=12345678901234567\n", "authority=12345678901234567",
+                 "at most 16 characters");
+    refuse_value("query_journals\nquery_journals date_min=tomorrow\n", "date_min=tomorrow",
+                 "a date like 2026-12-31, or a number, at most 4294967295");
+    refuse_value("# closed\naccount id=1 -> closed=2\n", "closed=2", "0 or 1");
+    refuse_value("resolve\n  id=1 -> why=bad\n", "why=bad", "a status of a transfer");
+    refuse("account id=1 -> closed=1 closed=0\n", STATUS_INVALID, ":1: expected twice: closed=0");
+    refuse("changes limit=1\n  amount=1 amount=1\n", STATUS_INVALID,
+           ":2: expected twice: amount=1");
     refuse("accounts\n  id=1 -> done\n", STATUS_INVALID, ":2: unknown status: done");
     refuse("accounts\n  id=1 -> exceeds_credits\n", STATUS_INVALID,
            ":2: unknown status: exceeds_credits");
     refuse("accounts\n  id=1 -> created exists\n", STATUS_INVALID,
            ":2: one status is expected, not also: exists");
-    refuse("accounts\n  id=1 -> created id=1\n", STATUS_INVALID, ":2: unknown key: id");
+    refuse("accounts\n  id=1 -> created id=1\n", STATUS_INVALID, ":2: unknown key: id (timestamp)");
     refuse("accounts\n  id=1 ->\n", STATUS_INVALID, ":2: nothing behind ->");
-    refuse("account id=1 amount=2 -> found\n", STATUS_INVALID, ":1: unknown key: amount");
+    refuse("account id=1 amount=2 -> found\n", STATUS_INVALID, ":1: unknown key: amount (id)");
     refuse("account id=1 -> created\n", STATUS_INVALID, ":1: unknown status: created");
     refuse("setup id=1\n", STATUS_INVALID, ":1: setup of an account that does not exist");
     refuse("tick\n", STATUS_INVALID, ":1: tick needs a number, found: ");
@@ -125,11 +153,47 @@ static void refuses_what_is_no_script(void **state)
     refuse("tick 1 hours\n", STATUS_INVALID, ":1: tick needs seconds or nanoseconds, found: hours");
     refuse("tick 1 seconds more\n", STATUS_INVALID, ":1: unexpected: more");
     refuse("tick 99999999999 seconds\n", STATUS_INVALID,
-           ":1: tick is past the largest timestamp: 99999999999");
+           ":1: tick is past the largest timestamp, 2^63 - 1 nanoseconds: 99999999999");
     refuse("tick -1 nanoseconds\ntick 2 nanoseconds\n", STATUS_INVALID,
            ":2: the clock would pass the largest timestamp");
     refuse("tick -1 nanoseconds\naccounts\n  id=1\n", STATUS_INVALID,
            ":2: the clock would pass the largest timestamp");
+}
+
+/* What is no text of a person's is told in a way that a terminal can show. */
+static void refuses_what_nobody_can_read(void **state)
+{
+    (void)state;
+    refuse("acc\x1bounts\n", STATUS_INVALID, ":1: unknown operation: acc?ounts");
+    refuse("\xef\xbb\xbf"
+           "accounts\n",
+           STATUS_INVALID,
+           ":1: unknown operation: \xef\xbb\xbf"
+           "accounts");
+    char text[4096] = { 0 };
+    memset(text, 'a', sizeof text - 1);
+    char message[128];
+    snprintf(message, sizeof message, ":1: unknown operation: %.80s...", text);
+    refuse(text, STATUS_INVALID, message);
+}
+
+/* A look-up and a query take one nanosecond, however many lines they have. */
+static void asks_at_the_end_of_time(void **state)
+{
+    (void)state;
+    struct script_summary summary;
+    struct error error;
+    static const char text[] = "tick -3 nanoseconds\n"
+                               "account id=1 -> not_found\naccount id=2 -> not_found\n"
+                               "account id=3 -> not_found\naccount id=4 -> not_found\n"
+                               "changes limit=9\n  amount=1\n  amount=2\n  amount=3\n"
+                               "query_transfers limit=9 ->\n";
+    assert_int_equal(run(text, false, &summary, &error), STATUS_OK);
+    assert_int_equal(summary.expectations, 8);
+    assert_int_equal(summary.differences, 3); /* the rows that are not there */
+    remove_script();
+    refuse("tick -1 nanoseconds\ntransfer id=1 -> not_found\naccount id=1 -> not_found\n",
+           STATUS_INVALID, ":3: the clock would pass the largest timestamp");
 }
 
 static void refuses_what_is_no_query(void **state)
@@ -137,34 +201,49 @@ static void refuses_what_is_no_query(void **state)
     (void)state;
     refuse("account_transfers\n  id=1\n", STATUS_INVALID,
            ":2: an indented line belongs to a batch or a query above it: id=1");
-    refuse("account_transfers id=1 ledger=1\n", STATUS_INVALID, ":1: unknown key: ledger");
-    refuse("query_transfers id=1\n", STATUS_INVALID, ":1: unknown key: id");
-    refuse("query_accounts limit=4294967296\n", STATUS_INVALID,
-           ":1: not a value of this key, or too large: limit=4294967296");
-    refuse("query_accounts flags=debits\n", STATUS_INVALID,
-           ":1: not a value of this key, or too large: flags=debits");
+    refuse("account_transfers id=1 ledger=1\n", STATUS_INVALID,
+           ":1: unknown key: ledger (id, flags, user_data_128, user_data_64, user_data_32, code, "
+           "limit, timestamp_min, timestamp_max, timestamp_min_transfer, timestamp_max_transfer, "
+           "timestamp_min_account, timestamp_max_account)");
+    refuse("balances_as_of ledger=1\n", STATUS_INVALID,
+           ":1: unknown key: ledger (id, as_of, as_of_transfer, as_of_account)");
+    refuse_value("#\nquery_accounts limit=4294967296\n", "limit=4294967296",
+                 "a number, at most 4294967295");
+    refuse_value("#\nquery_accounts flags=debits\n", "flags=debits",
+                 "flags joined by commas: reversed, or a number, at most 4294967295");
+    refuse("changes limit=1 timestamp_min=1 timestamp_min_transfer=1\n", STATUS_INVALID,
+           ":1: given twice: timestamp_min_transfer=1");
+    refuse("changes limit=1 timestamp_max_account=1 timestamp_max=1\n", STATUS_INVALID,
+           ":1: given twice: timestamp_max=1");
+    refuse("trial_balance as_of=1 as_of_account=1\n", STATUS_INVALID,
+           ":1: given twice: as_of_account=1");
     refuse("account_transfers limit=1 -> 1 x\n", STATUS_INVALID, ":1: not an id: x");
     refuse("account_transfers limit=1 -> id=1\n", STATUS_INVALID, ":1: not an id: id=1");
     refuse("account_balances limit=1 -> 1\n", STATUS_INVALID,
            ":1: its rows are indented lines below it, not: 1");
-    refuse("account_balances limit=1\n  amount=1\n", STATUS_INVALID, ":2: unknown key: amount");
+    refuse("account_balances limit=1\n  amount=1\n", STATUS_INVALID,
+           ":2: unknown key: amount (transfer, debits_pending, debits_posted, credits_pending, "
+           "credits_posted, timestamp)");
     refuse("account_balances limit=1\n  found\n", STATUS_INVALID,
            ":2: expected key=value, found: found");
-    refuse("changes id=1\n", STATUS_INVALID, ":1: unknown key: id");
-    refuse("changes\n  type=posted\n", STATUS_INVALID,
-           ":2: not a value of this key, or too large: type=posted");
+    refuse("changes id=1\n", STATUS_INVALID,
+           ":1: unknown key: id (limit, timestamp_min, timestamp_max, timestamp_min_transfer, "
+           "timestamp_max_transfer, timestamp_min_account, timestamp_max_account)");
+    refuse_value("changes\n  type=posted\n", "type=posted",
+                 "single_phase, two_phase_pending, two_phase_posted, two_phase_voided, "
+                 "two_phase_expired, two_phase_captured, or a number, at most 65535");
     static const char *const sides[] = {
         "1",         "1:",         "1:1/2/3",        "1:1/2/3/4/5", "1:1/2/3/x",
         "x:1/2/3/4", "1:1/2/3/4:", "1:1/2/3/4:open", "1:1//3/4",    "1:1/2/3/4:closed:"
     };
     for (size_t i = 0; i < sizeof sides / sizeof sides[0]; i++) {
         char text[64];
-        char message[128];
+        char word[64];
         snprintf(text, sizeof text, "changes\n  debit=%s\n", sides[i]);
-        snprintf(message, sizeof message, ":2: not a value of this key, or too large: debit=%s",
-                 sides[i]);
+        snprintf(word, sizeof word, "debit=%s", sides[i]);
         if (strcmp(sides[i], "1:1/2/3/4:") != 0) { /* nothing behind a colon is nothing */
-            refuse(text, STATUS_INVALID, message);
+            refuse_value(text, word,
+                         "ID:PENDING/POSTED/PENDING/POSTED, of debits and of credits, and :closed");
         }
     }
     refuse("changes limit=1 timestamp_min_transfer=7\n", STATUS_INVALID,
@@ -517,6 +596,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(refuses_what_is_no_script),
+        cmocka_unit_test(refuses_what_nobody_can_read),
+        cmocka_unit_test(asks_at_the_end_of_time),
         cmocka_unit_test(refuses_what_is_no_query),
         cmocka_unit_test(reports_differences_by_line),
         cmocka_unit_test(update_keeps_all_but_what_differs),

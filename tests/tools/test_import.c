@@ -117,8 +117,56 @@ static void malformed_rows_are_named(void **state)
     malformed("1,1,65536,", "code \"65536\"");
     malformed("1,-1,1,", "ledger \"-1\"");
     malformed("1,1,1,linked|nonsense", "flags \"linked|nonsense\"");
+    malformed("1,1,1,linked|", "flags \"linked|\"");
+    malformed("1,1,1,|linked", "flags \"|linked\"");
+    malformed("1,1,1,65536", "of at most 65535");
+    malformed("1.5,1,1,", "id \"1.5\"");
+    malformed("1,1e3,1,", "ledger \"1e3\": expected a decimal number of at most 4294967295");
     malformed("1,1,1", "3 cells");
     malformed("1,1,1,,9", "5 cells");
+}
+
+static void malformed_transfer(const char *cells, const char *expected)
+{
+    char text[512];
+    (void)snprintf(text, sizeof text,
+                   "id,debit_account_id,credit_account_id,amount,ledger,code,flags,pending_id\n"
+                   "%s\n5,1,2,0,1,1,,\n",
+                   cells);
+    struct import_rows *rows = open_rows(text);
+    struct transfer transfer;
+    struct error error;
+    uint64_t row = 0;
+    enum status status = import_rows_next(rows, &transfer, &row, &error);
+    assert_int_equal(status, expected == NULL ? STATUS_OK : STATUS_INVALID);
+    if (expected != NULL && strstr(error.text, expected) == NULL) {
+        fail_msg("\"%s\" does not name %s", error.text, expected);
+    }
+    assert_int_equal(import_rows_next(rows, &transfer, &row, &error), STATUS_OK);
+    assert_true(transfer.id == 5);
+    import_rows_close(rows);
+}
+
+/* An empty cell is nothing only where nothing can be meant. */
+static void empty_cells_are_not_amounts(void **state)
+{
+    (void)state;
+    malformed(",1,1,", "id \"\": expected");
+    malformed("1,,1,", "ledger \"\": expected a decimal number of at most 4294967295");
+    malformed("1,1,,", "code \"\": expected a decimal number of at most 65535");
+    malformed_transfer(",1,2,3,1,1,,", "id \"\"");
+    malformed_transfer("9,,2,3,1,1,,", "debit_account_id \"\"");
+    malformed_transfer("9,1,,3,1,1,,", "credit_account_id \"\"");
+    malformed_transfer("9,1,2,,1,1,,", "amount \"\": expected a decimal number of at most "
+                                       "340282366920938463463374607431768211455");
+    malformed_transfer("9,1,2,,1,1,pending,", "amount \"\"");
+    malformed_transfer("9,1,2,3,,1,,", "ledger \"\"");
+    malformed_transfer("9,1,2,3,1,,,", "code \"\"");
+    malformed_transfer("9,,,,,,post_pending_transfer,1", "amount \"\"");
+    malformed_transfer("9,,,,,,capture_pending_transfer,1", "amount \"\"");
+    malformed_transfer("9,,,3,,,post_pending_transfer,1", NULL);
+    malformed_transfer("9,,,3,,,512,1", NULL);
+    malformed_transfer("9,,,,,,void_pending_transfer,1", NULL);
 }
 
 static void bad_file(const char *text, const char *expected)
@@ -138,8 +186,43 @@ static void bad_files_are_refused(void **state)
     bad_file("", "empty");
     bad_file("id,ledger,code,colour\n", "\"colour\"");
     bad_file("id,ledger\n", "\"code\"");
+    bad_file("id,ledger,code,ledger\n", "\"ledger\" is there twice");
     bad_file("id,debit_account_id,ledger,code\n", "\"credit_account_id\"");
     bad_file("a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a\n", "18 columns");
+}
+
+/* History from another system: rows with their own times. */
+static void imported_rows_have_timestamps(void **state)
+{
+    (void)state;
+    struct import_rows *rows =
+        open_rows("id,ledger,code,flags,timestamp\n1,1,1,imported,18446744073709551615\n");
+    struct account account;
+    struct error error;
+    uint64_t row = 0;
+    assert_int_equal(import_rows_next(rows, &account, &row, &error), STATUS_OK);
+    assert_true(account.timestamp == UINT64_MAX && account.flags == ACCOUNT_IMPORTED);
+    import_rows_close(rows);
+}
+
+static void zero_bytes_are_malformed(void **state)
+{
+    (void)state;
+    static const char text[] = "id,ledger,code,flags\n1,1,1,linked\0\n1\0,1,1,\n5,1,1,\n";
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    assert_int_equal(fwrite(text, 1, sizeof text - 1, file), sizeof text - 1);
+    assert_int_equal(fclose(file), 0);
+    struct import_rows *rows = NULL;
+    struct account account;
+    struct error error;
+    uint64_t row = 0;
+    assert_int_equal(import_rows_open(path, &rows, &error), STATUS_OK);
+    assert_int_equal(import_rows_next(rows, &account, &row, &error), STATUS_INVALID);
+    assert_int_equal(import_rows_next(rows, &account, &row, &error), STATUS_INVALID);
+    assert_int_equal(import_rows_next(rows, &account, &row, &error), STATUS_OK);
+    assert_true(account.id == 5);
+    import_rows_close(rows);
 }
 
 static void many_rows_cross_chunks(void **state)
@@ -198,6 +281,9 @@ int main(void)
         cmocka_unit_test(transfers_are_read),
         cmocka_unit_test(accounts_are_read),
         cmocka_unit_test(malformed_rows_are_named),
+        cmocka_unit_test(empty_cells_are_not_amounts),
+        cmocka_unit_test(imported_rows_have_timestamps),
+        cmocka_unit_test(zero_bytes_are_malformed),
         cmocka_unit_test(bad_files_are_refused),
         cmocka_unit_test(many_rows_cross_chunks),
         cmocka_unit_test(progress_belongs_to_file_and_cluster),
