@@ -68,11 +68,10 @@ struct sim_cluster *sim_cluster_new(const struct sim_options *options)
 
 static void free_events(struct sim_cluster *cluster)
 {
-    for (uint32_t i = 0; i < cluster->queue.count; i++) {
-        const struct sim_event *event = &cluster->queue.heap[i];
-        if (event->kind == SIM_EVENT_PACKET ||
-            (event->kind == SIM_EVENT_ACT && event->detail != 0)) {
-            free(event->data);
+    while (cluster->queue.count > 0) {
+        const struct sim_event event = sim_queue_take(&cluster->queue);
+        if (event.kind == SIM_EVENT_PACKET || (event.kind == SIM_EVENT_ACT && event.detail != 0)) {
+            free(event.data);
         }
     }
     sim_queue_close(&cluster->queue);

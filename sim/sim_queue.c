@@ -5,24 +5,35 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool earlier(const struct sim_event *a, const struct sim_event *b)
+static bool earlier(const struct sim_turn *a, const struct sim_turn *b)
 {
     return a->at_ns != b->at_ns ? a->at_ns < b->at_ns : a->number < b->number;
+}
+
+static void grow(struct sim_queue *queue)
+{
+    queue->room = queue->room == 0 ? 256 : 2 * queue->room;
+    queue->heap = realloc(queue->heap, queue->room * sizeof *queue->heap);
+    queue->events = realloc(queue->events, queue->room * sizeof *queue->events);
+    ASSERT(queue->heap != NULL && queue->events != NULL);
+    for (uint32_t slot = queue->count; slot < queue->room; slot++) {
+        queue->heap[slot].slot = slot;
+    }
 }
 
 void sim_queue_put_back(struct sim_queue *queue, const struct sim_event *event)
 {
     if (queue->count == queue->room) {
-        queue->room = queue->room == 0 ? 256 : 2 * queue->room;
-        queue->heap = realloc(queue->heap, queue->room * sizeof *queue->heap);
-        ASSERT(queue->heap != NULL);
+        grow(queue);
     }
     uint32_t at = queue->count++;
-    while (at > 0 && earlier(event, &queue->heap[(at - 1) / 2])) {
+    const struct sim_turn turn = { event->at_ns, event->number, queue->heap[at].slot };
+    queue->events[turn.slot] = *event;
+    while (at > 0 && earlier(&turn, &queue->heap[(at - 1) / 2])) {
         queue->heap[at] = queue->heap[(at - 1) / 2];
         at = (at - 1) / 2;
     }
-    queue->heap[at] = *event;
+    queue->heap[at] = turn;
 }
 
 void sim_queue_put(struct sim_queue *queue, const struct sim_event *event)
@@ -44,8 +55,8 @@ bool sim_queue_first(const struct sim_queue *queue, uint64_t *at_ns)
 struct sim_event sim_queue_take(struct sim_queue *queue)
 {
     ASSERT(queue->count > 0);
-    struct sim_event first = queue->heap[0];
-    struct sim_event last = queue->heap[--queue->count];
+    const uint32_t slot = queue->heap[0].slot;
+    const struct sim_turn last = queue->heap[--queue->count];
     uint32_t at = 0;
     for (uint32_t child = 1; child < queue->count; child = 2 * at + 1) {
         if (child + 1 < queue->count && earlier(&queue->heap[child + 1], &queue->heap[child])) {
@@ -57,14 +68,14 @@ struct sim_event sim_queue_take(struct sim_queue *queue)
         queue->heap[at] = queue->heap[child];
         at = child;
     }
-    if (queue->count > 0) {
-        queue->heap[at] = last;
-    }
-    return first;
+    queue->heap[at] = last;
+    queue->heap[queue->count].slot = slot;
+    return queue->events[slot];
 }
 
 void sim_queue_close(struct sim_queue *queue)
 {
     free(queue->heap);
+    free(queue->events);
     memset(queue, 0, sizeof *queue);
 }

@@ -1,6 +1,6 @@
 /* sim_queue.h — everything that will happen in a simulated cluster, by time.
  *
- * A binary heap. Events of one time come in the order in which they were put, so that one seed is
+ * A binary heap of turns, which are small to move; the events lie still. Events of one time come in the order in which they were put, so that one seed is
  * one run. An event that has lost its meaning (its process is gone) stays; whoever takes it looks.
  *
  * Threads  one. Memory  grows as needed; sim_queue_close frees it.
@@ -29,8 +29,15 @@ struct sim_event {
     void (*act)(void *data);
 };
 
+struct sim_turn {
+    uint64_t at_ns;
+    uint64_t number;
+    uint32_t slot; /* of its event */
+};
+
 struct sim_queue {
-    struct sim_event *heap;
+    struct sim_turn *heap; /* behind its `count` turns: the slots that are free */
+    struct sim_event *events;
     uint32_t count;
     uint32_t room;
     uint64_t numbers;
