@@ -36,32 +36,62 @@ void sim_bytes_hold(struct sim_bytes *bytes, uint64_t count)
     bytes->held = held;
 }
 
-void sim_bytes_carry(struct sim_bytes *target, const struct sim_bytes *source, uint64_t from,
-                     uint64_t end)
-{
-    end = least(end, least(target->size, source->size));
-    uint64_t some = least(end, source->held);
-    if (from < some) {
-        sim_bytes_hold(target, some);
-        memcpy(target->data + from, source->data + from, some - from);
-    }
-    uint64_t zero = from > some ? from : some;
-    uint64_t zero_end = least(end, target->held);
-    if (zero < zero_end) {
-        memset(target->data + zero, 0, zero_end - zero);
-    }
-}
-
 uint64_t sim_sectors(uint64_t size)
 {
     return (size + SIM_DISK_SECTOR - 1) / SIM_DISK_SECTOR;
 }
 
-/* Sectors first..end-1 have been written. */
+struct sim_before *sim_file_before(const struct sim_file *file, uint64_t sector)
+{
+    for (uint32_t i = 0; i < file->before_count; i++) {
+        if (file->before[i].sector == sector) {
+            return &file->before[i];
+        }
+    }
+    return NULL;
+}
+
+static struct sim_before *add_before(struct sim_file *file, uint64_t sector)
+{
+    if (file->before_count == file->before_room) {
+        file->before_room = file->before_room == 0 ? 4 : 2 * file->before_room;
+        file->before = realloc(file->before, file->before_room * sizeof *file->before);
+        ASSERT(file->before != NULL);
+    }
+    struct sim_before *before = &file->before[file->before_count++];
+    memset(before, 0, sizeof *before);
+    before->sector = sector;
+    return before;
+}
+
+struct sim_before *sim_file_keep(struct sim_file *file, uint64_t sector)
+{
+    struct sim_before *before = sim_file_before(file, sector);
+    return before != NULL ? before : add_before(file, sector);
+}
+
+/* The sector is clean: what it holds is durable, as far as the durable size reaches. */
+static void save(struct sim_file *file, uint64_t sector)
+{
+    static const uint8_t ZEROS[SIM_DISK_SECTOR];
+    const uint64_t at = sector * SIM_DISK_SECTOR;
+    const uint64_t end = least(file->seen.held, file->durable_size);
+    const uint64_t held = end > at ? least(end - at, SIM_DISK_SECTOR) : 0;
+    if (held > 0 && memcmp(file->seen.data + at, ZEROS, held) != 0) {
+        memcpy(add_before(file, sector)->bytes, file->seen.data + at, held);
+    }
+}
+
+/* Sectors first..end-1 will be written. */
 static void soil(struct sim_file *file, uint64_t first, uint64_t end)
 {
+    for (uint64_t i = first; i < end; i++) {
+        if ((file->dirty[i] & SIM_SECTOR_DIRTY) == 0) {
+            save(file, i);
+        }
+        file->dirty[i] = SIM_SECTOR_DIRTY;
+    }
     if (first < end) {
-        memset(file->dirty + first, SIM_SECTOR_DIRTY, end - first);
         bool none = file->dirty_low == file->dirty_high;
         file->dirty_low = none || first < file->dirty_low ? first : file->dirty_low;
         file->dirty_high = none || end > file->dirty_high ? end : file->dirty_high;
@@ -183,9 +213,9 @@ static void put_bytes(struct sim_file *target, uint64_t offset, const void *data
         return;
     }
     grow_seen(target, offset + size);
+    soil(target, offset / SIM_DISK_SECTOR, sim_sectors(offset + size));
     sim_bytes_hold(&target->seen, offset + size);
     memcpy(target->seen.data + offset, data, size);
-    soil(target, offset / SIM_DISK_SECTOR, sim_sectors(offset + size));
 }
 
 static uint64_t slices_size(const struct disk_slice *slices, size_t count)
@@ -218,7 +248,7 @@ bool sim_sector_proven(const struct sim_file *file, uint64_t sector)
 static bool lead_astray(struct sim_disk *disk, const struct sim_file *target, uint64_t *offset,
                         uint64_t size)
 {
-    uint64_t places = target->durable.size / SIM_DISK_SECTOR;
+    uint64_t places = target->durable_size / SIM_DISK_SECTOR;
     uint64_t needed = sim_sectors(size) + 1;
     if (!disk->misdirect || places <= needed) {
         return false;
@@ -270,17 +300,12 @@ static enum status memory_write(struct disk *seam, struct disk_file file, uint64
 void sim_file_flush(struct sim_file *file)
 {
     file->flushes += file->dirty_low != file->dirty_high ? 1 : 0;
-    sim_bytes_resize(&file->durable, file->seen.size);
+    file->durable_size = file->seen.size;
+    file->before_count = 0;
     for (uint64_t i = file->dirty_low; i < file->dirty_high; i++) {
-        uint64_t first = i;
-        while (i < file->dirty_high && (file->dirty[i] & SIM_SECTOR_DIRTY) != 0) {
+        if ((file->dirty[i] & SIM_SECTOR_DIRTY) != 0) {
             file->dirty[i] = 0;
             file->flushed[i] = file->flushes;
-            i++;
-        }
-        if (i > first) {
-            sim_bytes_carry(&file->durable, &file->seen, first * SIM_DISK_SECTOR,
-                            i * SIM_DISK_SECTOR);
         }
     }
     file->dirty_low = file->dirty_high = 0;

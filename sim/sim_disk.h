@@ -1,8 +1,9 @@
 /* sim_disk.h — disk.h in memory, with what a real disk does to bytes that were not flushed.
  *
- * Every file has the bytes that programs see and those that are durable; a name has the file that
- * programs see and the durable one. disk_sync and disk_sync_folder carry the first over to the
- * second. sim_disk_crash decides what becomes of the rest; sim_disk_kill closes all files but
+ * Every file has the bytes that programs see. What is durable of it are the same bytes, but for the
+ * sectors written since: of them what they held before is kept, until a flush. A name has the file that
+ * programs see and the durable one. disk_sync and disk_sync_folder make durable what is seen.
+ * sim_disk_crash decides what becomes of the rest; sim_disk_kill closes all files but
  * keeps the cache, as when only the process dies.
  *
  * Operations that change something (create, write, sync, allocate, rename, remove, make_folder,
@@ -48,9 +49,18 @@ struct sim_bytes {
     uint64_t room; /* of `data` */
 };
 
+/* What a dirty sector held when it was clean; those without one held zeros. */
+struct sim_before {
+    uint64_t sector;
+    uint8_t bytes[SIM_DISK_SECTOR];
+};
+
 struct sim_file {
     struct sim_bytes seen;
-    struct sim_bytes durable;
+    uint64_t durable_size;
+    struct sim_before *before;
+    uint32_t before_count;
+    uint32_t before_room;
     uint8_t *dirty;    /* enum sim_sector for each sector of `seen` */
     uint32_t *flushed; /* by which of the file's flushes, for each sector */
     uint32_t flushes;
@@ -98,8 +108,8 @@ struct sim_disk *sim_disk_new(void);
 void sim_disk_free(struct sim_disk *disk);
 void sim_disk_crash(struct sim_disk *disk, enum sim_crash crash, struct random *random);
 void sim_disk_kill(struct sim_disk *disk);
-/* The bytes of a file that programs see, to look at or damage, all of them held, and so are the
- * durable ones; NULL when there is none. */
+/* The bytes of a file that programs see, to look at or damage, all of them held; NULL when there is
+ * none. */
 struct sim_bytes *sim_disk_bytes(struct sim_disk *disk, const char *path);
 /* Makes everything durable. */
 void sim_disk_settle(struct sim_disk *disk);

@@ -5,24 +5,39 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void copy_bytes(struct sim_bytes *target, const struct sim_bytes *source)
+/* The sector holds again what it held on the medium. */
+static void go_back(struct sim_file *file, uint64_t sector)
 {
-    sim_bytes_resize(target, source->size);
-    sim_bytes_carry(target, source, 0, source->size);
+    const uint64_t at = sector * SIM_DISK_SECTOR;
+    const struct sim_before *before = sim_file_before(file, sector);
+    if (at >= file->seen.held) {
+        return; /* zeros, before and after */
+    }
+    const uint64_t left = file->seen.held - at;
+    const uint64_t size = left < SIM_DISK_SECTOR ? left : SIM_DISK_SECTOR;
+    if (before != NULL) {
+        memcpy(file->seen.data + at, before->bytes, size);
+    } else {
+        memset(file->seen.data + at, 0, size);
+    }
 }
 
-static void tear(struct sim_file *file, struct random *random)
+/* Of the sectors that were not flushed, chance lets some stay when `torn`. */
+static void lose(struct sim_file *file, bool torn, struct random *random)
 {
-    if (file->seen.size > file->durable.size && random_chance(random, 1, 2)) {
-        sim_bytes_resize(&file->durable, file->seen.size);
+    if (torn && file->seen.size > file->durable_size && random_chance(random, 1, 2)) {
+        file->durable_size = file->seen.size;
     }
     for (uint64_t i = file->dirty_low; i < file->dirty_high; i++) {
-        if (i < sim_sectors(file->durable.size) && (file->dirty[i] & SIM_SECTOR_DIRTY) != 0 &&
-            random_chance(random, 1, 2)) {
-            uint64_t at = i * SIM_DISK_SECTOR;
-            sim_bytes_carry(&file->durable, &file->seen, at, at + SIM_DISK_SECTOR);
+        if ((file->dirty[i] & SIM_SECTOR_DIRTY) == 0) {
+            continue;
+        }
+        if (!torn || i >= sim_sectors(file->durable_size) || !random_chance(random, 1, 2)) {
+            go_back(file, i);
         }
     }
+    file->before_count = 0;
+    sim_bytes_resize(&file->seen, file->durable_size);
 }
 
 static void crash_file(struct sim_file *file, enum sim_crash crash, struct random *random)
@@ -31,13 +46,10 @@ static void crash_file(struct sim_file *file, enum sim_crash crash, struct rando
         sim_file_flush(file);
         return;
     }
-    if (file->dirty_low == file->dirty_high && file->seen.size == file->durable.size) {
+    if (file->dirty_low == file->dirty_high && file->seen.size == file->durable_size) {
         return;
     }
-    if (crash == SIM_CRASH_TORN) {
-        tear(file, random);
-    }
-    copy_bytes(&file->seen, &file->durable);
+    lose(file, crash == SIM_CRASH_TORN, random);
     uint64_t count = sim_sectors(file->seen.size);
     file->dirty = realloc(file->dirty, count + 1);
     file->flushed = realloc(file->flushed, (count + 1) * sizeof *file->flushed);
@@ -101,8 +113,24 @@ struct sim_bytes *sim_disk_bytes(struct sim_disk *disk, const char *path)
     }
     struct sim_file *file = &disk->files[name->seen];
     sim_bytes_hold(&file->seen, file->seen.size);
-    sim_bytes_hold(&file->durable, file->durable.size);
     return &file->seen;
+}
+
+static void copy_bytes(struct sim_bytes *target, const struct sim_bytes *source)
+{
+    sim_bytes_resize(target, source->size);
+    sim_bytes_hold(target, source->size);
+    if (source->held > 0) {
+        memcpy(target->data, source->data, source->held);
+    }
+}
+
+static void copy_before(struct sim_file *target, const struct sim_file *source)
+{
+    target->before_count = 0;
+    for (uint32_t i = 0; i < source->before_count; i++) {
+        *sim_file_keep(target, source->before[i].sector) = source->before[i];
+    }
 }
 
 struct sim_disk *sim_disk_copy(const struct sim_disk *disk)
@@ -117,20 +145,20 @@ struct sim_disk *sim_disk_copy(const struct sim_disk *disk)
     copy->disk.context = copy;
     for (int32_t i = 0; i < SIM_DISK_FILES_MAX; i++) {
         struct sim_file *file = &copy->files[i];
+        const struct sim_file *source = &disk->files[i];
         memset(&file->seen, 0, sizeof file->seen);
-        memset(&file->durable, 0, sizeof file->durable);
+        file->before = NULL;
+        file->before_room = 0;
         file->dirty = NULL;
         file->flushed = NULL;
-        if (disk->files[i].used && !disk->files[i].folder) {
-            copy_bytes(&file->seen, &disk->files[i].seen);
-            copy_bytes(&file->durable, &disk->files[i].durable);
-            sim_bytes_hold(&file->seen, file->seen.size);
-            sim_bytes_hold(&file->durable, file->durable.size);
+        if (source->used && !source->folder) {
+            copy_bytes(&file->seen, &source->seen);
+            copy_before(file, source);
             file->dirty = malloc(sim_sectors(file->seen.size) + 1);
             file->flushed = calloc(sim_sectors(file->seen.size) + 1, sizeof *file->flushed);
             ASSERT(file->dirty != NULL && file->flushed != NULL);
-            if (disk->files[i].dirty != NULL) {
-                memcpy(file->dirty, disk->files[i].dirty, sim_sectors(file->seen.size));
+            if (source->dirty != NULL) {
+                memcpy(file->dirty, source->dirty, sim_sectors(file->seen.size));
             }
         }
     }

@@ -7,12 +7,13 @@
 void sim_bytes_resize(struct sim_bytes *bytes, uint64_t size);
 /* The first `count` bytes, but no more than there are, lie in `data`. */
 void sim_bytes_hold(struct sim_bytes *bytes, uint64_t count);
-/* Those of `source` from `from` on, as many as both have, up to `end`. */
-void sim_bytes_carry(struct sim_bytes *target, const struct sim_bytes *source, uint64_t from,
-                     uint64_t end);
 uint64_t sim_sectors(uint64_t size);
 /* What programs see becomes durable. */
 void sim_file_flush(struct sim_file *file);
+/* What the dirty sector holds on the medium; NULL: zeros. */
+struct sim_before *sim_file_before(const struct sim_file *file, uint64_t sector);
+/* The same, and room for it when it is zeros. */
+struct sim_before *sim_file_keep(struct sim_file *file, uint64_t sector);
 /* Frees files that no name holds any more; they may still be open, so only when none is. */
 void sim_disk_collect(struct sim_disk *disk);
 /* NULL: nobody knows that name. */

@@ -59,7 +59,7 @@ static bool named(const struct sim_disk *disk, int32_t file)
 void sim_disk_free_file(struct sim_file *file)
 {
     free(file->seen.data);
-    free(file->durable.data);
+    free(file->before);
     free(file->dirty);
     free(file->flushed);
     memset(file, 0, sizeof *file);

@@ -162,8 +162,6 @@ static void land(struct sim_disk *copy, const struct unflushed *write, struct ra
         uint64_t end = write->offset + at + part;
         if (end <= bytes->size && (whole || random_chance(random, 1, 2))) {
             memcpy(bytes->data + write->offset + at, write->data + at, part);
-            memcpy(copy->files[write->handle].durable.data + write->offset + at, write->data + at,
-                   part);
         }
         at += part;
     }

@@ -327,12 +327,7 @@ static void rot(struct sim_disk *disk, const char *path, uint64_t offset)
 {
     struct sim_bytes *bytes = sim_disk_bytes(disk, path);
     assert_true(bytes != NULL && offset < bytes->size);
-    for (int i = 0; i < SIM_DISK_FILES_MAX; i++) {
-        if (&disk->files[i].seen == bytes) {
-            bytes->data[offset] ^= 0x10;
-            disk->files[i].durable.data[offset] ^= 0x10;
-        }
-    }
+    sim_disk_flip(disk, path, offset);
 }
 
 /* Where the entry lies: its slot is the last sound one with its chain. */

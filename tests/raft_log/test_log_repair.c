@@ -347,14 +347,8 @@ static void crashes_while_mending(void **state)
         struct mending mending = { .fixture = fixture };
         damage_somehow(fixture, how);
         /* It is on the medium, not only in the cache. */
-        struct sim_disk *disk = fixture->disk;
-        for (int i = 0; i < SIM_DISK_FILES_MAX; i++) {
-            struct sim_file *file = &disk->files[i];
-            if (file->used && !file->folder) {
-                memcpy(file->durable.data, file->seen.data, file->seen.size);
-            }
-        }
-        mending.crash = crash_disk_wrap(disk, crash_and_judge, &mending);
+        sim_disk_settle(fixture->disk);
+        mending.crash = crash_disk_wrap(fixture->disk, crash_and_judge, &mending);
         must(fixture, fixture_open(fixture));
         for (uint32_t i = fixture->recovered.damaged_count; i > 0; i--) {
             uint64_t index = fixture->recovered.damaged[i - 1];
@@ -382,14 +376,7 @@ static struct fixture *young_damage(uint64_t seed)
     fixture_reopen(fixture);
     must(fixture, fixture_append(fixture, 1, 3, 100));
     damage_find(fixture, 3, &sequence, &number, &slot);
-    struct sim_bytes *seen = damage_segment(fixture->disk, sequence);
-    for (int i = 0; i < SIM_DISK_FILES_MAX; i++) {
-        struct sim_file *file = &fixture->disk->files[i];
-        if (&file->seen == seen) {
-            file->durable.data[slot.offset + 70] ^= 4;
-        }
-    }
-    seen->data[slot.offset + 70] ^= 4;
+    *damage_byte(fixture->disk, sequence, slot.offset + 70) ^= 4; /* flushed: on the medium, too */
     return fixture;
 }
 
