@@ -88,6 +88,22 @@ static void resolve(struct model *model, const struct kept_change *change)
     books_set_hold(model, change->pending, &hold);
 }
 
+/* What a hold that has ended did not capture; windows never counted one that was imported. */
+static void give_back(struct model *model, const struct kept_change *change,
+                      const struct account *debit, const struct account *credit)
+{
+    const struct kept_transfer *kept = &model->transfers[change->pending];
+    const struct transfer pending = kept->record;
+    const u128 captured = kept->hold.captured;
+    if (kept->hold.state == HOLD_PENDING || (pending.flags & TRANSFER_IMPORTED) != 0) {
+        return;
+    }
+    controls_give_back(model, debit, SIDE_DEBIT, pending.amount - captured, captured == 0,
+                       pending.timestamp, kept->hold.resolved_at);
+    controls_give_back(model, credit, SIDE_CREDIT, pending.amount - captured, captured == 0,
+                       pending.timestamp, kept->hold.resolved_at);
+}
+
 /* `party` names the two accounts. */
 static void happen(struct model *model, const struct kept_change *change,
                    const struct transfer *party, uint16_t flags)
@@ -99,8 +115,11 @@ static void happen(struct model *model, const struct kept_change *change,
     struct kept_change done = *change;
     done.released = change->pending != NOWHERE ? pending_before - debit.debits_pending : 0;
     books_add_change(model, &done, &debit, &credit);
+    controls_moved(model, &debit);
+    controls_moved(model, &credit);
     if (change->pending != NOWHERE) {
         resolve(model, change);
+        give_back(model, change, &debit, &credit);
     }
 }
 
@@ -175,6 +194,7 @@ uint32_t model_pulse(struct model *model, uint32_t most, uint64_t first_timestam
                &pending, 0);
         expired++;
     }
+    controls_settle(model);
     return expired;
 }
 
@@ -236,12 +256,29 @@ static void try_account(const struct batch *batch, uint32_t i)
 /* Failures that may end when something else changes. */
 bool model_remembers_failure(unsigned status)
 {
-    return status == TRANSFER_STATUS_DEBIT_ACCOUNT_NOT_FOUND ||
+    const bool restrained = status >= TRANSFER_STATUS_DEBIT_ACCOUNT_FROZEN &&
+                            status <= TRANSFER_STATUS_EXCEEDS_CREDIT_GROUP_COUNT_LIMIT;
+    return restrained || status == TRANSFER_STATUS_LEDGER_NOT_REGISTERED ||
+           status == TRANSFER_STATUS_DEBIT_ACCOUNT_NOT_FOUND ||
            status == TRANSFER_STATUS_CREDIT_ACCOUNT_NOT_FOUND ||
            status == TRANSFER_STATUS_PENDING_TRANSFER_NOT_FOUND ||
            status == TRANSFER_STATUS_DEBIT_ACCOUNT_ALREADY_CLOSED ||
            status == TRANSFER_STATUS_CREDIT_ACCOUNT_ALREADY_CLOSED ||
            status == TRANSFER_STATUS_EXCEEDS_CREDITS || status == TRANSFER_STATUS_EXCEEDS_DEBITS;
+}
+
+/* By windows; the net of a journal's legs comes at its end. */
+static void count(struct model *model, const struct transfer *transfer,
+                  const struct occasion *occasion)
+{
+    const unsigned none = TRANSFER_IMPORTED | TRANSFER_RESOLVING;
+    if ((transfer->flags & none) == 0 &&
+        (!occasion->in_journal || (transfer->flags & TRANSFER_PENDING) != 0)) {
+        controls_take(model, model_account(model, transfer->debit_account_id), SIDE_DEBIT,
+                      transfer->amount, occasion->timestamp);
+        controls_take(model, model_account(model, transfer->credit_account_id), SIDE_CREDIT,
+                      transfer->amount, occasion->timestamp);
+    }
 }
 
 struct result model_try_transfer(struct model *model, const struct transfer *event,
@@ -259,6 +296,7 @@ struct result model_try_transfer(struct model *model, const struct transfer *eve
     if (result.status == TRANSFER_STATUS_CREATED) {
         result.timestamp = verdict.transfer.timestamp;
         create_transfer(model, &verdict.transfer, verdict.pending);
+        count(model, &verdict.transfer, occasion);
     }
     return result;
 }
@@ -272,22 +310,29 @@ static void try_transfer(const struct batch *batch, uint32_t i)
 /* --- chains ------------------------------------------------------------------------------------
  */
 
-void model_put_back(struct model *model, uint32_t account_count, uint32_t change_count)
+struct model_mark model_mark(const struct model *model)
 {
-    while (model->change_count > change_count) {
+    return (struct model_mark){ .accounts = model->account_count,
+                                .changes = model->change_count,
+                                .takings = model->controls.taking_count };
+}
+
+void model_put_back(struct model *model, const struct model_mark *mark)
+{
+    while (model->change_count > mark->changes) {
         books_undo_change(model);
     }
-    while (model->account_count > account_count) {
+    while (model->account_count > mark->accounts) {
         books_undo_account(model);
     }
+    controls_undo(model, mark->takings);
 }
 
 /* The events first..end-1 are a chain, or one that is none; `left_open` when the batch ends inside
  * it. */
 static void try_group(const struct batch *batch, uint32_t first, uint32_t end, bool left_open)
 {
-    const uint32_t account_count = batch->model->account_count;
-    const uint32_t change_count = batch->model->change_count;
+    const struct model_mark mark = model_mark(batch->model);
     uint32_t failed = end;
     for (uint32_t i = first; i < end && failed == end; i++) {
         if (left_open && i + 1 == end) {
@@ -304,7 +349,7 @@ static void try_group(const struct batch *batch, uint32_t first, uint32_t end, b
     if (failed == end) {
         return;
     }
-    model_put_back(batch->model, account_count, change_count);
+    model_put_back(batch->model, &mark);
     for (uint32_t i = first; i < end; i++) {
         uint64_t timestamp = batch->first_timestamp + i;
         if (left_open && i + 1 == end) {
@@ -330,6 +375,7 @@ static void try_batch(const struct batch *batch)
         try_group(batch, first, end, linked(batch, end - 1));
         first = end;
     }
+    controls_settle(batch->model);
 }
 
 void model_create_accounts(struct model *model, const struct account *events, uint32_t count,

@@ -16,7 +16,10 @@
 #pragma once
 
 #include "ledger/core/ledger.h"
+#include "ledger/core/metadata_set.h"
+#include "ledger/core/registry.h"
 #include "ledger/core/resolve.h"
+#include "ledger/store/records_control.h"
 
 #include <stdbool.h>
 
@@ -40,6 +43,24 @@ void model_post_journal(struct model *model, const struct journal_request *reque
 void model_reverse_journal(struct model *model, const struct journal_request *request,
                            const uint8_t *metadata, uint64_t first_timestamp,
                            struct result results[2]);
+/* Of each event, as the functions of ledger/core with these names. */
+void model_place_freezes(struct model *model, const struct freeze_event *events, uint32_t count,
+                         uint64_t first_timestamp, struct result *results);
+void model_release_freezes(struct model *model, const struct release_event *events, uint32_t count,
+                           uint64_t first_timestamp, struct result *results);
+void model_set_limits(struct model *model, const struct limit_event *events, uint32_t count,
+                      uint64_t first_timestamp, struct result *results);
+void model_set_group_members(struct model *model, const struct member_event *events, uint32_t count,
+                             uint64_t first_timestamp, struct result *results);
+void model_create_ledgers(struct model *model, const struct ledger_record *events, uint32_t count,
+                          uint64_t first_timestamp, struct result *results);
+void model_create_account_codes(struct model *model, const struct account_code_record *events,
+                                uint32_t count, uint64_t first_timestamp, struct result *results);
+void model_set_registry_mode(struct model *model, const struct registry_mode_event *events,
+                             uint32_t count, uint64_t first_timestamp, struct result *results);
+/* The patch has at most METADATA_BYTES_MAX bytes. */
+void model_set_metadata(struct model *model, const struct metadata_request *request,
+                        const uint8_t *patch, uint64_t timestamp, struct result *result);
 /* NULL: there is none, and its id is not used up either. Valid until something is created. */
 const struct journal *model_journal(const struct model *model, u128 id);
 
@@ -87,6 +108,8 @@ struct model_change {
     const struct transfer *pending;  /* what was posted, voided or has expired; else NULL */
     const struct account *debit;     /* after the change */
     const struct account *credit;
+    uint64_t log_index;
+    struct change record; /* as production keeps it */
 };
 uint32_t model_change_count(const struct model *model);
 struct model_change model_change_number(const struct model *model, uint32_t i);
@@ -107,6 +130,7 @@ struct model_filter {
     bool debits;
     bool credits;
     bool reversed;
+    uint64_t log_index; /* as of this entry; 0: now */
 };
 /* Places for model_transfer_number and model_account_number, in the order of the answer; `places`
  * has room for LOOKUP_IDS_MAX. Return how many. */
@@ -124,3 +148,32 @@ const struct account *model_account_after(const struct model *model, u128 id, ui
 /* Of the filter: timestamps and limit. Places for model_change_number. */
 uint32_t model_changes(const struct model *model, const struct model_filter *filter,
                        uint32_t *places);
+
+/* --- as of an entry of the log, and a time (0: of that entry) ------------------------------------ */
+
+/* An account with its balances, and the time of the change that left it so, its own when there was
+ * none. False: there was none. */
+bool model_account_as_of(const struct model *model, u128 id, uint64_t log_index, uint64_t as_of,
+                         struct account *account, uint64_t *timestamp);
+/* Whether the account, as it is in `account`, was so at some entry from `log_index` on. */
+bool model_account_was(const struct model *model, const struct account *account,
+                       uint64_t log_index);
+/* Rows of the trial balance, ascending; `rows` has room for all pairs. Returns how many. */
+uint32_t model_trial_balance(const struct model *model, uint64_t log_index, uint64_t as_of,
+                             struct trial_row *rows, uint32_t room);
+/* False: it was no pending transfer then. */
+bool model_hold_at(const struct model *model, u128 id, uint64_t log_index, struct hold_view *view);
+/* A journal that was posted by then; NULL. By `number`, from 0, in the order of time, failed ones
+ * among them; `journal_count` of them. */
+uint32_t model_journal_count(const struct model *model);
+bool model_journal_at(const struct model *model, uint32_t number, uint64_t log_index,
+                      struct journal *journal);
+/* The entry that reversed it; UINT64_MAX: none. */
+uint64_t model_journal_reversed(const struct model *model, uint32_t number);
+/* What was posted with the timestamp. */
+const struct transfer *model_transfer_timed(const struct model *model, uint64_t timestamp);
+/* NULL: no version then. */
+const struct metadata_record *model_metadata_at(const struct model *model, enum object_kind kind,
+                                                u128 id, uint64_t log_index, uint64_t as_of);
+/* False: there was no such order. */
+bool model_freeze_at(const struct model *model, u128 id, uint64_t log_index, struct freeze *freeze);

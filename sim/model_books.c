@@ -80,6 +80,10 @@ void model_free(struct model *model)
     free(model->timed);
     free(model->ledgers);
     free(model->journals);
+    free(model->maps);
+    free(model->registered);
+    free(model->codes);
+    controls_free(&model->controls);
     free(model->account_ids.memory);
     free(model->transfer_ids.memory);
     free(model->failed_ids.memory);
@@ -162,10 +166,16 @@ void books_add_account(struct model *model, const struct account *account)
     *accounts_of(model, account->ledger) += 1;
     model->accounts = books_grow(model->accounts, model->account_count, &model->account_room,
                                  sizeof model->accounts[0]);
-    model->accounts[model->account_count] =
-        (struct kept_account){ .id = account->id, .version = NOWHERE };
+    model->accounts[model->account_count] = (struct kept_account){ .id = account->id,
+                                                                   .log_index = model->log_index,
+                                                                   .version = NOWHERE };
     add_version(model, model->account_count, account);
     table_add(model, &model->account_ids, account->id, model->account_count++);
+}
+
+void books_set_account(struct model *model, const struct account *account)
+{
+    add_version(model, books_find_account(model, account->id), account);
 }
 
 void books_add_failed(struct model *model, u128 id, unsigned why)
@@ -206,8 +216,7 @@ static struct balances balances_of(const struct account *account)
                               .credits_posted = account->credits_posted };
 }
 
-/* As production records it. */
-static u128 hash_change(const struct model *model, const struct kept_change *kept)
+struct change books_change(const struct model *model, const struct kept_change *kept)
 {
     const struct account *debit = &model->versions[kept->debit_version].state;
     const struct account *credit = &model->versions[kept->credit_version].state;
@@ -224,7 +233,23 @@ static u128 hash_change(const struct model *model, const struct kept_change *kep
     if (kept->pending != NOWHERE) {
         change.pending_timestamp = model->transfers[kept->pending].record.timestamp;
     }
+    return change;
+}
+
+static u128 hash_change(const struct model *model, const struct kept_change *kept)
+{
+    const struct change change = books_change(model, kept);
     return delta_hash_change(&change);
+}
+
+uint32_t books_changes_at(const struct model *model, uint64_t log_index)
+{
+    uint32_t count = model->change_count;
+    while (log_index != 0 && count > 0 &&
+           model->versions[model->changes[count - 1].debit_version].log_index > log_index) {
+        count--;
+    }
+    return count;
 }
 
 void books_add_change(struct model *model, const struct kept_change *change,

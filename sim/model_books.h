@@ -8,6 +8,7 @@
 
 #include "base/map.h"
 #include "sim/model.h"
+#include "sim/model_controls.h"
 
 #define NOWHERE UINT32_MAX
 
@@ -20,7 +21,8 @@ struct version {
 
 struct kept_account {
     u128 id;
-    uint32_t version; /* the newest */
+    uint64_t log_index; /* that created it */
+    uint32_t version;   /* the newest */
 };
 
 struct kept_transfer {
@@ -63,12 +65,29 @@ struct failed_id {
 /* A journal, or that its id is used up; with the map that came with it. */
 struct kept_journal {
     struct journal record;
+    uint64_t log_index;
+    uint64_t reversed_index; /* of the entry that reversed it */
     uint8_t map[METADATA_BYTES_MAX];
+};
+
+/* A map of an account or a journal, from its version on. */
+struct kept_map {
+    enum object_kind kind;
+    uint64_t log_index;
+    struct metadata_record record;
 };
 
 struct model {
     struct kept_journal *journals;
     uint32_t journal_count, journal_room;
+    struct kept_map *maps;
+    uint32_t map_count, map_room;
+    struct ledger_record *registered;
+    uint32_t registered_count, registered_room;
+    struct account_code_record *codes;
+    uint32_t code_count, code_room;
+    struct settings settings; /* id 0: never changed */
+    struct kept_controls controls;
     struct kept_account *accounts;
     uint32_t account_count, account_room;
     struct kept_transfer *transfers;
@@ -91,6 +110,11 @@ struct model {
 /* Grows an array of `count` items that one more shall fit. */
 void *books_grow(void *items, uint32_t count, uint32_t *room, size_t size);
 
+/* As production records it. */
+struct change books_change(const struct model *model, const struct kept_change *kept);
+/* Changes up to the entry; 0: all. */
+uint32_t books_changes_at(const struct model *model, uint64_t log_index);
+
 /* NOWHERE: there is none. */
 uint32_t books_find_account(const struct model *model, u128 id);
 uint32_t books_find_transfer(const struct model *model, u128 id);
@@ -101,6 +125,8 @@ const struct account *books_state(const struct model *model, uint32_t account);
 uint32_t books_ledgers_without(const struct model *model, uint32_t ledger);
 
 void books_add_account(struct model *model, const struct account *account);
+/* Another state of it that no change is behind. */
+void books_set_account(struct model *model, const struct account *account);
 void books_add_failed(struct model *model, u128 id, unsigned why);
 /* `hold` without a state: not a pending transfer. Its change follows at once. */
 uint32_t books_add_transfer(struct model *model, const struct transfer *transfer,
@@ -113,3 +139,10 @@ void books_set_hold(struct model *model, uint32_t transfer, const struct hold *h
 /* Takes back the youngest. Of a change: its transfer too, and what it did to a hold. */
 void books_undo_account(struct model *model);
 void books_undo_change(struct model *model);
+
+/* model_records.c: what the registry has against a ledger or a code, and its widths. */
+bool registry_lacks_ledger(const struct model *model, uint32_t ledger);
+bool registry_lacks_code(const struct model *model, uint16_t code);
+bool registry_is_narrow(const struct model *model, uint32_t ledger);
+void records_keep_map(struct model *model, enum object_kind kind, u128 id, uint64_t timestamp,
+                      const uint8_t *map, uint32_t size);

@@ -31,13 +31,13 @@ static void keep(struct model *model, const struct journal *journal, const uint8
     struct kept_journal *kept = &model->journals[model->journal_count++];
     memset(kept, 0, sizeof *kept);
     kept->record = *journal;
+    kept->log_index = model->log_index;
+    kept->reversed_index = UINT64_MAX;
     model->digest += delta_hash_object(OBJECT_JOURNAL, journal);
     if (journal->metadata_size > 0) {
-        struct metadata_record record = { .id = journal->id, .timestamp = journal->timestamp };
         memcpy(kept->map, metadata, journal->metadata_size);
-        memcpy(record.map, metadata, journal->metadata_size);
-        model->digest += delta_hash_object(OBJECT_METADATA_JOURNAL, &record) +
-                         delta_hash_version(OBJECT_METADATA_JOURNAL, journal->timestamp, &record);
+        records_keep_map(model, OBJECT_METADATA_JOURNAL, journal->id, journal->timestamp, metadata,
+                         journal->metadata_size);
     }
 }
 
@@ -54,6 +54,7 @@ static void link_mirror(struct model *model, u128 original, u128 mirror)
     struct journal *record = &kept->record;
     model->digest -= delta_hash_object(OBJECT_JOURNAL, record);
     record->reversed_by = mirror;
+    kept->reversed_index = model->log_index;
     model->digest += delta_hash_object(OBJECT_JOURNAL, record);
 }
 
@@ -143,14 +144,46 @@ static struct transfer leg_of(const struct journal_request *request, const struc
     return leg;
 }
 
-/* The first leg that takes from an account beyond its limit; `count`: none does. */
-static uint32_t beyond_limit(const struct model *model, const struct transfer *legs, uint32_t count,
-                             unsigned *status)
+/* Whether no leg before this one names the account. */
+static bool is_first_of(const struct model *model, u128 id, const struct transfer *leg,
+                        uint32_t count)
 {
+    const struct kept_transfer *made = &model->transfers[model->transfer_count - count];
+    while (made->record.id != leg->id && made->record.debit_account_id != id &&
+           made->record.credit_account_id != id) {
+        made++;
+    }
+    return made->record.id == leg->id;
+}
+
+/* What the books at the end have against one leg, which was made. `reversed` is the journal that all
+ * of them mirror, or NULL. */
+static unsigned judge_made(struct model *model, const struct transfer *leg, uint32_t count,
+                           const struct journal *reversed, uint64_t timestamp)
+{
+    /* Windows count at the time of the last leg. */
+    const uint64_t taken_at = reversed == NULL ? 0 : reversed->timestamp + reversed->leg_count;
+    unsigned answer = NOTHING_NOTED;
+    const u128 ids[] = { leg->debit_account_id, leg->credit_account_id };
+    for (uint32_t i = 0; i < 2 && answer == NOTHING_NOTED; i++) {
+        if (is_first_of(model, ids[i], leg, count)) {
+            answer = judge_net(model, ids[i], count, taken_at, timestamp);
+        }
+    }
+    if (answer == NOTHING_NOTED) {
+        judge_limits(model, &answer, 0, model_account(model, ids[0]), model_account(model, ids[1]));
+    }
+    return answer;
+}
+
+/* The first leg that something speaks against; `count`: nothing does. */
+static uint32_t beyond_limit(struct model *model, uint32_t count, const struct journal *reversed,
+                             uint64_t timestamp, unsigned *status)
+{
+    const uint32_t first = model->transfer_count - count;
     for (uint32_t i = 0; i < count; i++) {
-        unsigned answer = NOTHING_NOTED;
-        judge_limits(&answer, 0, model_account(model, legs[i].debit_account_id),
-                     model_account(model, legs[i].credit_account_id));
+        const struct transfer leg = model->transfers[first + i].record;
+        const unsigned answer = judge_made(model, &leg, count, reversed, timestamp);
         if (answer != NOTHING_NOTED) {
             *status = answer;
             return i;
@@ -161,10 +194,9 @@ static uint32_t beyond_limit(const struct model *model, const struct transfer *l
 
 /* Does all of them, or none. `count`: it did; else the leg that failed, with its status. */
 static uint32_t do_legs(struct model *model, const struct transfer *legs, uint32_t count,
-                        uint64_t first_timestamp, unsigned *status)
+                        const struct journal *reversed, uint64_t first_timestamp, unsigned *status)
 {
-    const uint32_t accounts = model->account_count;
-    const uint32_t changes = model->change_count;
+    const struct model_mark mark = model_mark(model);
     uint32_t failed = count;
     for (uint32_t i = 0; i < count && failed == count; i++) {
         const struct occasion occasion = { .timestamp = first_timestamp + i,
@@ -178,10 +210,10 @@ static uint32_t do_legs(struct model *model, const struct transfer *legs, uint32
         failed = *status == TRANSFER_STATUS_CREATED ? count : i;
     }
     if (failed == count) {
-        failed = beyond_limit(model, legs, count, status);
+        failed = beyond_limit(model, count, reversed, first_timestamp + count - 1, status);
     }
     if (failed < count) {
-        model_put_back(model, accounts, changes);
+        model_put_back(model, &mark);
         if (model_remembers_failure(*status) && !model_failed(model, legs[failed].id)) {
             books_add_failed(model, legs[failed].id, *status);
         }
@@ -237,15 +269,17 @@ void model_post_journal(struct model *model, const struct journal_request *reque
         return;
     }
     const uint32_t count = request->leg_count;
-    const uint32_t failed = do_legs(model, all, count, first_timestamp + 1, &status);
+    const uint32_t failed = do_legs(model, all, count, NULL, first_timestamp + 1, &status);
     if (failed < count) {
         results[0].status = JOURNAL_STATUS_LEG_FAILED;
         results[1 + failed].status = status;
         if (model_remembers_failure(status)) {
             use_up(model, request->id, first_timestamp);
         }
+        controls_settle(model);
         return;
     }
+    controls_settle(model);
     struct journal journal = new_record(request, metadata, first_timestamp);
     journal.leg_count = count;
     for (uint32_t i = 0; i < count; i++) {
@@ -301,7 +335,8 @@ static unsigned try_mirror(struct model *model, const struct journal_request *re
     }
     const struct journal original = *found;
     mirror(model, &original, request->id, legs);
-    const uint32_t failed = do_legs(model, legs, original.leg_count, first_timestamp + 1, &status);
+    const uint32_t failed =
+        do_legs(model, legs, original.leg_count, &original, first_timestamp + 1, &status);
     leg->status = status;
     if (failed < original.leg_count) {
         leg->timestamp += failed;
@@ -337,4 +372,5 @@ void model_reverse_journal(struct model *model, const struct journal_request *re
          model_remembers_failure(results[1].status))) {
         use_up(model, request->id, first_timestamp);
     }
+    controls_settle(model);
 }

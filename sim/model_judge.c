@@ -95,7 +95,10 @@ unsigned judge_account(const struct model *model, const struct account *a,
     }
     note(&answer, imported && change_has_timestamp(model, a->timestamp),
          ACCOUNT_STATUS_IMPORTED_EVENT_TIMESTAMP_MUST_NOT_REGRESS);
-    note(&answer, books_ledgers_without(model, a->ledger) == LEDGERS_MAX,
+    note(&answer, registry_lacks_ledger(model, a->ledger), ACCOUNT_STATUS_LEDGER_NOT_REGISTERED);
+    note(&answer, registry_lacks_code(model, a->code), ACCOUNT_STATUS_ACCOUNT_CODE_NOT_REGISTERED);
+    /* The last in the list, with a smaller number. */
+    note(&answer, answer == NOTHING_NOTED && books_ledgers_without(model, a->ledger) == LEDGERS_MAX,
          ACCOUNT_STATUS_TOO_MANY_LEDGERS);
     return answer == NOTHING_NOTED ? ACCOUNT_STATUS_CREATED : answer;
 }
@@ -127,26 +130,29 @@ static u128 smaller(u128 a, u128 b)
     return a < b ? a : b;
 }
 
-/* What is left until debits reach credits, or the other way round. */
-static u128 room_below(u128 limit, u128 pending, u128 posted)
+/* What is left until debits reach credits, or the other way round; what is frozen stays. */
+static u128 room_below(u128 limit, u128 pending, u128 posted, u128 frozen)
 {
-    if (adding_overflows(pending, posted) || pending + posted > limit) {
+    if (adding_overflows(pending, posted) || pending + posted > limit ||
+        limit - (pending + posted) < frozen) {
         return 0;
     }
-    return limit - (pending + posted);
+    return limit - (pending + posted) - frozen;
 }
 
-static u128 balanced_amount(const struct transfer *t, const struct account *debit,
-                            const struct account *credit)
+static u128 balanced_amount(const struct model *model, const struct transfer *t,
+                            const struct account *debit, const struct account *credit)
 {
     u128 amount = t->amount;
     if ((t->flags & TRANSFER_BALANCING_DEBIT) != 0) {
-        amount = smaller(
-            amount, room_below(debit->credits_posted, debit->debits_pending, debit->debits_posted));
+        amount = smaller(amount, room_below(debit->credits_posted, debit->debits_pending,
+                                            debit->debits_posted,
+                                            judge_frozen_amount(model, debit, SIDE_DEBIT)));
     }
     if ((t->flags & TRANSFER_BALANCING_CREDIT) != 0) {
         amount = smaller(amount, room_below(credit->debits_posted, credit->credits_pending,
-                                            credit->credits_posted));
+                                            credit->credits_posted,
+                                            judge_frozen_amount(model, credit, SIDE_CREDIT)));
     }
     return amount;
 }
@@ -183,17 +189,23 @@ static void judge_balances(unsigned *answer, const struct transfer *t, u128 amou
     note(answer, adding_overflows(credits, amount), TRANSFER_STATUS_OVERFLOWS_CREDITS);
 }
 
-void judge_limits(unsigned *answer, u128 amount, const struct account *debit,
-                  const struct account *credit)
+void judge_limits(const struct model *model, unsigned *answer, u128 amount,
+                  const struct account *debit, const struct account *credit)
 {
-    note(answer,
-         (debit->flags & ACCOUNT_DEBITS_MUST_NOT_EXCEED_CREDITS) != 0 &&
-             debit->debits_pending + debit->debits_posted + amount > debit->credits_posted,
+    note(answer, judge_is_beyond(model, debit, SIDE_DEBIT, amount),
          TRANSFER_STATUS_EXCEEDS_CREDITS);
-    note(answer,
-         (credit->flags & ACCOUNT_CREDITS_MUST_NOT_EXCEED_DEBITS) != 0 &&
-             credit->credits_pending + credit->credits_posted + amount > credit->debits_posted,
+    note(answer, judge_is_beyond(model, credit, SIDE_CREDIT, amount),
          TRANSFER_STATUS_EXCEEDS_DEBITS);
+}
+
+static void judge_width(const struct model *model, unsigned *answer, const struct transfer *t,
+                        const struct account *debit, const struct account *credit)
+{
+    const u128 debits = debit->debits_pending + debit->debits_posted + t->amount;
+    const u128 credits = credit->credits_pending + credit->credits_posted + t->amount;
+    note(answer,
+         registry_is_narrow(model, t->ledger) && (debits > INT64_MAX || credits > INT64_MAX),
+         TRANSFER_STATUS_OVERFLOWS_LEDGER_WIDTH);
 }
 
 /* Of a transfer that is on its own: in one phase, or the first of two. */
@@ -217,10 +229,16 @@ static void judge_first_phase(const struct model *model, const struct occasion *
     if ((t->flags & TRANSFER_IMPORTED) != 0) {
         judge_import(answer, t, debit, credit);
     }
-    t->amount = balanced_amount(t, debit, credit);
+    t->amount = balanced_amount(model, t, debit, credit);
+    note(answer, registry_lacks_ledger(model, t->ledger), TRANSFER_STATUS_LEDGER_NOT_REGISTERED);
+    judge_frozen(model, t, answer);
     judge_balances(answer, t, t->amount, debit, credit);
+    judge_width(model, answer, t, debit, credit);
     if (!occasion->in_journal) {
-        judge_limits(answer, t->amount, debit, credit);
+        judge_limits(model, answer, t->amount, debit, credit);
+        judge_restraints(model, t, occasion->timestamp, answer);
+    } else if ((t->flags & TRANSFER_PENDING) != 0) {
+        judge_pending_leg(model, t, occasion->timestamp, answer);
     }
     note(answer, occasion->timestamp + t->timeout * (uint64_t)1000000000 > INT64_MAX,
          TRANSFER_STATUS_OVERFLOWS_TIMEOUT);

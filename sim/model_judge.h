@@ -1,7 +1,7 @@
 /* model_judge.h — what an event is answered, given the books as they are; for model*.c alone.
  *
- * Every status that applies is noted, and the smallest number wins, so the order of the notes says
- * nothing. Judging changes nothing.
+ * Every status that applies is noted, and the one that stands first in the list of result.h wins,
+ * so the order of the notes says nothing. Judging changes nothing.
  */
 #pragma once
 
@@ -17,9 +17,22 @@ struct occasion {
 
 enum { NOTHING_NOTED = 1000 };
 
+/* The place of a status in the list of transfers; in the other lists numbers ascend, as the places
+ * of these numbers do. */
+static inline unsigned precedence(unsigned status)
+{
+#define PLACE_NAME(name, text, number, transient) PLACE_##name,
+#define PLACE_OF(name, text, number, transient)   [number] = PLACE_##name,
+    enum { PLACE_NONE, TRANSFER_STATUS_MAP(PLACE_NAME) PLACES };
+    static const uint8_t places[256] = { TRANSFER_STATUS_MAP(PLACE_OF) };
+#undef PLACE_NAME
+#undef PLACE_OF
+    return status == NOTHING_NOTED ? PLACES : places[status];
+}
+
 static inline void note(unsigned *answer, bool applies, unsigned status)
 {
-    if (applies && status < *answer) {
+    if (applies && precedence(status) < precedence(*answer)) {
         *answer = status;
     }
 }
@@ -42,8 +55,8 @@ struct verdict judge_transfer(const struct model *model, const struct transfer *
                               const struct occasion *occasion);
 
 /* Of accounts that a transfer takes from, with the amount added. */
-void judge_limits(unsigned *answer, u128 amount, const struct account *debit,
-                  const struct account *credit);
+void judge_limits(const struct model *model, unsigned *answer, u128 amount,
+                  const struct account *debit, const struct account *credit);
 
 /* model_judge_resolve.c: of transfers that post or void. */
 void judge_resolution(const struct model *model, const struct occasion *occasion,
@@ -57,7 +70,11 @@ struct result model_try_transfer(struct model *model, const struct transfer *eve
                                  const struct occasion *occasion);
 /* Whether the failure may end when something else changes, so that the id is used up. */
 bool model_remembers_failure(unsigned status);
-/* Takes back all changes and accounts but so many. */
-void model_put_back(struct model *model, uint32_t account_count, uint32_t change_count);
+/* How much there is, and to take back all but so much. */
+struct model_mark {
+    uint32_t accounts, changes, takings;
+};
+struct model_mark model_mark(const struct model *model);
+void model_put_back(struct model *model, const struct model_mark *mark);
 
 bool judge_account_has_timestamp(const struct model *model, uint64_t timestamp);

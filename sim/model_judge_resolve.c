@@ -105,6 +105,7 @@ void judge_resolution(const struct model *model, const struct occasion *occasion
              TRANSFER_STATUS_DEBIT_ACCOUNT_ALREADY_CLOSED);
         note(answer, (credit->flags & ACCOUNT_CLOSED) != 0,
              TRANSFER_STATUS_CREDIT_ACCOUNT_ALREADY_CLOSED);
+        judge_frozen(model, &pending->record, answer);
     }
     inherit(t, &pending->record, held);
 }

@@ -138,24 +138,65 @@ static const struct model_outcome *recall(const struct model_log *log, u128 clie
 /* --- entries -----------------------------------------------------------------------------------
  */
 
-static void create(struct model_log *log, const struct command *command, uint64_t first_timestamp,
-                   struct result *results)
+#define CREATE(name, event)                                                                        \
+    model_##name(model, (const struct event *)(const void *)events, count, first_timestamp, results)
+
+/* Events that stand one behind the other. */
+static void create(struct model *model, unsigned operation, const void *events, uint32_t count,
+                   uint64_t first_timestamp, struct result *results)
 {
-    uint32_t count = command->header.count;
-    struct account *events = malloc(count * sizeof *events); /* of either kind: one size */
-    ASSERT(events != NULL);
-    memcpy(events, command->events, count * sizeof *events);
-    if (command->header.operation == OPERATION_CREATE_ACCOUNTS) {
-        model_create_accounts(log->model, events, count, first_timestamp, results);
-    } else if (command->header.operation == OPERATION_RESOLVE) {
-        model_resolve(log->model, (const struct resolve_request *)(const void *)events, count,
-                      first_timestamp, results);
-    } else {
-        ASSERT(command->header.operation == OPERATION_CREATE_TRANSFERS);
-        model_create_transfers(log->model, (const struct transfer *)(const void *)events, count,
-                               first_timestamp, results);
+    switch (operation) {
+    case OPERATION_CREATE_ACCOUNTS:
+        CREATE(create_accounts, account);
+        return;
+    case OPERATION_RESOLVE:
+        CREATE(resolve, resolve_request);
+        return;
+    case OPERATION_CREATE_LEDGERS:
+        CREATE(create_ledgers, ledger_record);
+        return;
+    case OPERATION_CREATE_ACCOUNT_CODES:
+        CREATE(create_account_codes, account_code_record);
+        return;
+    case OPERATION_SET_REGISTRY_MODE:
+        CREATE(set_registry_mode, registry_mode_event);
+        return;
+    case OPERATION_PLACE_FREEZES:
+        CREATE(place_freezes, freeze_event);
+        return;
+    case OPERATION_RELEASE_FREEZES:
+        CREATE(release_freezes, release_event);
+        return;
+    case OPERATION_SET_LIMITS:
+        CREATE(set_limits, limit_event);
+        return;
+    case OPERATION_SET_GROUP_MEMBERS:
+        CREATE(set_group_members, member_event);
+        return;
+    default:
+        ASSERT(operation == OPERATION_CREATE_TRANSFERS);
+        CREATE(create_transfers, transfer);
+        return;
     }
+}
+#undef CREATE
+
+static void create_events(struct model_log *log, const struct command *command,
+                          uint64_t first_timestamp, struct result *results)
+{
+    const uint32_t count = command->header.count;
+    void *events = malloc((size_t)count * EVENT_SIZE); /* aligned */
+    ASSERT(events != NULL);
+    memcpy(events, command->events, (size_t)count * EVENT_SIZE);
+    create(log->model, command->header.operation, events, count, first_timestamp, results);
     free(events);
+}
+
+static void set_metadata(struct model_log *log, const struct command *command, uint64_t timestamp,
+                         struct result *result)
+{
+    const struct metadata_request request = metadata_request_of(command);
+    model_set_metadata(log->model, &request, metadata_patch_of(command).data, timestamp, result);
 }
 
 static void create_journal(struct model_log *log, const struct command *command,
@@ -171,10 +212,21 @@ static void create_journal(struct model_log *log, const struct command *command,
     }
 }
 
-static bool is_of_journal(const struct command *command)
+static void apply_command(struct model_log *log, const struct command *command,
+                          uint64_t first_timestamp, struct result *results)
 {
-    return command->header.operation == OPERATION_POST_JOURNAL ||
-           command->header.operation == OPERATION_REVERSE_JOURNAL;
+    switch (command->header.operation) {
+    case OPERATION_POST_JOURNAL:
+    case OPERATION_REVERSE_JOURNAL:
+        create_journal(log, command, first_timestamp, results);
+        return;
+    case OPERATION_SET_METADATA:
+        set_metadata(log, command, first_timestamp, results);
+        return;
+    default:
+        create_events(log, command, first_timestamp, results);
+        return;
+    }
 }
 
 static struct model_outcome answer(struct model_log *log, const struct command *command,
@@ -191,10 +243,8 @@ static struct model_outcome answer(struct model_log *log, const struct command *
     const uint32_t count = command_result_count(command);
     struct result *results = keep(log, count * sizeof *results);
     const bool late = header->not_after != 0 && first_timestamp > header->not_after;
-    if (!late && is_of_journal(command)) {
-        create_journal(log, command, first_timestamp, results);
-    } else if (!late) {
-        create(log, command, first_timestamp, results);
+    if (!late) {
+        apply_command(log, command, first_timestamp, results);
     } else {
         for (uint32_t i = 0; i < count; i++) {
             results[i].timestamp = first_timestamp + i;

@@ -70,7 +70,9 @@ struct model_change model_change_number(const struct model *model, uint32_t i)
                                   .transfer = transfer_or_null(model, kept->transfer),
                                   .pending = transfer_or_null(model, kept->pending),
                                   .debit = &model->versions[kept->debit_version].state,
-                                  .credit = &model->versions[kept->credit_version].state };
+                                  .credit = &model->versions[kept->credit_version].state,
+                                  .log_index = model->versions[kept->debit_version].log_index,
+                                  .record = books_change(model, kept) };
 }
 
 /* --- the past ----------------------------------------------------------------------------------
@@ -88,6 +90,7 @@ bool model_account_at(const struct model *model, u128 id, uint64_t log_index,
         return false;
     }
     *account = model->versions[at].state;
+    account->reserved = 0; /* the mark of what is restrained is shown to nobody */
     return true;
 }
 
@@ -220,25 +223,46 @@ static uint32_t select(const struct model *model, const struct model_filter *fil
     return found;
 }
 
+/* How many there were as of the filter's entry. */
+static uint32_t transfers_of(const struct model *model, const struct model_filter *filter)
+{
+    uint32_t count = model->transfer_count;
+    while (filter->log_index != 0 && count > 0 &&
+           model->transfers[count - 1].log_index > filter->log_index) {
+        count--;
+    }
+    return count;
+}
+
+static uint32_t accounts_of(const struct model *model, const struct model_filter *filter)
+{
+    uint32_t count = model->account_count;
+    while (filter->log_index != 0 && count > 0 &&
+           model->accounts[count - 1].log_index > filter->log_index) {
+        count--;
+    }
+    return count;
+}
+
 uint32_t model_account_transfers(const struct model *model, const struct model_filter *filter,
                                  uint32_t *places)
 {
     const bool sound = account_filter_is_sound(filter);
-    return sound ? select(model, filter, party_matches, model->transfer_count, places) : 0;
+    return sound ? select(model, filter, party_matches, transfers_of(model, filter), places) : 0;
 }
 
 uint32_t model_query_transfers(const struct model *model, const struct model_filter *filter,
                                uint32_t *places)
 {
     const bool sound = filter_is_sound(filter);
-    return sound ? select(model, filter, transfer_matches, model->transfer_count, places) : 0;
+    return sound ? select(model, filter, transfer_matches, transfers_of(model, filter), places) : 0;
 }
 
 uint32_t model_query_accounts(const struct model *model, const struct model_filter *filter,
                               uint32_t *places)
 {
     const bool sound = filter_is_sound(filter);
-    return sound ? select(model, filter, account_matches, model->account_count, places) : 0;
+    return sound ? select(model, filter, account_matches, accounts_of(model, filter), places) : 0;
 }
 
 uint32_t model_account_balances(const struct model *model, const struct model_filter *filter,

@@ -17,6 +17,12 @@ static const char *const TEXTS[SIM_FAULT_COUNT] = {
 #undef FAULT_TEXT
 };
 
+static const char *const AFFAIRS[SIM_AFFAIR_COUNT][2] = {
+#define AFFAIR_NAME(name, text) { #name, text },
+    SIM_AFFAIR_MAP(AFFAIR_NAME)
+#undef AFFAIR_NAME
+};
+
 const char *sim_fault_name(enum sim_fault fault)
 {
     return NAMES[fault];
@@ -28,6 +34,13 @@ const char *sim_fault_text(enum sim_fault fault)
 }
 
 /* clang-format off */
+#define AFFAIRS_OF_ALL                                                                             \
+    .affairs[SIM_AFFAIR_journals] = { 20, 400 },                                                   \
+    .affairs[SIM_AFFAIR_controls] = { 50, 800 },                                                   \
+    .affairs[SIM_AFFAIR_registry] = { 5, 40 },                                                     \
+    .affairs[SIM_AFFAIR_metadata] = { 10, 120 },                                                    \
+    .affairs[SIM_AFFAIR_queries] = { 20, 200 }
+
 #define CUTS                                                                                       \
     .every_ms[SIM_FAULT_isolate] = { 1000, 8000 },                                                 \
     .every_ms[SIM_FAULT_isolate_leader] = { 1000, 8000 },                                          \
@@ -84,18 +97,18 @@ const char *sim_fault_text(enum sim_fault fault)
 static const struct sim_profile PROFILES[] = {
     { .name = "calm",
       .text = "no faults but slow stages and transfers: what the others are compared with",
-      .undisturbed = true,
+      .undisturbed = true, AFFAIRS_OF_ALL,
       .every_ms[SIM_FAULT_slow_stage] = { 2000, 10000 },
       .every_ms[SIM_FAULT_transfer] = { 2000, 10000 } },
-    { .name = "network", .text = "partitions of every shape, loss, delay, disorder", CUTS, WEATHER,
+    { .name = "network", .text = "partitions of every shape, loss, delay, disorder", AFFAIRS_OF_ALL, CUTS, WEATHER,
       LEADERS },
-    { .name = "crash", .text = "machines and processes that stop, at any point", CRASHES,
+    { .name = "crash", .text = "machines and processes that stop, at any point", AFFAIRS_OF_ALL, CRASHES,
       .every_ms[SIM_FAULT_crash_all] = { 5000, 20000 } },
-    { .name = "disk", .text = "failed flushes, full disks, and damage on a minority", DISKS, DAMAGE,
+    { .name = "disk", .text = "failed flushes, full disks, and damage on a minority", AFFAIRS_OF_ALL, DISKS, DAMAGE,
       .every_ms[SIM_FAULT_crash] = { 1500, 8000 },
       .every_ms[SIM_FAULT_kill] = { 1500, 8000 },
       .every_ms[SIM_FAULT_member_replace] = { 1000, 4000 } },
-    { .name = "clock", .text = "wall clocks that jump, clocks that drift, pauses",
+    { .name = "clock", .text = "wall clocks that jump, clocks that drift, pauses", AFFAIRS_OF_ALL,
       .every_ms[SIM_FAULT_clock_jump] = { 500, 5000 },
       .every_ms[SIM_FAULT_clock_drift] = { 1000, 8000 },
       .every_ms[SIM_FAULT_old_leader] = { 2000, 12000 },
@@ -104,12 +117,12 @@ static const struct sim_profile PROFILES[] = {
       .every_ms[SIM_FAULT_calm] = { 1000, 6000 },
       .every_ms[SIM_FAULT_transfer] = { 3000, 15000 } },
     { .name = "membership", .text = "members added, removed and replaced among crashes and cuts",
-      MEMBERS, CUTS,
+      AFFAIRS_OF_ALL, MEMBERS, CUTS,
       .every_ms[SIM_FAULT_wipe] = { 4000, 20000 },
       .every_ms[SIM_FAULT_crash] = { 2000, 10000 },
       .every_ms[SIM_FAULT_transfer] = { 2000, 10000 } },
     { .name = "snapshot", .text = "a short log, so that who was away or is damaged gets a snapshot",
-      .short_log = true, OPERATORS, CUTS,
+      .short_log = true, AFFAIRS_OF_ALL, OPERATORS, CUTS,
       .every_ms[SIM_FAULT_rot] = { 2000, 12000 },
       .every_ms[SIM_FAULT_lose_sector] = { 2000, 12000 },
       .every_ms[SIM_FAULT_lose_tail] = { 2000, 12000 },
@@ -119,12 +132,13 @@ static const struct sim_profile PROFILES[] = {
       .every_ms[SIM_FAULT_crash_in_write] = { 1000, 8000 },
       .every_ms[SIM_FAULT_kill] = { 2000, 10000 } },
     { .name = "upgrade", .text = "nodes of two releases, back and forth, among crashes and cuts",
+      AFFAIRS_OF_ALL,
       .every_ms[SIM_FAULT_upgrade] = { 1000, 5000 },
       .every_ms[SIM_FAULT_crash] = { 2000, 10000 },
       .every_ms[SIM_FAULT_isolate] = { 2000, 10000 },
       .every_ms[SIM_FAULT_calm] = { 1000, 6000 },
       .every_ms[SIM_FAULT_transfer] = { 2000, 10000 } },
-    { .name = "everything", .text = "all of it", CUTS, WEATHER, LEADERS, CRASHES, DISKS, DAMAGE,
+    { .name = "everything", .text = "all of it", AFFAIRS_OF_ALL, CUTS, WEATHER, LEADERS, CRASHES, DISKS, DAMAGE,
       OPERATORS, MEMBERS,
       .every_ms[SIM_FAULT_crash_all] = { 10000, 60000 },
       .every_ms[SIM_FAULT_wipe] = { 8000, 40000 },
@@ -134,6 +148,7 @@ static const struct sim_profile PROFILES[] = {
 };
 /* clang-format on */
 
+enum { AFFAIRS_MAX = 800 }; /* per 1,000 commands, together: trades go on */
 enum { PROFILE_COUNT = sizeof PROFILES / sizeof PROFILES[0] };
 
 const struct sim_profile *sim_profile_at(uint32_t i)
@@ -229,6 +244,21 @@ static void draw_window(struct sim_plan *plan, struct random *random)
     plan->window_bytes = small ? entries * RAFT_ENTRY_HEADER_SIZE : 0;
 }
 
+/* By draws of their own, so that a seed without them is what it was before there were any. */
+static void draw_affairs(struct sim_plan *plan, struct random apart)
+{
+    random_init(&apart, random_u64(&apart) ^ 0xAFFA1125);
+    const bool any = random_chance(&apart, 2, 3);
+    uint32_t left = AFFAIRS_MAX;
+    for (uint32_t affair = 0; affair < SIM_AFFAIR_COUNT; affair++) {
+        const bool kept = random_chance(&apart, 2, 3);
+        const uint64_t share = draw_wide(&apart, plan->profile->affairs[affair]);
+        const uint32_t asked = any && kept ? (uint32_t)share : 0;
+        plan->affairs[affair] = asked < left ? asked : left;
+        left -= plan->affairs[affair];
+    }
+}
+
 void sim_plan_draw(struct sim_plan *plan, const struct sim_profile *profile, uint32_t nodes,
                    struct random *random)
 {
@@ -247,6 +277,7 @@ void sim_plan_draw(struct sim_plan *plan, const struct sim_profile *profile, uin
     plan->part_stays_down = random_chance(random, 1, 2);
     draw_faults(plan, profile, random);
     draw_window(plan, random);
+    draw_affairs(plan, *random);
 }
 
 void sim_profile_print(const struct sim_profile *profile)
@@ -267,5 +298,10 @@ void sim_profile_print(const struct sim_profile *profile)
                    (unsigned long long)profile->every_ms[fault].low,
                    (unsigned long long)profile->every_ms[fault].high, TEXTS[fault]);
         }
+    }
+    for (uint32_t affair = 0; affair < SIM_AFFAIR_COUNT; affair++) {
+        printf("    %-15s 0, or %llu to %llu of 1,000 commands: %s\n", AFFAIRS[affair][0],
+               (unsigned long long)profile->affairs[affair].low,
+               (unsigned long long)profile->affairs[affair].high, AFFAIRS[affair][1]);
     }
 }

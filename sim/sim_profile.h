@@ -1,6 +1,6 @@
 /* sim_profile.h — what a run may meet: named profiles of ranges, and the plan that one seed draws
  * from them (swarm testing: each seed takes its own values, and leaves out about a third of the
- * faults, so that one does not hide another).
+ * faults, so that one does not hide another; a third of the seeds knows no affairs).
  *
  * To add a fault: a line in SIM_FAULT_MAP, its function in sim_faults*.c, and its mean distance in
  * the profiles that shall have it. To add a profile: a row in PROFILES (sim_profile.c).
@@ -54,6 +54,19 @@
 enum sim_fault { SIM_FAULT_MAP(SIM_FAULT_ENUM) SIM_FAULT_COUNT };
 #undef SIM_FAULT_ENUM
 
+/* What clients do beside transfers, holds and look-ups (workload_affairs.c).
+ *    name, what it is */
+#define SIM_AFFAIR_MAP(X)                                                                          \
+    X(journals, "journals posted and reversed")                                                    \
+    X(controls, "freezes, limits and groups, and transfers of the accounts that have them")        \
+    X(registry, "ledgers and account codes registered, and the mode changed")                      \
+    X(metadata, "metadata of accounts and journals changed")                                       \
+    X(queries, "questions about all that there is, and was")
+
+#define SIM_AFFAIR_ENUM(name, text) SIM_AFFAIR_##name,
+enum sim_affair { SIM_AFFAIR_MAP(SIM_AFFAIR_ENUM) SIM_AFFAIR_COUNT };
+#undef SIM_AFFAIR_ENUM
+
 const char *sim_fault_name(enum sim_fault fault);
 const char *sim_fault_text(enum sim_fault fault);
 
@@ -72,6 +85,7 @@ struct sim_profile {
     struct sim_range duplicate; /* per 10,000 Raft messages, in a storm */
     struct sim_range reorder;
     struct sim_range every_ms[SIM_FAULT_COUNT]; /* mean distance of a fault; 0: never */
+    struct sim_range affairs[SIM_AFFAIR_COUNT]; /* per 1,000 commands */
 };
 
 /* What one seed does. */
@@ -81,8 +95,9 @@ struct sim_plan {
     uint64_t election_timeout_ns;
     uint64_t heartbeat_ns;
     uint32_t clients;
-    uint64_t rest_max_ns; /* of a client between an answer and the next command */
-    uint32_t events_max;  /* of one command */
+    uint64_t rest_max_ns;               /* of a client between an answer and the next command */
+    uint32_t events_max;                /* of one command */
+    uint32_t affairs[SIM_AFFAIR_COUNT]; /* of 1,000 commands */
     uint32_t seal_events;
     uint32_t entry_body_max;
     uint32_t segment_size;

@@ -124,6 +124,7 @@ static void open_run(struct run *run, struct random *random)
                                          .clients = plan->clients,
                                          .pause_max_ns = plan->rest_max_ns,
                                          .events_max = plan->events_max };
+    memcpy(workload.affairs, plan->affairs, sizeof workload.affairs);
     run->workload = workload_new(run->cluster, &workload);
     run->faults = sim_faults_new(run->cluster, plan, random_u64(random));
     run->cluster->install_crashes = plan->every_ns[SIM_FAULT_crash_in_write] != 0;

@@ -8,9 +8,10 @@
 
 struct bytes draft_bytes(const struct draft *draft)
 {
-    const uint32_t size = operation_event_size(draft->header.operation);
+    const struct command_header *header = &draft->header;
     return (struct bytes){ (const uint8_t *)draft,
-                           COMMAND_HEADER_SIZE + (size_t)draft->header.count * size };
+                           COMMAND_HEADER_SIZE +
+                               operation_payload_size(header->operation, header->count) };
 }
 _Static_assert(offsetof(struct draft, events) == COMMAND_HEADER_SIZE, "as in a frame");
 
@@ -32,9 +33,11 @@ static void ask(void *context)
     }
     ASSERT(!client->busy);
     client->stale = false;
-    /* Who writes looks now and then at what is there. */
-    const bool looks = !workload->options.orderly && random_chance(&workload->random, 1, 6);
-    (looks ? trade_reading() : client->trade)->make(client);
+    if (!affair_make(client)) {
+        /* Who writes looks now and then at what is there. */
+        const bool looks = !workload->options.orderly && random_chance(&workload->random, 1, 6);
+        (looks ? trade_reading() : client->trade)->make(client);
+    }
     client->busy = true;
     client->started_ns = workload->cluster->now_ns;
     workload->counts.asked++;
@@ -73,6 +76,10 @@ void client_answered(struct client *client, const struct reply *reply, struct by
         check_answered(check, &client->call, draft_bytes(&client->draft), reply, payload,
                        client->stale);
     }
+    if (client->draft.header.operation == OPERATION_SET_METADATA) {
+        metadata_answered(client, payload);
+    }
+    workload->seen_timestamp = reply->timestamp;
     workload->counts.answered++;
     workload->counts.reads += write ? 0 : 1;
     workload->counts.events += write ? client->draft.header.count : 0;
@@ -160,6 +167,7 @@ struct workload *workload_new(struct sim_cluster *cluster, const struct workload
     workload->cluster = cluster;
     workload->options = *options;
     random_init(&workload->random, options->seed ^ 0xC11E47);
+    random_init(&workload->affairs, options->seed ^ 0xAFFA12);
     draw_options(workload);
     for (uint32_t i = 0; i < workload->options.clients; i++) {
         add_client(workload, i);

@@ -8,12 +8,15 @@
  *   once    raw, without a client: sent once. A refusal means that it never takes effect.
  * What the answers must be is the check's business (check.h), so a trade may ask for anything.
  *
- * To add one: a function that fills a draft, and a row in TRADES.
+ * Beside its trade each client has affairs now and then (workload_affairs.c): journals, freezes,
+ * queries and the like, as many of its commands as the options say.
+ *
+ * To add one: a function that fills a draft, and a row in TRADES or AFFAIRS.
  */
 #pragma once
 
 #include "ledger/node/wire.h"
-#include "sim/sim_cluster.h"
+#include "sim/sim_profile.h"
 
 struct workload;
 
@@ -22,7 +25,8 @@ struct workload_options {
     uint32_t clients;      /* 0: as the seed wants, at most SIM_CLIENTS_MAX */
     uint64_t pause_max_ns; /* between an answer and the next question; 0: as the seed wants */
     uint32_t events_max;   /* of one command; 0: as the seed wants */
-    bool orderly;          /* only the trades of the default, no refusals wanted: for benchmarks */
+    uint32_t affairs[SIM_AFFAIR_COUNT]; /* of 1,000 commands */
+    bool orderly; /* only the trades of the default, no refusals wanted: for benchmarks */
 };
 
 struct workload_counts {

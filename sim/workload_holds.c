@@ -6,7 +6,7 @@
 enum { TIMEOUT_MAX_S = 4, CLOSED_MAX_S = 3 };
 static const uint64_t ENDING_NS = 30 * NS_PER_MS;
 
-static struct transfer pending_transfer(struct workload *workload)
+struct transfer pending_transfer(struct workload *workload)
 {
     struct random *random = &workload->random;
     struct transfer transfer = trade_transfer(workload);

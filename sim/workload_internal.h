@@ -3,6 +3,8 @@
  * workload.c         clients: begin, answered, stopped
  * workload_trades.c  what they ask
  * workload_holds.c   what they ask of holds and of time
+ * workload_affairs.c how much they ask beside their trades, and of what
+ * workload_journals.c, workload_controls.c, workload_records.c, workload_queries.c: what that is
  * workload_raw.c     how raw ones send and retry
  * workload_api.c     how the production client is connected to the simulated network
  */
@@ -15,8 +17,9 @@
 
 enum {
     DRAFT_EVENTS_MAX = 1024,
-    POOL_MAX = 512, /* ids remembered of each kind */
-    TIMED_MAX = 64, /* holds whose ends are remembered */
+    POOL_MAX = 512,   /* ids remembered of each kind */
+    TIMED_MAX = 64,   /* holds whose ends are remembered */
+    VERSIONS_MAX = 8, /* of metadata */
 };
 
 enum way { WAY_API, WAY_RAW, WAY_ONCE };
@@ -38,6 +41,13 @@ struct pool {
 struct timed_hold {
     u128 id;
     uint64_t ends_ns;
+};
+
+/* Of metadata, as an answer named it. */
+struct known_version {
+    u128 id;
+    uint64_t version;
+    uint16_t target;
 };
 
 struct client {
@@ -80,6 +90,15 @@ struct workload {
     struct pool accounts;
     struct pool transfers;
     struct pool holds; /* pending transfers */
+    struct pool journals;
+    struct pool orders;     /* freezes */
+    struct pool restrained; /* pending transfers of watched accounts */
+    struct known_version versions[VERSIONS_MAX];
+    uint32_t version_next;
+    bool watched;            /* the accounts have been asked for */
+    uint64_t seen_timestamp; /* cluster time of the last answer */
+    bool strict;             /* the registry's mode was set so last */
+    struct random affairs;   /* whether it is time for one */
     struct timed_hold timed[TIMED_MAX];
     uint32_t timed_next;
     uint64_t ids; /* given out */
@@ -104,10 +123,38 @@ u128 pool_pick(const struct pool *pool, struct random *random);
 uint32_t trade_some_of(struct client *client, uint32_t most);
 void trade_begin(struct client *client, enum operation operation);
 void trade_put(struct client *client, const void *event, size_t size);
+/* In units of EVENT_SIZE, padded with zeros. */
+void trade_put_bytes(struct client *client, const uint8_t *bytes, uint32_t size);
 /* With an id of its own. */
 struct transfer trade_transfer(struct workload *workload);
 
+u128 some_account(struct workload *workload);
+u128 fresh_id(struct workload *workload);
+
+/* workload_affairs.c */
+/* True: the draft is one. */
+bool affair_make(struct client *client);
+
+/* workload_journals.c */
+void make_journal(struct client *client);
+
+/* workload_records.c */
+/* A few entries, or, for a patch, deletions too; gives their size. */
+uint32_t some_map(struct workload *workload, bool patch, uint8_t map[METADATA_BYTES_MAX]);
+void make_registry(struct client *client);
+void make_metadata(struct client *client);
+void metadata_answered(struct client *client, struct bytes payload);
+
+/* workload_controls.c */
+/* One of few that freezes, limits and groups are about. */
+u128 watched_account(struct workload *workload);
+void make_controls(struct client *client);
+
+/* workload_queries.c */
+void make_query(struct client *client);
+
 /* workload_holds.c */
+struct transfer pending_transfer(struct workload *workload);
 /* The wall clock of some node, which may be wrong. */
 uint64_t some_wall_ns(struct workload *workload);
 void make_holds(struct client *client);

@@ -18,7 +18,7 @@ u128 pool_pick(const struct pool *pool, struct random *random)
     return pool->count == 0 ? 0 : pool->ids[random_below(random, pool->count)];
 }
 
-static u128 fresh_id(struct workload *workload)
+u128 fresh_id(struct workload *workload)
 {
     return u128_make(random_u64(&workload->random) | 1, ++workload->ids);
 }
@@ -56,11 +56,20 @@ void trade_put(struct client *client, const void *event, size_t size)
     draft->header.count++;
 }
 
+void trade_put_bytes(struct client *client, const uint8_t *bytes, uint32_t size)
+{
+    for (uint32_t at = 0; at < size; at += EVENT_SIZE) {
+        uint8_t unit[EVENT_SIZE] = { 0 };
+        memcpy(unit, bytes + at, size - at < EVENT_SIZE ? size - at : EVENT_SIZE);
+        trade_put(client, unit, sizeof unit);
+    }
+}
+
 /* --- accounts ----------------------------------------------------------------------------------
  */
 
 /* Ids 1..ACCOUNTS_HOT are the busy ones. The last has a limit, so that some transfers fail. */
-static u128 some_account(struct workload *workload)
+u128 some_account(struct workload *workload)
 {
     struct random *random = &workload->random;
     if (workload->accounts.count > 0 && random_chance(random, 1, 3)) {
