@@ -105,7 +105,8 @@ static enum status check_position(const struct node_options *options, struct err
         checkpoint->log_index < recovered->base_index) {
         return error_set(error, STATUS_CORRUPT,
                          "the store is sealed up to log index %llu but the log holds %llu to %llu: "
-                         "log and store are not of one piece; restore both or replace this node",
+                         "one of them was lost or is an older copy; replace this node (fenlu "
+                         "admin member replace)",
                          (unsigned long long)checkpoint->log_index,
                          (unsigned long long)recovered->base_index + 1,
                          (unsigned long long)recovered->last_index);

@@ -7,12 +7,27 @@
 #include "ledger/node/snapshot_install.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 enum {
     SEAL_EVENTS = 256 * 1024,
     ACCOUNTS_CACHED = 256 * 1024,
     CHECK_TELL_S = 10 /* between two lines on how far the digest of a snapshot is */
 };
+
+/* First what to do, because RocksDB's words are long. A file that is gone is an error of reading to
+ * it, and damage to us. */
+static enum status with_remedy(enum status status, struct error *error)
+{
+    bool lost = strstr(error->text, "No such file or directory") != NULL;
+    if (status != STATUS_CORRUPT && !lost) {
+        return status;
+    }
+    return error_set(error, STATUS_CORRUPT,
+                     "the store is damaged: replace this node (fenlu admin member replace; one "
+                     "without other members needs a backup). %s",
+                     error->text);
+}
 
 static enum status open_store(void *context, const char *path, struct store **store_out,
                               struct store_checkpoint *checkpoint, struct error *error)
@@ -24,12 +39,14 @@ static enum status open_store(void *context, const char *path, struct store **st
     struct store_options store = {
         .delta = { .seal_events = SEAL_EVENTS, .accounts_cached = ACCOUNTS_CACHED },
     };
-    TRY(kv_rocks_open(&rocks, &store.kv, error));
-    enum status status = store_open(&store, store_out, checkpoint, error);
-    if (status != STATUS_OK) {
-        store.kv->ops->close(store.kv);
+    enum status status = kv_rocks_open(&rocks, &store.kv, error);
+    if (status == STATUS_OK) {
+        status = store_open(&store, store_out, checkpoint, error);
+        if (status != STATUS_OK) {
+            store.kv->ops->close(store.kv);
+        }
     }
-    return status;
+    return status == STATUS_OK ? STATUS_OK : with_remedy(status, error);
 }
 
 static enum status open_node(const struct server_data_options *options, struct server_data *data,

@@ -3,6 +3,7 @@ back from the others, superblock copies from each other, and a damaged table of 
 reported with its place, and never served. What cannot be mended is refused with a remedy."""
 
 import pathlib
+import shutil
 import struct
 
 from fenlu_test import (Ledger, account, cluster_status, id_number, ledger_pb2, main, run_fenlu,
@@ -181,6 +182,38 @@ def test_damaged_superblock_copies_are_repaired_and_without_any_the_node_is_refu
         post(ledger, 1001, 100)
 
 
+def test_an_older_copy_of_a_folder_is_refused():
+    """It would not know what it has acknowledged since: the leader does, and the node ends."""
+    with Cluster() as cluster, cluster.api.channel() as channel:
+        ledger = Ledger(channel)
+        make_accounts(ledger)
+        fill(ledger, 500, 100)
+        cluster.digest(channel)
+        id = follower(cluster, channel)
+        server = cluster.servers[id]
+        server.kill()
+        data = pathlib.Path(server.data)
+        copy, newer = data.with_name("copy"), data.with_name("newer")
+        shutil.copytree(data, copy)
+        server.start(wait=False)
+        cluster.digest(channel)
+        fill(ledger, 500, 100, first=501)
+        cluster.digest(channel)
+        server.kill()
+        data.rename(newer)
+        copy.rename(data)
+        server.start(wait=False)
+        assert server.wait() == 3
+        last = log_lines(server, "fatal")[-1]
+        assert "older copy" in last and "fenlu admin member replace" in last, last
+        data.rename(copy)
+        newer.rename(data)
+        server.start(wait=False)  # its own folder is welcome
+        cluster.digest(channel)
+        check_books(ledger, 1000)
+        cluster.stop()
+
+
 def tables(server):
     return sorted((pathlib.Path(server.data) / "db").glob("*.sst"),
                   key=lambda path: path.stat().st_size)
@@ -216,6 +249,31 @@ def test_a_damaged_table_of_the_store_is_found_and_never_served():
         fatal = log_lines(victim, "fatal")
         assert len(fatal) == 1 and "CORRUPT" in fatal[0] and table.name in fatal[0], fatal
         post(ledger, 4 * BATCH + 1, 100)
+
+
+def test_a_store_without_one_of_its_files_is_refused():
+    with Cluster() as cluster, cluster.api.channel() as channel:
+        ledger = Ledger(channel)
+        make_accounts(ledger)
+        fill(ledger, 2 * BATCH, BATCH)
+        cluster.make_leader(1)
+        cluster.admin("snapshot", timeout=60)
+        victim = cluster.servers[1]
+        wait_until(lambda: tables(victim), "a sealed table")
+        cluster.make_leader(2)
+        folder = pathlib.Path(victim.data) / "db"
+        for path in (tables(victim)[-1], folder / "CURRENT", next(folder.glob("MANIFEST-*"))):
+            victim.kill()
+            kept = path.read_bytes()
+            path.unlink()
+            victim.start(wait=False)
+            assert victim.wait() == 1, victim.log_tail()
+            last = victim.log_tail().splitlines()[-1]
+            assert "the store is damaged" in last and "fenlu admin member replace" in last, last
+            path.write_bytes(kept)
+        victim.start(wait=False)
+        cluster.digest(channel)
+        cluster.stop()
 
 
 if __name__ == "__main__":
