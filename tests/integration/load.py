@@ -23,6 +23,7 @@ import grpc
 
 from fenlu_test import (Ledger, account, errors_pb2, error_detail, id_number, ledger_pb2, transfer,
                         whole)
+from standstill import PULSE, Standstill
 
 CALLERS = 4
 ACCOUNTS_PER_LEDGER = 40
@@ -67,15 +68,22 @@ class Books:
         self.violations = []
         self.counts = collections.Counter()
         self.answered_at = time.monotonic()
-        self.gaps = []  # seconds between two answers, whoever got them, when it was long
-        self.gaps_lock = threading.Lock()
+        self.silences = []  # (from, to) between two answers, whoever got them, when it was long
+        self.silences_lock = threading.Lock()
+        self.standstill = Standstill()
+        self.standstill.start()
 
     def note_answer(self):
-        with self.gaps_lock:
+        with self.silences_lock:
             now = time.monotonic()
             if now - self.answered_at > LONG_GAP:
-                self.gaps.append(now - self.answered_at)
+                self.silences.append((self.answered_at, now))
             self.answered_at = now
+
+    @property
+    def gaps(self):
+        """Seconds of each of them in which the machine ran."""
+        return [self.standstill.running(*silence) for silence in self.silences]
 
     def settle(self, wishes, results, uncertain):
         """`uncertain`: an earlier try of the same may have taken effect."""
@@ -253,14 +261,17 @@ def make_accounts(ledger):
 
 
 def probe(ledger, books, wish):
-    """A write until it is acknowledged, its own retries under the same id; returns the seconds."""
+    """A write until it is acknowledged, its own retries under the same id; returns the seconds in
+    which the machine ran."""
     begin = time.monotonic()
     uncertain = False
     while True:
         try:
             answer = ledger.create_transfers([message(wish)], timeout=10)
             books.settle([wish], answer.results, uncertain)
-            return time.monotonic() - begin
+            end = time.monotonic()
+            time.sleep(2 * PULSE)
+            return books.standstill.running(begin, end)
         except grpc.RpcError as error:
             detail = error_detail(error)
             uncertain = (uncertain or detail is None
@@ -314,6 +325,7 @@ class Load:
 
     def __exit__(self, kind, value, trace):
         self.stop.set()
+        self.books.standstill.over.set()
         for channel in self.channels:
             channel.close()
 

@@ -127,7 +127,7 @@ def wait_writable(ledger, number):
             return post(ledger, number, 1, timeout=2) <= {CREATED, EXISTS}
         except grpc.RpcError:
             return False
-    wait_until(taken, "writes are taken again", timeout=15, pause=0.2)
+    wait_until(taken, "writes are taken again", pause=0.2)
 
 
 def restart_and_check(dev, last):

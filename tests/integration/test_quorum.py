@@ -26,7 +26,7 @@ def health(channel):
 
 
 def wait_health(channel, wanted):
-    wait_until(lambda: health(channel) == wanted, f"health {wanted}", timeout=10)
+    wait_until(lambda: health(channel) == wanted, f"health {wanted}")
 
 
 def fill(channel, ledger):
