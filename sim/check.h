@@ -54,6 +54,7 @@ struct log_recovered;
     X(REFUSED, "a command that was refused for good is not in the log")                            \
     X(REAL_TIME, "what is asked after an answer, or reads after a commit, sees what was there")    \
     X(READ, "a read gives the model's state at the entry it names")                                \
+    X(QUERY, "a query gives the model's rows at the entry it names")                               \
     X(CONVERGED, "at the end all members hold the same, and the model's balances")
 
 #define CHECK_ENUM(name, text) CHECK_##name,

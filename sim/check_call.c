@@ -159,7 +159,9 @@ void check_answered(struct check *check, const struct check_call *call, struct b
         }
         check_write(check, call, reply, payload);
     } else {
-        check_read(check, &command, reply, payload);
+        const bool looks_up = command.header.operation == OPERATION_LOOK_UP_ACCOUNTS ||
+                              command.header.operation == OPERATION_LOOK_UP_TRANSFERS;
+        (looks_up ? check_read : check_query)(check, &command, reply, payload);
         if (!stale && reply->log_index < call->index_floor) {
             check_fail(check, CHECK_REAL_TIME,
                        "a read sees entry %llu, and %llu was committed before it was asked",

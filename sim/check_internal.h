@@ -110,6 +110,17 @@ uint64_t canon_chain(const struct check *check, uint64_t index);
 void canon_follow(struct check *check, const struct sim_node *node, struct view *view,
                   uint64_t commit);
 
+/* check_query.c: reads but look-ups of accounts and transfers. */
+struct rows;
+void check_query(const struct check *check, const struct command *command,
+                 const struct reply *reply, struct bytes payload);
+/* The next row must be this one. */
+void query_expect(struct rows *rows, const void *expected);
+/* The entry that the rows are of. */
+uint64_t rows_index(const struct rows *rows);
+/* check_past.c */
+void check_past(struct rows *rows, const struct model *model, const struct command *command);
+
 /* check_call.c: how a command is known again. */
 u128 call_key(u128 client, uint64_t sequence, uint64_t hash);
 
