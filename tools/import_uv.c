@@ -1,11 +1,10 @@
 /* import_uv.c — `fenlu import`: CSV files into accounts and transfers.
  *
  * Two passes over each file: the first reads all of it and posts nothing when a row is malformed;
- * the second posts, with several batches under way. A batch whose outcome is unknown is sent again
- * with the same ids. A chain of linked rows is never split over batches. Files are posted one after
- * another, so put accounts before the transfers that use them; batches of one file may be applied
- * in any order unless --in-flight is 1. It is 1 for a file in which a row resolves another one or
- * has a timestamp of its own.
+ * the second posts, with several batches under way, or one where rows depend on earlier ones. A
+ * batch whose outcome is unknown is sent again with the same ids. A chain of linked rows is never
+ * split over batches. Files are posted one after another, so put accounts before the transfers that
+ * use them; batches of one file may be applied in any order when several are under way.
  */
 #include "api/service/client_codec.h"
 #include "base/assert.h"
@@ -591,15 +590,11 @@ const struct tool TOOL_IMPORT = {
     .summary = "Posts accounts and transfers from CSV files; resumes after an interruption.",
     .details =
         "The first row of a file names its columns. Transfers: id, debit_account_id,\n"
-        "credit_account_id, amount, ledger, code; optional flags, pending_id, timeout, "
-        "user_data_128,\n"
-        "user_data_64, user_data_32, timestamp. Accounts: id, ledger, code; optional flags, "
-        "user_data_*,\n"
-        "timestamp. A timestamp needs the flag imported. Ids are decimal, 0x and hex digits, or "
-        "UUIDs.\n"
-        "A file with a malformed row is not posted at all.\n"
-        "Rejected rows are reported with their number and status; rows that exist already count "
-        "as\n"
-        "done. Exit codes: 0 all rows are in the ledger, 1 some are not, 2 bad usage.",
+        "credit_account_id, amount, ledger, code; optional flags, pending_id, timeout. Accounts:\n"
+        "id, ledger, code; optional flags. Both: user_data_128, user_data_64, user_data_32, and\n"
+        "timestamp, which needs the flag imported. Ids are decimal, 0x and hex digits, or UUIDs.\n"
+        "A file with a malformed row is not posted at all. Rejected rows are reported with their\n"
+        "number and status; rows that exist already count as done.\n"
+        "Exit codes: 0 all rows are in the ledger, 1 some are not, 2 bad usage.",
     .run = run,
 };

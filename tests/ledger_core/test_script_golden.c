@@ -15,7 +15,7 @@
 
 #include <cmocka.h>
 
-static char golden[256 * 1024];
+static char golden[1024 * 1024];
 
 static void read_golden(void)
 {
