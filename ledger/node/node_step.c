@@ -28,6 +28,18 @@ static void note_role(struct node *node)
     }
 }
 
+/* Nobody can tell what else it forgot, votes maybe. */
+static void end_as_gone(struct node *node, uint64_t gone_index)
+{
+    struct error error;
+    (void)error_set(&error, STATUS_CORRUPT,
+                    "this node acknowledged log entry %llu, and its log ends at %llu: its data "
+                    "folder is an older copy, or the disk lost what it had reported as written; "
+                    "replace this node (fenlu admin member replace)",
+                    (unsigned long long)gone_index, (unsigned long long)node->raft_now.last_index);
+    node_fatal(node, &error);
+}
+
 /* `entries`: those of a proposal (own, unsealed) or of a received message; borrowed. */
 void node_step(struct node *node, const struct raft_event *event, struct entry *const *entries,
                enum status *status)
@@ -38,6 +50,9 @@ void node_step(struct node *node, const struct raft_event *event, struct entry *
         return;
     }
     raft_status(node->raft, &node->raft_now);
+    if (update.gone_index != 0) {
+        end_as_gone(node, update.gone_index);
+    }
     if (update.write_sequence != 0) {
         node_submit_write(node, &update, entries, event->kind == RAFT_EVENT_PROPOSE);
     }

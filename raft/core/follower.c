@@ -156,6 +156,7 @@ void follower_heartbeat(struct raft *raft, const struct raft_message *message)
         commit_index = raft->confirmed_index;
     }
     if (commit_index > raft->log.last_index) {
+        raft->update.gone_index = commit_index;
         raft_drop(raft);
         return;
     }

@@ -50,6 +50,9 @@
  *                 ever committed before. The host remembers lost_index over restarts until
  *                 raft_status says 0. A leader that is told `lost` and believed more of this node
  *                 begins again from where the log ends now; what is committed stays so.
+ *  gone_index     What this node acknowledged to the present leader is gone, and nothing on its disk
+ *                 says so: the folder is an older copy, or the disk lies about what it has. All other
+ *                 promises of this node are worth as little.
  *
  * JOINING
  *  A node that was formatted to be added may bear the id of one that was removed, or that lost its
@@ -232,6 +235,7 @@ struct raft_update {
 
     uint64_t commit_index;
     uint32_t snapshot_from; /* != 0: pull a snapshot from this node */
+    uint64_t gone_index;    /* != 0: acknowledged, and not here any more; the host ends the node */
     bool role_changed;      /* role, term or leader differ from before the step */
     bool config_changed;    /* another configuration entry holds, or one was cut off */
 };

@@ -145,6 +145,7 @@ enum status sim_step(struct cluster *cluster, struct sim_node *node, struct raft
     for (uint32_t i = 0; i < update.message_count; i++) {
         send_message(cluster, node, &update.messages[i]);
     }
+    ASSERT(update.gone_index == 0); /* what is lost, is told of */
     if (update.snapshot_from != 0) {
         node->snapshot_from = update.snapshot_from;
     }

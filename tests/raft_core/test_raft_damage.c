@@ -245,6 +245,28 @@ static void a_heartbeat_commits_here_what_was_confirmed_since_the_loss(void **st
     one_stop(&node);
 }
 
+/* A folder that is an older copy of itself does not know what it promised since. */
+static void what_a_leader_had_from_this_node_and_is_not_here_is_told(void **state)
+{
+    (void)state;
+    struct one_node node;
+    one_start(&node, 3, 2, TERMS, 6, 2);
+    struct raft_message heartbeat = one_message(RAFT_HEARTBEAT, 2, 2);
+    heartbeat.commit_index = 6;
+    one_receive(&node, heartbeat);
+    assert_int_equal(node.update.gone_index, 0);
+    heartbeat.commit_index = 7; /* no more than this node acknowledged */
+    one_receive(&node, heartbeat);
+    assert_int_equal(node.update.gone_index, 7);
+    assert_null(one_sent(&node, RAFT_HEARTBEAT_RESULT, 2));
+    one_stop(&node);
+    struct raft_start joining = { .config = one_config("1v 2v 3v"), .joining = true };
+    one_start_as(&node, &joining, 2, TERMS, 6, 2);
+    one_receive(&node, heartbeat); /* an earlier member of its id did */
+    assert_int_equal(node.update.gone_index, 0);
+    one_stop(&node);
+}
+
 /* The leader's side: it begins again from where the follower's log ends now. */
 static void a_leader_begins_again_and_takes_no_commit_back(void **state)
 {
@@ -292,6 +314,7 @@ int main(void)
         cmocka_unit_test(what_was_lost_is_found_when_a_leader_confirms_it),
         cmocka_unit_test(an_entry_of_a_later_term_ends_a_loss),
         cmocka_unit_test(a_heartbeat_commits_here_what_was_confirmed_since_the_loss),
+        cmocka_unit_test(what_a_leader_had_from_this_node_and_is_not_here_is_told),
         cmocka_unit_test(a_leader_begins_again_and_takes_no_commit_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
