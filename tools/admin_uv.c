@@ -116,6 +116,13 @@ static bool pause_then(struct admin *admin, void (*next)(struct admin *admin), c
     return true;
 }
 
+/* No call outlasts the patience of the caller. */
+static uint64_t patient_ns(const struct admin *admin, uint64_t timeout_ms)
+{
+    uint64_t patience_ms = admin->patience_s * 1000;
+    return (timeout_ms < patience_ms ? timeout_ms : patience_ms) * NS_PER_MS;
+}
+
 /* Trouble that may pass: nobody reachable, no leader, another change under way. */
 static bool may_pass(const struct admin *admin, enum grpc_code code)
 {
@@ -224,15 +231,15 @@ static void on_list(void *context, const struct remote_answer *answer)
         judge(admin);
         return;
     }
-    remote_call(admin->remote, CLIENT_STATUS_PATH, grpc_buffer_new(0), CALL_TIMEOUT_MS * NS_PER_MS,
-                on_status, admin);
+    remote_call(admin->remote, CLIENT_STATUS_PATH, grpc_buffer_new(0),
+                patient_ns(admin, CALL_TIMEOUT_MS), on_status, admin);
 }
 
 static void look(struct admin *admin)
 {
     static const struct admin_request LIST = { .action = ADMIN_LIST };
     remote_call(admin->remote, client_admin_path(ADMIN_LIST), client_encode_admin(&LIST),
-                CALL_TIMEOUT_MS * NS_PER_MS, on_list, admin);
+                patient_ns(admin, CALL_TIMEOUT_MS), on_list, admin);
 }
 
 static void on_asked(void *context, const struct remote_answer *answer)
@@ -262,7 +269,7 @@ static void ask(struct admin *admin)
     const struct admin_request *request = &admin->plan.request;
     uint64_t timeout_ms = request->action == ADMIN_SNAPSHOT ? SNAPSHOT_TIMEOUT_MS : CALL_TIMEOUT_MS;
     remote_call(admin->remote, client_admin_path(request->action), client_encode_admin(request),
-                timeout_ms * NS_PER_MS, on_asked, admin);
+                patient_ns(admin, timeout_ms), on_asked, admin);
 }
 
 /* --- the tool --------------------------------------------------------------------------------- */

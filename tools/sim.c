@@ -4,6 +4,7 @@
 #include "sim/sim_runner.h"
 #include "tools/tools.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -201,6 +202,9 @@ static int run(const struct tool *tool, int argc, char **argv)
     }
     if (wishes.trace && (profile == NULL || wishes.seeds != 1)) {
         return tool_usage(tool, "--trace needs one --profile and one seed");
+    }
+    if (wishes.regressions != NULL && access(wishes.regressions, R_OK) != 0) {
+        return tool_usage(tool, "--regressions %s: %s", wishes.regressions, strerror(errno));
     }
 #ifdef FENLU_MUTATIONS
     if (!mutation_select(wishes.mutation)) {

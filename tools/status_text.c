@@ -91,17 +91,25 @@ static void print_snapshot(FILE *file, uint32_t node, const char *verb, uint64_t
 }
 
 /* What is not as it should be, or under way. */
-static void print_notes(FILE *file, const struct client_node_status *node)
+static void print_notes(FILE *file, const struct client_node_status *node, uint32_t leader)
 {
     const struct node_status *s = &node->status;
     if (!node->reachable) {
         return;
     }
+    if (leader != 0 && s->leader == 0 && s->member_roles != 0) {
+        (void)fprintf(
+            file,
+            "node %u hears no leader, though there is one: it is cut off from the others, "
+            "or they refuse it (its log says why)\n",
+            s->node);
+    }
     if (s->member_roles == 0) {
-        (void)fprintf(file,
-                      "node %u is no member: it waits for `fenlu admin member add --id %u`, or was "
-                      "removed\n",
-                      s->node, s->node);
+        (void)fprintf(
+            file,
+            "node %u is no member: it waits for `fenlu admin member add --id %u` (replace, "
+            "when it takes a lost one's place), or was removed\n",
+            s->node, s->node);
     }
     if (s->damaged_entries > 0) {
         (void)fprintf(file,
@@ -132,6 +140,19 @@ static void print_notes(FILE *file, const struct client_node_status *node)
     print_snapshot(file, s->node, "receives", s->receiving_bytes, s->receiving_total_bytes);
 }
 
+/* The leader, when it can be asked and says so itself; 0: who led last may be gone. */
+static uint32_t present_leader(const struct client_cluster_status *status)
+{
+    for (uint32_t i = 0; i < status->node_count; i++) {
+        const struct client_node_status *node = &status->nodes[i];
+        if (node->reachable && node->status.role == RAFT_LEADER &&
+            node->status.node == status->leader) {
+            return status->leader;
+        }
+    }
+    return 0;
+}
+
 void status_print_table(FILE *file, const struct client_cluster_status *status)
 {
     char uuid[UUID_TEXT_SIZE];
@@ -145,6 +166,6 @@ void status_print_table(FILE *file, const struct client_cluster_status *status)
         print_row(file, &status->nodes[i]);
     }
     for (uint32_t i = 0; i < status->node_count; i++) {
-        print_notes(file, &status->nodes[i]);
+        print_notes(file, &status->nodes[i], present_leader(status));
     }
 }

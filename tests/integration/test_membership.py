@@ -8,8 +8,8 @@ import shutil
 import subprocess
 import time
 
-from fenlu_test import (FENLU, account, cluster_status, ledger_pb2, main, run_fenlu, statuses,
-                        transfer, wait_until, Ledger)
+from fenlu_test import (FENLU, Ledger, account, cluster_status, ledger_pb2, main, run_fenlu,
+                        statuses, transfer, wait_until)
 from load import Load, summary
 from own_cluster import Cluster
 

@@ -92,6 +92,10 @@ def test_without_a_majority_writes_are_refused_and_nothing_is_lost():
         wait_health(channel, NOT_SERVING)
         check_refused_writes(ledger, 1001)
         check_reads(ledger)
+        begin = time.monotonic()
+        result = cluster.try_admin("member", "list", "--patience", 1)
+        assert result.returncode == 1 and "gave up after 1 s" in result.stderr, result
+        assert time.monotonic() - begin < 8  # one call alone would wait for 10 s
         for id in dead:
             cluster.servers[id].start(wait=False)
         wait_health(channel, SERVING)

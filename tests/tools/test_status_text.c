@@ -32,6 +32,7 @@ static struct client_cluster_status sample(void)
         status.nodes[i].reachable = true;
         status.nodes[i].status = (struct node_status){ .node = i + 1,
                                                        .role = i == 0 ? RAFT_LEADER : RAFT_FOLLOWER,
+                                                       .leader = 1,
                                                        .member_roles = RAFT_VOTER,
                                                        .priority = 100,
                                                        .incarnation = 0xABC + i,
@@ -76,9 +77,16 @@ static void test_what_is_not_well(void **state)
     assert_non_null(
         strstr(printed, "node 2 receives a snapshot: 536870912 of 1073741824 MiB (50 %)"));
     assert_non_null(strstr(printed, "node 1 sends a snapshot: 1 of 4 MiB (25 %)"));
+    assert_null(strstr(printed, "hears no leader"));
     status.nodes[0].status.sending_bytes = 0;
+    node->member_roles = RAFT_VOTER;
+    node->leader = 0;
     print(status_print_table, &status);
+    assert_non_null(strstr(printed, "node 2 hears no leader, though there is one"));
     assert_non_null(strstr(printed, "node 1 holds a snapshot of 4 MiB"));
+    status.nodes[0].reachable = false; /* it led last */
+    print(status_print_table, &status);
+    assert_null(strstr(printed, "hears no leader"));
     status.nodes[1].reachable = false;
     print(status_print_table, &status);
     assert_non_null(strstr(printed, "unreachable"));
