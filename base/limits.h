@@ -33,7 +33,10 @@ enum {
     LEDGER_SCALE_MAX = 30, /* decimal digits behind the point */
     METADATA_KEY_MAX = 32,
     METADATA_ENTRIES_MAX = 32,
-    METADATA_BYTES_MAX = 1000, /* of one map, as it is kept */
+    METADATA_BYTES_MAX = 1000,   /* of one map, as it is kept */
+    METADATA_VERSIONS_MAX = 256, /* rows of an answer about the past of one map */
+    CONTROL_LIST_MAX = 256,      /* rows of a list of orders, or of members */
+    CONTROLS_LOOKED_MAX = 1024,  /* controls that a list of members looks at */
     JOURNAL_METADATA_UNITS = (METADATA_BYTES_MAX + EVENT_SIZE - 1) / EVENT_SIZE,
     JOURNAL_REVERSAL_COUNT = 1 + JOURNAL_LEGS_MAX,
     /* Rows of 128 bytes in the answer to GetJournal. */

@@ -15,6 +15,9 @@ void *pages_new(size_t size);
 /* Of memory of which random places are touched all the time: pages as large as the system gives, so
  * that the processor finds them. More of it is touched then than is written. */
 void pages_advise_huge(void *memory);
+/* Of a part that will be used at random, all of it: the system gives its pages now, which takes
+ * milliseconds a large one on some machines, and not while somebody waits. */
+void pages_touch(void *part, size_t size);
 /* NULL is fine. */
 void pages_free(void *memory);
 /* For a process that opens and closes the same things again and again, as the simulator does its

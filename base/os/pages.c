@@ -136,6 +136,18 @@ void pages_advise_huge(void *memory)
     (void)advised; /* a system without them refuses, and small ones do as well */
 }
 
+void pages_touch(void *part, size_t size)
+{
+    const uintptr_t page = page_size();
+    const uintptr_t first = ((uintptr_t)part + page - 1) / page * page;
+    const uintptr_t end = ((uintptr_t)part + size) / page * page;
+    if (first < end) {
+        int touched =
+            madvise((uint8_t *)part + (first - (uintptr_t)part), end - first, MADV_POPULATE_WRITE);
+        (void)touched; /* a system that does not know it gives them at the first write */
+    }
+}
+
 void pages_free(void *memory)
 {
     if (memory == NULL) {

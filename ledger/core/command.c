@@ -10,6 +10,8 @@
 #include "ledger/core/registry.h"
 #include "ledger/core/resolve.h"
 
+#include <string.h>
+
 uint32_t operation_event_size(unsigned operation)
 {
     if (operation_is_write(operation)) {
@@ -18,6 +20,9 @@ uint32_t operation_event_size(unsigned operation)
     switch (operation) {
     case OPERATION_LIST_OBJECTS:
     case OPERATION_GET_METADATA:
+    case OPERATION_LIST_ALL_FREEZES:
+    case OPERATION_LIST_GROUP_MEMBERS:
+    case OPERATION_LIST_METADATA_VERSIONS:
         return EVENT_SIZE;
     case OPERATION_LOOK_UP_ACCOUNTS:
     case OPERATION_LOOK_UP_TRANSFERS:
@@ -28,6 +33,7 @@ uint32_t operation_event_size(unsigned operation)
     case OPERATION_GET_GROUP_LIMITS:
     case OPERATION_GET_GROUP:
     case OPERATION_GET_FREEZE:
+    case OPERATION_LIST_ACCOUNT_GROUPS:
         return sizeof(u128);
     case OPERATION_BALANCES_AS_OF:
         return sizeof(struct balances_question);
@@ -61,9 +67,15 @@ uint32_t operation_answer_size(unsigned operation)
         return sizeof(struct journal);
     case OPERATION_LIST_FREEZES:
     case OPERATION_GET_FREEZE:
+    case OPERATION_LIST_ALL_FREEZES:
         return sizeof(struct freeze);
     case OPERATION_GET_GROUP:
         return sizeof(struct group);
+    case OPERATION_LIST_ACCOUNT_GROUPS:
+    case OPERATION_LIST_GROUP_MEMBERS:
+        return sizeof(struct membership);
+    case OPERATION_LIST_METADATA_VERSIONS:
+        return sizeof(struct metadata_record);
     default:
         return EVENT_SIZE;
     }
@@ -71,28 +83,32 @@ uint32_t operation_answer_size(unsigned operation)
 
 uint32_t operation_answer_max(unsigned operation, uint32_t count)
 {
-    if (operation == OPERATION_GET_CHANGES) {
+    switch (operation) {
+    case OPERATION_GET_CHANGES:
         return CHANGES_ROWS_MAX + 1; /* and the mark */
-    }
-    if (operation == OPERATION_LIST_FREEZES) {
+    case OPERATION_LIST_FREEZES:
         return CONTROL_FREEZES_MAX;
-    }
-    if (operation == OPERATION_GET_LIMITS || operation == OPERATION_GET_GROUP_LIMITS) {
+    case OPERATION_GET_LIMITS:
+    case OPERATION_GET_GROUP_LIMITS:
         return LIMIT_ROWS_MAX;
-    }
-    if (operation == OPERATION_LIST_OBJECTS) {
+    case OPERATION_LIST_ACCOUNT_GROUPS:
+        return CONTROL_GROUPS_MAX;
+    case OPERATION_LIST_ALL_FREEZES:
+    case OPERATION_LIST_GROUP_MEMBERS:
+        return CONTROL_LIST_MAX + 1; /* and the mark */
+    case OPERATION_LIST_OBJECTS:
         return QUERY_ROWS_MAX;
-    }
-    if (operation == OPERATION_GET_METADATA) {
+    case OPERATION_GET_METADATA:
         return METADATA_ROWS;
-    }
-    if (operation == OPERATION_GET_JOURNAL) {
+    case OPERATION_LIST_METADATA_VERSIONS:
+        return METADATA_VERSIONS_MAX;
+    case OPERATION_GET_JOURNAL:
         return JOURNAL_ROWS_MAX;
-    }
-    if (operation == OPERATION_BALANCES_AS_OF) {
+    case OPERATION_BALANCES_AS_OF:
         return count;
+    default:
+        return operation_is_query(operation) ? QUERY_ROWS_MAX : count;
     }
-    return operation_is_query(operation) ? QUERY_ROWS_MAX : count;
 }
 
 uint32_t command_result_count(const struct command *command)
@@ -133,12 +149,13 @@ bool operation_is_write(unsigned operation)
 
 bool operation_reads_controls(unsigned operation)
 {
-    return operation >= OPERATION_LIST_FREEZES && operation <= OPERATION_GET_FREEZE;
+    return operation >= OPERATION_LIST_FREEZES && operation <= OPERATION_LIST_GROUP_MEMBERS;
 }
 
 bool operation_reads_objects(unsigned operation)
 {
-    return operation == OPERATION_LIST_OBJECTS || operation == OPERATION_GET_METADATA;
+    return operation == OPERATION_LIST_OBJECTS || operation == OPERATION_GET_METADATA ||
+           operation == OPERATION_LIST_METADATA_VERSIONS;
 }
 
 bool operation_is_query(unsigned operation)
@@ -180,6 +197,17 @@ static uint32_t count_max_of(unsigned operation)
     return one ? 1 : BATCH_EVENTS_MAX;
 }
 
+static bool controls_question_is_sound(const struct command *command)
+{
+    struct controls_question question;
+    memcpy(&question, command->events, sizeof question);
+    uint8_t reserved = 0;
+    for (size_t i = 0; i < sizeof question.reserved; i++) {
+        reserved |= question.reserved[i];
+    }
+    return reserved == 0;
+}
+
 /* What stands behind the header, where not every byte is for the ledger to judge. */
 static bool payload_is_sound(const struct command *command)
 {
@@ -196,7 +224,11 @@ static bool payload_is_sound(const struct command *command)
         return registry_command_is_sound(command);
     case OPERATION_SET_METADATA:
     case OPERATION_GET_METADATA:
+    case OPERATION_LIST_METADATA_VERSIONS:
         return metadata_command_is_sound(command);
+    case OPERATION_LIST_ALL_FREEZES:
+    case OPERATION_LIST_GROUP_MEMBERS:
+        return controls_question_is_sound(command);
     case OPERATION_TRIAL_BALANCE:
     case OPERATION_BALANCES_AS_OF:
         return past_filter_is_sound(command);

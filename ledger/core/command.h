@@ -86,6 +86,14 @@ enum operation {
     OPERATION_GET_GROUP_LIMITS = 81,
     OPERATION_GET_GROUP = 82,
     OPERATION_GET_FREEZE = 83,
+    OPERATION_LIST_ACCOUNT_GROUPS = 84, /* struct membership */
+    /* A struct controls_question: all orders that were ever placed on an account, the members of a
+     * group. Behind their rows stands a mark when there may be more: one with id (joined_at) 0
+     * that says where to go on. */
+    OPERATION_LIST_ALL_FREEZES = 85,
+    OPERATION_LIST_GROUP_MEMBERS = 86,
+    /* A struct metadata_versions_question: struct metadata_record, the latest first. */
+    OPERATION_LIST_METADATA_VERSIONS = 87,
 };
 
 struct command_header {
@@ -108,7 +116,7 @@ size_t operation_payload_size(unsigned operation, uint32_t count);
 bool operation_is_write(unsigned operation);
 /* Whether it is one of the reads about freezes, limits and groups. */
 bool operation_reads_controls(unsigned operation);
-/* Whether it is LIST_OBJECTS or GET_METADATA. */
+/* Whether it is LIST_OBJECTS, GET_METADATA or LIST_METADATA_VERSIONS. */
 bool operation_reads_objects(unsigned operation);
 /* Whether it asks for rows by a filter. */
 bool operation_is_query(unsigned operation);

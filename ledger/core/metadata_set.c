@@ -1,6 +1,7 @@
 #include "ledger/core/metadata_set.h"
 
 #include "base/mutation.h"
+#include "base/situation.h"
 #include "ledger/core/ledger_parts.h"
 #include "ledger/core/status_text.h"
 
@@ -25,6 +26,13 @@ struct metadata_request metadata_request_of(const struct command *command)
 struct metadata_question metadata_question_of(const struct command *command)
 {
     struct metadata_question question;
+    memcpy(&question, command->events, sizeof question);
+    return question;
+}
+
+struct metadata_versions_question metadata_versions_of(const struct command *command)
+{
+    struct metadata_versions_question question;
     memcpy(&question, command->events, sizeof question);
     return question;
 }
@@ -72,6 +80,11 @@ bool metadata_command_is_sound(const struct command *command)
 {
     if (command->header.operation == OPERATION_SET_METADATA) {
         return request_is_sound(command);
+    }
+    if (command->header.operation == OPERATION_LIST_METADATA_VERSIONS) {
+        const struct metadata_versions_question versions = metadata_versions_of(command);
+        return command->header.count == 1 && target_is_known(versions.target) &&
+               are_zero(versions.reserved, sizeof versions.reserved);
     }
     const struct metadata_question question = metadata_question_of(command);
     return command->header.count == 1 && target_is_known(question.target) &&
@@ -125,6 +138,7 @@ static enum metadata_status set(struct ledger *ledger, const struct metadata_req
     const uint64_t version = existing == NULL ? 0 : existing->timestamp;
     if ((request->flags & METADATA_EXPECTED) != 0 && request->expected_version != version &&
         !MUTATION(ledger_metadata_version_ignored)) {
+        SITUATION(ledger_metadata_version_passed);
         *timestamp = version;
         return METADATA_STATUS_VERSION_IS_DIFFERENT;
     }
@@ -139,7 +153,8 @@ static enum metadata_status set(struct ledger *ledger, const struct metadata_req
                                                  : METADATA_STATUS_TOO_LARGE;
     }
     static const uint8_t nothing[METADATA_BYTES_MAX];
-    if (memcmp(existing == NULL ? nothing : existing->map, record.map, sizeof record.map) == 0) {
+    if (memcmp(existing == NULL ? nothing : existing->map, record.map, sizeof record.map) == 0 &&
+        !MUTATION(ledger_metadata_keeps_what_is_same)) {
         *timestamp = version;
         return METADATA_STATUS_UNCHANGED;
     }

@@ -58,11 +58,23 @@ struct metadata_question {
 _Static_assert(sizeof(struct metadata_question) == EVENT_SIZE, "fixed layout");
 enum { METADATA_ROWS = OBJECT_SIZE_MAX / EVENT_SIZE };
 
-/* Whether an edge that is sound can have made it: of SET_METADATA and GET_METADATA. */
+/* The one unit of OPERATION_LIST_METADATA_VERSIONS. */
+struct metadata_versions_question {
+    u128 id;
+    uint64_t before; /* versions that are earlier; 0: all */
+    uint32_t limit;  /* above METADATA_VERSIONS_MAX it means that */
+    uint16_t target;
+    uint8_t reserved[98]; /* zero */
+};
+_Static_assert(sizeof(struct metadata_versions_question) == EVENT_SIZE, "fixed layout");
+_Static_assert(offsetof(struct metadata_versions_question, reserved) == 30, "no padding");
+
+/* Whether an edge that is sound can have made it: of SET_METADATA and the two reads. */
 bool metadata_command_is_sound(const struct command *command);
 struct metadata_request metadata_request_of(const struct command *command);
 struct bytes metadata_patch_of(const struct command *command);
 struct metadata_question metadata_question_of(const struct command *command);
+struct metadata_versions_question metadata_versions_of(const struct command *command);
 /* The count of the command with a patch of this size. */
 uint32_t metadata_command_count(uint32_t patch_size);
 enum object_kind metadata_kind(unsigned target);

@@ -378,8 +378,8 @@ enum status machine_read(struct machine *machine, const struct command *command,
     ASSERT((uintptr_t)records % 16 == 0);
     memcpy(ids, command->events, count * sizeof(u128));
     if (operation_reads_controls(command->header.operation)) {
-        return machine_read_controls(machine->store, command->header.operation, ids[0],
-                                     machine->timestamp, records, found, error);
+        return machine_read_controls(machine->store, command, machine->timestamp, records, found,
+                                     error);
     }
     if (operation_reads_objects(command->header.operation)) {
         return machine_read_objects(machine->store, command, records, found, error);

@@ -89,10 +89,35 @@ static enum status one_object(struct store *store, enum object_kind kind, u128 i
     return STATUS_OK;
 }
 
-enum status machine_read_controls(struct store *store, unsigned operation, u128 id, uint64_t now,
+static enum status account_groups(struct store *store, u128 id, struct membership *rows,
+                                  uint32_t *count, struct error *error)
+{
+    struct control control;
+    bool found;
+    TRY(find_control(store, id, &control, &found, error));
+    *count = found ? control.group_count : 0;
+    for (uint32_t i = 0; i < *count; i++) {
+        rows[i] = (struct membership){ .group_id = control.group_ids[i],
+                                       .account_id = id,
+                                       .joined_at = control.joined_at[i] };
+    }
+    return STATUS_OK;
+}
+
+enum status machine_read_controls(struct store *store, const struct command *command, uint64_t now,
                                   void *records, uint32_t *count, struct error *error)
 {
+    const unsigned operation = command->header.operation;
+    struct controls_question question = { .id = 0 };
+    memcpy(&question, command->events, operation_event_size(operation));
+    const u128 id = question.id;
     switch (operation) {
+    case OPERATION_LIST_ACCOUNT_GROUPS:
+        return account_groups(store, id, records, count, error);
+    case OPERATION_LIST_ALL_FREEZES:
+        return machine_list_all_freezes(store, &question, records, count, error);
+    case OPERATION_LIST_GROUP_MEMBERS:
+        return machine_list_members(store, &question, records, count, error);
     case OPERATION_LIST_FREEZES:
         return list_freezes(store, id, records, count, error);
     case OPERATION_GET_LIMITS:

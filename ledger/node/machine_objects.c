@@ -64,10 +64,29 @@ static enum status get_metadata(struct store *store, const struct command *comma
     return STATUS_OK;
 }
 
+static enum status list_versions(struct store *store, const struct command *command, void *records,
+                                 uint32_t *count, struct error *error)
+{
+    const struct metadata_versions_question question = metadata_versions_of(command);
+    const uint64_t before = question.before != 0 ? question.before : UINT64_MAX;
+    const size_t max =
+        question.limit < METADATA_VERSIONS_MAX ? question.limit : METADATA_VERSIONS_MAX;
+    size_t found;
+    TRY(store_object_versions(store, metadata_kind(question.target), question.id, before, max,
+                              records, &found, error));
+    *count = (uint32_t)found;
+    return STATUS_OK;
+}
+
 enum status machine_read_objects(struct store *store, const struct command *command, void *rows,
                                  uint32_t *count, struct error *error)
 {
-    return command->header.operation == OPERATION_LIST_OBJECTS
-               ? list_objects(store, command, rows, count, error)
-               : get_metadata(store, command, rows, count, error);
+    switch (command->header.operation) {
+    case OPERATION_LIST_OBJECTS:
+        return list_objects(store, command, rows, count, error);
+    case OPERATION_LIST_METADATA_VERSIONS:
+        return list_versions(store, command, rows, count, error);
+    default:
+        return get_metadata(store, command, rows, count, error);
+    }
 }

@@ -199,6 +199,27 @@ struct member_event { /* SET_GROUP_MEMBERS */
     uint32_t reserved[23];
 };
 
+/* --- reads ------------------------------------------------------------------------------------ */
+/* What LIST_ALL_FREEZES (id: an account's) and LIST_GROUP_MEMBERS (a group's) ask. */
+struct controls_question {
+    u128 id;
+    u128 after_id;   /* members with a greater account id */
+    uint64_t before; /* orders placed earlier; 0: all */
+    uint32_t limit;  /* rows; above CONTROL_LIST_MAX it means that */
+    uint8_t reserved[84];
+};
+
+/* An account is in a group. */
+struct membership {
+    u128 group_id;
+    u128 account_id;
+    uint64_t joined_at; /* cluster time */
+    uint64_t reserved;
+};
+
+_Static_assert(sizeof(struct controls_question) == EVENT_SIZE, "fixed layout");
+_Static_assert(offsetof(struct controls_question, reserved) == 44, "no padding");
+_Static_assert(sizeof(struct membership) == 48, "fixed layout");
 _Static_assert(sizeof(struct window) == 64, "fixed layout");
 _Static_assert(sizeof(struct limits) == 32 + 64 * SIDES * PERIODS, "fixed layout");
 _Static_assert(sizeof(struct control) == 1024, "fixed layout");

@@ -24,13 +24,25 @@ static void store_free(struct store *store)
 /* A simulated or small one costs what is used of it. */
 enum { STORE_HUGE_EVENTS = 65536 };
 
+/* A map goes from few slots to all of them in one batch. */
+static void touch_ids(struct map *ids)
+{
+    pages_touch(ids->slots, map_footprint(ids->capacity));
+}
+
 static struct delta *delta_new(const struct delta_options *options)
 {
     void *memory = pages_new(delta_footprint(options));
-    if (memory != NULL && options->seal_events >= STORE_HUGE_EVENTS) {
-        pages_advise_huge(memory);
+    if (memory == NULL) {
+        return NULL;
     }
-    return memory == NULL ? NULL : delta_init(memory, options);
+    struct delta *delta = delta_init(memory, options);
+    if (options->seal_events >= STORE_HUGE_EVENTS) {
+        pages_advise_huge(memory);
+        touch_ids(&delta->live.ids);
+        touch_ids(&delta->frozen.ids);
+    }
+    return delta;
 }
 
 enum status store_open(const struct store_options *options, struct store **store,
@@ -142,8 +154,8 @@ bool store_seal_behind(const struct store *store)
     if (seal_state(store) != SEAL_RUNNING) {
         return false;
     }
-    uint64_t filled = live_fill(store, SEAL_WHOLE);
-    return filled > LEAD + __atomic_load_n(&store->seal.progress, __ATOMIC_RELAXED);
+    uint64_t progress = __atomic_load_n(&store->seal.progress, __ATOMIC_RELAXED);
+    return live_fill(store, SEAL_WHOLE) > LEAD + progress * (SEAL_WHOLE - LEAD) / SEAL_WHOLE;
 }
 
 static void keep_extra(struct seal *seal, struct bytes extra)

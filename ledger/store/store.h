@@ -127,6 +127,11 @@ STATUS_MUST_USE enum status store_object(struct store *store, enum object_kind k
 STATUS_MUST_USE enum status store_object_at(struct store *store, enum object_kind kind, u128 id,
                                             uint64_t timestamp, void *record, bool *found,
                                             struct error *error);
+/* The last `max` versions before the time `before`, the latest first. */
+STATUS_MUST_USE enum status store_object_versions(struct store *store, enum object_kind kind,
+                                                  u128 id, uint64_t before, size_t max,
+                                                  void *records, size_t *count,
+                                                  struct error *error);
 /* The first `max` objects of the kind behind `after_id`, ascending by id. */
 STATUS_MUST_USE enum status store_objects_list(struct store *store, enum object_kind kind,
                                                u128 after_id, size_t max, void *records,

@@ -93,8 +93,9 @@ struct seal {
     uint32_t phase;
     uint32_t position;       /* in the phase */
     uint32_t cursor;         /* the phase's own */
-    uint64_t records;        /* written so far, of */
-    uint64_t records_all;    /* about so many */
+    uint64_t cost;           /* of what is written so far, of */
+    uint64_t cost_all;       /* about so much; the ingest's not among it */
+    uint32_t record_cost;    /* in the open table */
     struct sealed_past past; /* as it is after this seal */
     uint8_t *extra;
     size_t extra_size;
@@ -233,6 +234,8 @@ void objects_close(struct store_objects *objects);
 /* Pins it when memory has it, else notes it; bring looks up all that were noted. Several rounds may
  * follow one another: what was brought in may name more. */
 void store_want_object(struct store *store, struct object_name name);
+/* CORRUPT, for what is sealed under this name. */
+enum status store_object_damaged(struct error *error, struct object_name name);
 STATUS_MUST_USE enum status store_bring_objects(struct store *store, struct error *error);
 
 /* store_due.c */
@@ -244,8 +247,10 @@ void dues_sealed(struct store *store);
 /* store_seal.c */
 STATUS_MUST_USE bool seal_open(struct store *store); /* false: no memory */
 void seal_close(struct store *store);
-/* Records written: what seal.progress follows. */
+/* Records written into the open table: what seal.progress follows, by what they cost. */
 void seal_count(struct seal *seal, uint32_t records);
+/* What a record of that kind costs. */
+uint32_t seal_record_cost(enum key_kind kind);
 
 /* store_seal_tables.c: phases of a seal, each of which does one bounded piece. */
 typedef enum status (*seal_phase)(struct store *store, bool *done, struct error *error);

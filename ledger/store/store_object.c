@@ -26,7 +26,7 @@ void objects_close(struct store_objects *objects)
     free(objects->values);
 }
 
-static enum status damaged(struct error *error, struct object_name name)
+enum status store_object_damaged(struct error *error, struct object_name name)
 {
     char text[U128_DECIMAL_MAX];
     (void)u128_print(name.id, text);
@@ -77,7 +77,7 @@ static enum status bring_found(struct store *store, const struct kv_get *get, st
     bool named = key_read_object(get->key, &name);
     ASSERT(named);
     if (!value_read_object((struct bytes){ get->value, get->value_size }, name, record)) {
-        return damaged(error, name);
+        return store_object_damaged(error, name);
     }
     if (!delta_prefetch_pin_object(store->delta, name)) {
         delta_prefetch_object(store->delta, name.kind, record);
@@ -117,7 +117,7 @@ static enum status read_sealed(struct store *store, struct object_name name, voi
     TRY(store->kv->ops->multi_get(store->kv, &get, 1, error));
     *found = get.found;
     if (get.found && !value_read_object((struct bytes){ value, get.value_size }, name, record)) {
-        return damaged(error, name);
+        return store_object_damaged(error, name);
     }
     return STATUS_OK;
 }
@@ -152,7 +152,7 @@ static enum status sealed_version(struct store *store, struct object_name name, 
     *found = status == STATUS_OK && key.data != NULL && key_read_version(key, &at, &as_of) &&
              at.kind == name.kind && at.id == name.id;
     if (*found && !value_read_object(value, name, record)) {
-        status = damaged(error, name);
+        status = store_object_damaged(error, name);
     }
     kv->ops->iterate_end(iterator);
     return status;
@@ -257,7 +257,7 @@ static enum status take_next(struct store *store, struct memory_ids *memory,
     if (known != NULL) {
         memcpy(record, known, object_size(sealed->kind));
     } else if (!value_read_object(sealed->value, sealed->name, record)) {
-        return damaged(error, sealed->name);
+        return store_object_damaged(error, sealed->name);
     }
     while (memory->at < memory->count && memory->ids[memory->at] == id) {
         memory->at++;

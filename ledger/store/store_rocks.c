@@ -1,4 +1,4 @@
-/* store_rocks.c — the key-value seam on RocksDB. Only this and store_rocks_verify.c know it.
+/* store_rocks.c — the key-value seam on RocksDB. Only the files store_rocks*.c know it.
  *
  * Durability   There is no write-ahead log, and but for one commit at creation no memtable: an
  *              ingest links synced tables into the folder and makes all of them known with one
@@ -28,7 +28,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -49,6 +48,7 @@ struct kv_rocks {
 struct kv_table {
     struct kv_rocks *rocks;
     rocksdb_sstfilewriter_t *writer;
+    uint32_t since_pause; /* in units of rocks_slow_down */
     char path[DISK_PATH_MAX];
 };
 
@@ -295,6 +295,11 @@ static enum status rocks_table_add(struct kv_table *table, struct bytes key, str
         rocksdb_sstfilewriter_put(table->writer, (const char *)key.data, key.size,
                                   (const char *)value.data, value.size, &text);
     }
+    table->since_pause += ROCKS_PACE_RECORD + (uint32_t)(key.size + value.size);
+    if (table->since_pause >= ROCKS_PACE_PIECE) {
+        table->since_pause = 0;
+        rocks_slow_down(table->rocks->database, table->rocks->family);
+    }
     return text == NULL ? STATUS_OK : rocks_fail(error, text, "write a table", table->path);
 }
 
@@ -326,42 +331,13 @@ static enum status rocks_table_close(struct kv_table *table, uint64_t *size, str
     return STATUS_OK;
 }
 
-/* --- what makes data durable ------------------------------------------------------------------ */
-
-static uint64_t property(const struct kv_rocks *rocks, const char *name)
-{
-    uint64_t value = 0;
-    int result = rocksdb_property_int_cf(rocks->database, rocks->family, name, &value);
-    ASSERT(result == 0);
-    return value;
-}
-
 struct rocks_load rocks_load(struct kv *kv)
 {
     const struct kv_rocks *rocks = rocks_of(kv);
-    char name[] = "rocksdb.num-files-at-level0";
-    char *text = rocksdb_property_value_cf(rocks->database, rocks->family, name);
-    ASSERT(text != NULL);
-    struct rocks_load load = {
-        .level_0_files = (uint32_t)strtoul(text, NULL, 10),
-        .merging = property(rocks, "rocksdb.num-running-compactions") > 0 ||
-                   property(rocks, "rocksdb.compaction-pending") > 0,
-        .failed = property(rocks, "rocksdb.background-errors") > 0,
-    };
-    rocksdb_free(text);
-    return load;
+    return rocks_load_of(rocks->database, rocks->family);
 }
 
-/* RocksDB slows down writes to its memtable when compaction falls behind, but no ingest. */
-static void wait_for_compaction(struct kv *kv)
-{
-    struct timespec pause = { .tv_nsec = 2000000 };
-    struct rocks_load load = rocks_load(kv);
-    while (load.level_0_files >= ROCKS_LEVEL_0_WAIT && load.merging && !load.failed) {
-        (void)nanosleep(&pause, NULL);
-        load = rocks_load(kv);
-    }
-}
+/* --- what makes data durable ------------------------------------------------------------------ */
 
 /* RocksDB takes files that overlap in one call too: the later one gets the higher number. */
 static enum status rocks_ingest(struct kv *kv, const char *const *names, size_t count,
@@ -375,7 +351,7 @@ static enum status rocks_ingest(struct kv *kv, const char *const *names, size_t 
         TRY(table_path(rocks, names[i], paths[i], error));
         list[i] = paths[i];
     }
-    wait_for_compaction(kv);
+    rocks_wait(rocks->database, rocks->family);
     char *text = NULL;
     rocksdb_ingest_external_file(rocks->database, list, count, rocks->with.ingest, &text);
     return text == NULL ? STATUS_OK : rocks_fail(error, text, "ingest tables", rocks->folder);

@@ -23,6 +23,7 @@
 
 struct rocks_verifier;
 struct rocksdb_t;
+struct rocksdb_column_family_handle_t;
 
 /* --- store_rocks_options.c -------------------------------------------------------------------- */
 
@@ -44,7 +45,8 @@ void rocks_options_close(struct rocks_options *with);
 
 enum {
     ROCKS_INGEST_MAX = 16,   /* tables of one call */
-    ROCKS_LEVEL_0_WAIT = 24, /* tables in level 0 at which an ingest waits for compaction */
+    ROCKS_LEVEL_0_SLOW = 36, /* tables in level 0 from which on seals are slowed down, */
+    ROCKS_LEVEL_0_WAIT = 96, /* and at which an ingest waits for compaction */
     ROCKS_LEVEL_0_MAX = ROCKS_LEVEL_0_WAIT + ROCKS_INGEST_MAX,
 };
 
@@ -57,6 +59,17 @@ struct rocks_load {
 struct rocks_load rocks_load(struct kv *kv);
 /* NO_SPACE when the disk has too little left to open a database: store_rocks.c. */
 STATUS_MUST_USE enum status rocks_check_free(const char *folder, struct error *error);
+
+/* --- store_rocks_pace.c ----------------------------------------------------------------------- */
+
+struct rocks_load rocks_load_of(struct rocksdb_t *database,
+                                struct rocksdb_column_family_handle_t *family);
+/* After each piece of a table that is written: so many bytes, and for each record some more, which
+ * is about what the table costs. */
+enum { ROCKS_PACE_RECORD = 64, ROCKS_PACE_PIECE = 1024 * 1024 };
+void rocks_slow_down(struct rocksdb_t *database, struct rocksdb_column_family_handle_t *family);
+/* Before an ingest. */
+void rocks_wait(struct rocksdb_t *database, struct rocksdb_column_family_handle_t *family);
 
 /* --- store_rocks_verify.c --------------------------------------------------------------------- */
 

@@ -9,12 +9,12 @@ enum {
     BLOCK_SIZE = 32 * 1024,
     FILTER_BITS = 14,
     MEMTABLE_BYTES = 1024 * 1024, /* for the one commit at creation */
-    TABLE_BYTES = 64 * 1024 * 1024,
-    LEVEL_0_FILES = 8, /* tables of random ids that gather before one compaction */
+    TABLE_BYTES = 16 * 1024 * 1024,
+    LEVEL_0_FILES = 24, /* of some seven seals, that gather before one compaction */
     /* A filter of a table of ids has 3.5 MB: among RocksDB's 64 shards of its choice two of them
      * would drive each other out at every look-up. */
     CACHE_SHARD_BITS = 2,
-    LEVEL_BASE_BYTES = 256 * 1024 * 1024,
+    LEVEL_BASE_BYTES = 512 * 1024 * 1024,
     SYNC_BYTES = 1024 * 1024, /* written back at once, so that a sync has little left */
     INFO_LOG_BYTES = 1024 * 1024,
     INFO_LOG_HEADER = 5,

@@ -25,6 +25,7 @@ enum status seal_table_begin(struct store *store, enum key_kind kind, struct err
                    (char)kind);
     TRY(store->kv->ops->table_open(store->kv, name, &seal->table, error));
     seal->name_count++;
+    seal->record_cost = seal_record_cost(kind);
     return STATUS_OK;
 }
 
@@ -218,7 +219,7 @@ enum status seal_write_postings(struct store *store, bool *done, struct error *e
     if (seal->index.state == INDEX_SEAL_CHUNKS) {
         return add_chunks(store, error);
     }
-    seal_count(seal, index_seal_step(&seal->index));
+    seal->cost_all -= (uint64_t)index_seal_step(&seal->index) * seal_record_cost(KEY_POSTING);
     return STATUS_OK;
 }
 

@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -25,6 +27,27 @@ static void it_is_zero_and_aligned(void **state)
         pages_free(memory);
     }
     pages_free(NULL);
+}
+
+static void what_is_touched_is_in_memory(void **state)
+{
+    (void)state;
+    enum { SIZE = 1 << 20, FROM = 5000, TO = SIZE - 7000 };
+    uint8_t *memory = pages_new(SIZE);
+    memset(memory, 0xEE, FROM);
+    pages_touch(memory + FROM, TO - FROM);
+    pages_touch(memory + FROM, 10); /* no whole page */
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    uint8_t *first = memory - (uintptr_t)memory % page;
+    uint8_t in_memory[SIZE / 4096];
+    assert_int_equal(mincore(first, SIZE, in_memory), 0);
+    for (size_t at = FROM / page + 2; at < TO / page; at++) {
+        assert_int_equal(in_memory[at] & 1, 1);
+    }
+    for (size_t at = 0; at < SIZE; at++) {
+        assert_int_equal(memory[at], at < FROM ? 0xEE : 0);
+    }
+    pages_free(memory);
 }
 
 static void what_is_kept_is_zero_again(void **state)
@@ -85,6 +108,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_is_zero_and_aligned),
+        cmocka_unit_test(what_is_touched_is_in_memory),
         cmocka_unit_test(what_is_kept_is_zero_again),
         cmocka_unit_test(no_more_is_kept_than_was_said),
         cmocka_unit_test(too_much_is_refused),

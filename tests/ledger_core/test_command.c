@@ -1,7 +1,9 @@
 /* The command decoder: what is sound is taken as it is, everything else is refused unread. */
 #include "base/cursor.h"
 #include "ledger/core/command_journal.h"
+#include "ledger/core/metadata_set.h"
 #include "ledger/core/resolve.h"
+#include "ledger/store/records_control.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -87,9 +89,11 @@ static void checks_a_whole_body(void **state)
 static void reads_of_one_thing_name_one(void **state)
 {
     (void)state;
-    static const enum operation reads[] = { OPERATION_GET_JOURNAL, OPERATION_LIST_FREEZES,
-                                            OPERATION_GET_LIMITS,  OPERATION_GET_GROUP_LIMITS,
-                                            OPERATION_GET_GROUP,   OPERATION_GET_FREEZE };
+    static const enum operation reads[] = {
+        OPERATION_GET_JOURNAL,        OPERATION_LIST_FREEZES, OPERATION_GET_LIMITS,
+        OPERATION_GET_GROUP_LIMITS,   OPERATION_GET_GROUP,    OPERATION_GET_FREEZE,
+        OPERATION_LIST_ACCOUNT_GROUPS
+    };
     for (size_t i = 0; i < sizeof reads / sizeof reads[0]; i++) {
         for (uint32_t count = 1; count <= 2; count++) {
             const struct command_header header = { .operation = (uint16_t)reads[i],
@@ -101,6 +105,39 @@ static void reads_of_one_thing_name_one(void **state)
             struct command command;
             assert_int_equal(command_next(&data, &size, true, &command),
                              count == 1 ? STATUS_OK : STATUS_INVALID);
+        }
+    }
+}
+
+/* Bytes that this release gives no meaning are zero. */
+static void lists_have_no_bytes_beyond_their_question(void **state)
+{
+    (void)state;
+    enum { TARGET_AT = offsetof(struct metadata_versions_question, target) };
+    static const struct {
+        enum operation operation;
+        size_t known; /* bytes in use */
+    } lists[] = {
+        { OPERATION_LIST_ALL_FREEZES, offsetof(struct controls_question, reserved) },
+        { OPERATION_LIST_GROUP_MEMBERS, offsetof(struct controls_question, reserved) },
+        { OPERATION_LIST_METADATA_VERSIONS, offsetof(struct metadata_versions_question, reserved) },
+    };
+    for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
+        for (size_t at = 0; at < EVENT_SIZE; at++) {
+            const struct command_header header = { .operation = (uint16_t)lists[i].operation,
+                                                   .version = COMMAND_VERSION,
+                                                   .count = 1 };
+            size_t size = one(&header);
+            uint8_t *unit = body + COMMAND_HEADER_SIZE;
+            memset(unit, 0, EVENT_SIZE);
+            unit[TARGET_AT] = METADATA_OF_JOURNAL;
+            if (at != TARGET_AT && at != TARGET_AT + 1) {
+                unit[at] = 1;
+            }
+            const uint8_t *data = body;
+            struct command command;
+            assert_int_equal(command_next(&data, &size, true, &command),
+                             at < lists[i].known ? STATUS_OK : STATUS_INVALID);
         }
     }
 }
@@ -394,6 +431,7 @@ int main(void)
         cmocka_unit_test(takes_what_is_sound),
         cmocka_unit_test(checks_a_whole_body),
         cmocka_unit_test(reads_of_one_thing_name_one),
+        cmocka_unit_test(lists_have_no_bytes_beyond_their_question),
         cmocka_unit_test(bounds_the_commands_and_events_of_a_body),
         cmocka_unit_test(refuses_what_is_not_sound),
         cmocka_unit_test(reads_are_never_in_a_log),

@@ -8,6 +8,9 @@
  *
  * The run is told by slices of ten million, each with its CPU time, and at the end the last of them
  * beside the first: what a large ledger costs more.
+ *
+ * With --expect it is a test, the short form of a long run: bounds that no noise of the machine
+ * reaches, but a ledger that gets dearer as it grows does.
  */
 #include "base/clock.h"
 #include "base/hash.h"
@@ -28,7 +31,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { BATCH = 8189, SLICE = 10000000 };
+enum { BATCH = 8189 };
 
 struct bench {
     const char *folder;
@@ -40,6 +43,8 @@ struct bench {
     uint32_t seal_events;
     uint32_t accounts_cached;
     uint64_t cache_mib;
+    uint64_t slice;      /* transfers */
+    uint64_t expect_mib; /* 0: nothing is expected */
 
     struct store *store;
     struct ledger *ledger;
@@ -56,7 +61,10 @@ struct bench {
     uint64_t parts_ns[2]; /* CPU: prefetch, apply */
     double first_slice;   /* transfers/s */
     double last_slice;
+    double first_cpu_us; /* a transfer, of that slice */
+    double last_cpu_us;
     uint32_t slices;
+    bool missed;
 };
 
 /* A part of the run. */
@@ -288,6 +296,23 @@ static double batch_ms(const struct bench *bench, double part)
     return (double)bench->batch_ns[at] / 1e6;
 }
 
+static void expect_at_most(struct bench *bench, const char *what, double value, double most)
+{
+    if (bench->expect_mib > 0 && value > most) {
+        (void)fprintf(stderr, "bench_store: %s: %.1f, expected at most %.1f\n", what, value, most);
+        bench->missed = true;
+    }
+}
+
+static void expect_of_run(struct bench *bench)
+{
+    enum { CPU_PERCENT_MAX = 250, BATCH_MS_MAX = 500, FLUSHES_MAX = 4 };
+    expect_at_most(bench, "CPU of the last slice, in percent of the first one's",
+                   100 * bench->last_cpu_us / bench->first_cpu_us, CPU_PERCENT_MAX);
+    expect_at_most(bench, "ms of one batch in a thousand", batch_ms(bench, 0.999),
+                   BATCH_MS_MAX + FLUSHES_MAX * (double)longest_flush_ns / 1e6);
+}
+
 static void report_run(struct bench *bench, double wall, double cpu)
 {
     double count = (double)bench->transfers;
@@ -306,6 +331,7 @@ static void report_run(struct bench *bench, double wall, double cpu)
         (void)printf("the last slice went at %.0f %% of the first one's speed\n",
                      100 * bench->last_slice / bench->first_slice);
     }
+    expect_of_run(bench);
 }
 
 static double now_seconds(void)
@@ -325,10 +351,14 @@ static void slice_end(struct bench *bench, const struct slice *slice, uint64_t d
     double making = (double)(bench->making_ns - slice->making_ns) / 1e9;
     double count = (double)slice->transfers;
     bench->last_slice = count / (now_seconds() - slice->wall - making);
-    bench->first_slice = bench->slices == 0 ? bench->last_slice : bench->first_slice;
+    bench->last_cpu_us = (cpu_seconds() - slice->cpu - making) * 1e6 / count;
+    if (bench->slices == 0) {
+        bench->first_slice = bench->last_slice;
+        bench->first_cpu_us = bench->last_cpu_us;
+    }
     bench->slices++;
     (void)printf("  up to %" PRIu64 ": %.0f transfers/s, CPU %.2f us a transfer\n", done,
-                 bench->last_slice, (cpu_seconds() - slice->cpu - making) * 1e6 / count);
+                 bench->last_slice, bench->last_cpu_us);
     (void)fflush(stdout);
 }
 
@@ -347,10 +377,13 @@ static void run(struct bench *bench)
         run_batch(bench, count);
         done += count;
         slice.transfers += count;
-        if (slice.transfers >= SLICE) {
+        if (slice.transfers >= bench->slice) {
             slice_end(bench, &slice, done);
             slice = slice_begin(bench);
         }
+    }
+    if (slice.transfers >= bench->slice / 10 * 9) { /* batches do not divide it */
+        slice_end(bench, &slice, bench->transfers);
     }
     report_run(bench, now_seconds() - begun, cpu_seconds() - cpu);
     free(bench->batch_ns);
@@ -406,14 +439,17 @@ static void finish(struct bench *bench)
     wait_for_seal(bench);
     double settled = settle(bench);
     worker_stop(&bench->sealer);
-    double bytes = (double)folder_bytes(bench->folder, ".sst");
+    double bytes = (double)folder_bytes(bench->folder, ".sst") / (double)bench->transfers;
     struct rusage usage;
     (void)getrusage(RUSAGE_SELF, &usage);
     (void)printf("compaction went on for %.1f s; %.1f bytes on disk a transfer; CPU %.2f us a "
                  "transfer with it; at most %ld MiB resident\n",
-                 settled, bytes / (double)bench->transfers,
+                 settled, bytes,
                  (cpu_seconds() - (double)bench->making_ns / 1e9) * 1e6 / (double)bench->transfers,
                  usage.ru_maxrss / 1024);
+    expect_at_most(bench, "bytes on disk a transfer", bytes, 260);
+    expect_at_most(bench, "MiB resident", (double)usage.ru_maxrss / 1024,
+                   (double)bench->expect_mib);
     u128 digest;
     double begun = now_seconds();
     if (bench->audit) {
@@ -422,16 +458,19 @@ static void finish(struct bench *bench)
     double audited = now_seconds();
     store_close(bench->store);
     open_store(bench);
+    double opened = now_seconds() - audited;
     (void)printf("audit of the sealed past %.1f s; opened again in %.3f s\n", audited - begun,
-                 now_seconds() - audited);
+                 opened);
+    expect_at_most(bench, "seconds to open", opened, 5);
     store_close(bench->store);
 }
 
 static const char usage[] =
     "usage: bench_store [--transfers N] [--accounts N] [--ids time|random] [--seal-events N]\n"
     "                   [--accounts-cached N] [--cache-mib N] [--folder PATH]\n"
-    "                   [--user-data none|random] [--audit yes|no]\n"
-    "4000000 transfers between 10000 accounts, ids time; the folder is a temporary one\n";
+    "                   [--user-data none|random] [--audit yes|no] [--slice N] [--expect MIB]\n"
+    "4000000 transfers between 10000 accounts, ids time; the folder is a temporary one;\n"
+    "--expect: fails when more than so much is resident, or another bound is missed\n";
 
 static bool read_arguments(struct bench *bench, int argc, char **argv)
 {
@@ -445,6 +484,8 @@ static bool read_arguments(struct bench *bench, int argc, char **argv)
         { "folder", required_argument, NULL, 'f' },
         { "user-data", required_argument, NULL, 'u' },
         { "audit", required_argument, NULL, 'd' },
+        { "slice", required_argument, NULL, 'l' },
+        { "expect", required_argument, NULL, 'e' },
         { 0 },
     };
     int option;
@@ -475,6 +516,12 @@ static bool read_arguments(struct bench *bench, int argc, char **argv)
         case 'd':
             bench->audit = strcmp(optarg, "no") != 0;
             break;
+        case 'l':
+            bench->slice = number;
+            break;
+        case 'e':
+            bench->expect_mib = number;
+            break;
         case 'u':
             bench->user_data = strcmp(optarg, "random") == 0;
             break;
@@ -495,6 +542,7 @@ int main(int argc, char **argv)
                            .accounts_cached = 256 * 1024,
                            .cache_mib = 256,
                            .audit = true,
+                           .slice = 10000000,
                            .timestamp = 1700000000000000000U };
     if (!read_arguments(&bench, argc, argv)) {
         (void)fputs(usage, stderr);
@@ -515,5 +563,5 @@ int main(int argc, char **argv)
     if (temporary) {
         folder_remove(folder);
     }
-    return 0;
+    return bench.missed ? 1 : 0;
 }

@@ -347,7 +347,7 @@ static void one_process_at_a_time(void **state)
 /* However fast tables come, level 0 does not grow: an ingest waits for compaction. */
 static void level_0_is_bounded(void **state)
 {
-    enum { TABLES = 80, KEYS = 300 };
+    enum { TABLES = 3 * ROCKS_LEVEL_0_MAX, KEYS = 300 };
     struct kv *kv = ((struct fixture *)*state)->kv;
     for (uint32_t round = 0; round < TABLES; round++) {
         struct kv_table *table;

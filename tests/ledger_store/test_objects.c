@@ -155,6 +155,30 @@ static void check_at(struct world *world, uint32_t kind, uint32_t id)
     }
 }
 
+static void check_versions(struct world *world, uint32_t kind, uint32_t id)
+{
+    enum { MAX = 5 };
+    uint8_t records[MAX * OBJECT_SIZE_MAX];
+    const size_t size = object_size(kinds[kind]);
+    const uint64_t before = random_below(&world->random, world->clock + 3);
+    const size_t max = random_between(&world->random, 1, MAX);
+    size_t count;
+    size_t expected = 0;
+    struct error error;
+    assert_int_equal(
+        store_object_versions(world->store, kinds[kind], id, before, max, records, &count, &error),
+        STATUS_OK);
+    for (uint32_t i = world->now.version_count; i > 0 && expected < max; i--) {
+        const struct version *version = &world->versions[i - 1];
+        if (version->kind == kind && version->id == id && version->timestamp < before) {
+            assert_true(expected < count);
+            assert_memory_equal(records + expected * size, version->record, size);
+            expected++;
+        }
+    }
+    assert_int_equal(count, expected);
+}
+
 static void check(struct world *world)
 {
     for (uint32_t i = 0; i < 6; i++) {
@@ -171,6 +195,7 @@ static void check(struct world *world)
             assert_memory_equal(record, known->record, object_size(kinds[kind]));
         }
         check_at(world, kind, id);
+        check_versions(world, kind, id);
         check_list(world, kind);
     }
 }

@@ -261,6 +261,40 @@ static void a_seal_that_is_behind_slows_entries_down(void **state)
     setup_end(&setup);
 }
 
+/* Applies entries until the generation after a freeze is full, or up to `last` of them. */
+static uint64_t fill_second(struct books *books, uint64_t last)
+{
+    while (books->entry < last &&
+           !(store_seal_busy(books->store) && store_seal_due(books->store))) {
+        assert_true(books_apply(books));
+    }
+    return books->entry;
+}
+
+/* The ingest has a share of a seal's progress: a generation that is nearly full waits for it. */
+static void a_nearly_full_generation_waits_for_the_ingest(void **state)
+{
+    (void)state;
+    uint64_t full = UINT64_MAX;
+    for (int round = 0; round < 2; round++) {
+        struct setup setup;
+        struct books books;
+        struct error error;
+        bool more = true;
+        setup_begin(&setup, KV_SIMULATED);
+        books_open(&books, 3, SEAL_EVENTS, setup_kv(&setup));
+        full = fill_second(&books, full - 1);
+        assert_int_equal(store_seal_due(books.store), round == 0);
+        while (more) {
+            assert_true(store_seal_behind(books.store));
+            assert_int_equal(store_seal_step(books.store, &more, &error), STATUS_OK);
+        }
+        assert_false(store_seal_behind(books.store));
+        store_close(books.store);
+        setup_end(&setup);
+    }
+}
+
 static void a_full_disk_fails_a_seal_that_later_succeeds(void **state)
 {
     (void)state;
@@ -375,6 +409,7 @@ int main(void)
         cmocka_unit_test(a_sealer_in_its_own_thread),
         cmocka_unit_test(seals_of_another_size_after_a_crash),
         cmocka_unit_test(a_seal_that_is_behind_slows_entries_down),
+        cmocka_unit_test(a_nearly_full_generation_waits_for_the_ingest),
         cmocka_unit_test(a_full_disk_fails_a_seal_that_later_succeeds),
         cmocka_unit_test(a_store_of_a_newer_format_is_refused),
         cmocka_unit_test(the_audit_sees_any_changed_byte),
