@@ -1,6 +1,7 @@
 #include "api/client/requests.h"
 
 #include "base/assert.h"
+#include "base/pages.h"
 
 #include <stdlib.h>
 
@@ -15,7 +16,7 @@ struct requests *requests_new(void)
     if (requests == NULL) {
         return NULL;
     }
-    requests->slots = calloc(CLIENT_REQUESTS_MAX, sizeof *requests->slots);
+    requests->slots = pages_new(CLIENT_REQUESTS_MAX * sizeof *requests->slots);
     requests->free_slots = calloc(CLIENT_REQUESTS_MAX, sizeof *requests->free_slots);
     requests->heap = calloc(CLIENT_REQUESTS_MAX, sizeof(struct client_request *));
     if (requests->slots == NULL || requests->free_slots == NULL || requests->heap == NULL) {
@@ -38,7 +39,7 @@ void requests_free(struct requests *requests)
 {
     ASSERT(requests->heap_count == 0);
     ASSERT(requests->bytes == 0);
-    free(requests->slots);
+    pages_free(requests->slots);
     free(requests->free_slots);
     free((void *)requests->heap);
     free(requests);

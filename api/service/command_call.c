@@ -7,14 +7,38 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+enum given { GIVEN_NONE, GIVEN_ONE, GIVEN_REFUSED };
+
+/* The one value of a name of the call's metadata; REFUSED when it has several: the call has ended. */
+static enum given find_value(struct service_call *call, const char *name, struct bytes *value)
+{
+    const struct grpc_metadata *metadata = grpc_call_metadata(call->call);
+    uint32_t times = 0;
+    for (uint32_t i = 0; i < metadata->count; i++) {
+        const struct grpc_header header = grpc_metadata_at(metadata, i);
+        if (grpc_text_equal(header.name, name)) {
+            *value = header.value;
+            times++;
+        }
+    }
+    if (times <= 1) {
+        return times == 0 ? GIVEN_NONE : GIVEN_ONE;
+    }
+    char text[96];
+    (void)snprintf(text, sizeof text, "metadata %s: given %" PRIu32 " times, limit 1", name, times);
+    service_call_fail(call, STATUS_INVALID, text, name);
+    return GIVEN_REFUSED;
+}
+
 /* Metadata "fenlu-read": "stale", "follower" or nothing; a value that is not known is refused, so
  * that nobody takes a read for fresher or staler than it is. */
 bool service_read_mode(struct service_call *call, struct cluster_request *request)
 {
     struct bytes value;
     bool read = !operation_is_write(call->method->operation);
-    if (!grpc_metadata_find(grpc_call_metadata(call->call), "fenlu-read", &value)) {
-        return true;
+    const enum given given = find_value(call, "fenlu-read", &value);
+    if (given != GIVEN_ONE) {
+        return given == GIVEN_NONE;
     }
     if (grpc_text_equal(value, "stale") || grpc_text_equal(value, "follower")) {
         request->stale = read && grpc_text_equal(value, "stale");
@@ -43,12 +67,13 @@ static const char *show_value(struct bytes value, char text[VALUE_SHOWN + 1])
 }
 
 /* Metadata "fenlu-not-after": cluster time in ns, decimal. */
-static bool not_after(struct service_call *call, struct cluster_request *request)
+static bool not_after_of_metadata(struct service_call *call, struct cluster_request *request)
 {
     struct bytes value;
     u128 time = 0;
-    if (!grpc_metadata_find(grpc_call_metadata(call->call), "fenlu-not-after", &value)) {
-        return true;
+    const enum given given = find_value(call, "fenlu-not-after", &value);
+    if (given != GIVEN_ONE) {
+        return given == GIVEN_NONE;
     }
     const bool number = u128_parse((const char *)value.data, value.size, &time);
     if (operation_is_write(request->operation) && number && time != 0 &&
@@ -66,6 +91,41 @@ static bool not_after(struct service_call *call, struct cluster_request *request
     return false;
 }
 
+/* The field not_after of the message; together with the metadata only when both say the same. */
+static enum status not_after_of_message(struct cluster_request *request, struct bytes message,
+                                        struct refusal *refusal)
+{
+    uint64_t time;
+    if (!operation_is_write(request->operation)) {
+        return STATUS_OK;
+    }
+    TRY(convert_not_after(message, &time, refusal));
+    if (time == 0) {
+        return STATUS_OK;
+    }
+    if (request->not_after != 0 && request->not_after != time) {
+        (void)snprintf(refusal->text, sizeof refusal->text,
+                       "not_after: %" PRIu64 ", but the metadata fenlu-not-after is %" PRIu64
+                       "; give one of them, or both the same",
+                       time, request->not_after);
+        return STATUS_INVALID;
+    }
+    request->not_after = time;
+    return STATUS_OK;
+}
+
+static enum status make_request(struct service_call *call, struct bytes message,
+                                service_convert *convert, struct cluster_request *request,
+                                struct converted *converted, struct refusal *refusal)
+{
+    TRY(convert(call, &request->operation, message, converted, refusal));
+    const enum status status = not_after_of_message(request, message, refusal);
+    if (status != STATUS_OK) {
+        free(converted->command);
+    }
+    return status;
+}
+
 void service_command(struct service_call *call, struct bytes message, service_convert *convert,
                      void (*on_answer)(void *context, const struct cluster_answer *answer))
 {
@@ -77,10 +137,10 @@ void service_command(struct service_call *call, struct bytes message, service_co
         .callback = on_answer,
         .context = call,
     };
-    if (!service_read_mode(call, &request) || !not_after(call, &request)) {
+    if (!service_read_mode(call, &request) || !not_after_of_metadata(call, &request)) {
         return;
     }
-    enum status status = convert(call, &request.operation, message, &converted, &refusal);
+    enum status status = make_request(call, message, convert, &request, &converted, &refusal);
     if (status == STATUS_INVALID) {
         service_call_fail(call, status, refusal.text, refusal.field);
         return;

@@ -44,6 +44,15 @@ struct filter;
 STATUS_MUST_USE enum status convert_check_filter(enum operation operation,
                                                  const struct filter *filter,
                                                  struct refusal *refusal);
+/* page_begin (page.h) with the token in the message of a filter that was read and checked. */
+STATUS_MUST_USE enum status convert_begin_page(enum operation operation, struct bytes message,
+                                               void *filter, struct page *page,
+                                               struct refusal *refusal);
+
+/* The field `not_after` of a request that writes and was converted; 0: it has none. INVALID with
+ * *refusal (convert_not_after.c). */
+STATUS_MUST_USE enum status convert_not_after(struct bytes message, uint64_t *not_after,
+                                              struct refusal *refusal);
 
 /* The fields of a Transfer, from a struct transfer at any alignment: TRANSFER_ENCODED_MAX bytes at
  * the most. */

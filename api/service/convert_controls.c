@@ -58,6 +58,9 @@ static const struct field ACCOUNT_ID_FIELDS[FIELDS_END] = {
 static const struct field FREEZE_ID_FIELDS[FIELDS_END] = {
     FIELD(GetFreezeRequest, id, ID, asked, account_id),
 };
+static const struct field GROUPS_OF_FIELDS[FIELDS_END] = {
+    FIELD(ListAccountGroupsRequest, account_id, ID, asked, account_id),
+};
 static const struct field GROUP_ID_FIELDS[FIELDS_END] = {
     FIELD(GetGroupRequest, group_id, ID, asked, account_id),
 };
@@ -86,6 +89,8 @@ static struct shape shape_of(enum operation operation)
         return (struct shape){ "ListFreezesRequest", NULL, ACCOUNT_ID_FIELDS, sizeof(u128) };
     case OPERATION_GET_FREEZE:
         return (struct shape){ "GetFreezeRequest", NULL, FREEZE_ID_FIELDS, sizeof(u128) };
+    case OPERATION_LIST_ACCOUNT_GROUPS:
+        return (struct shape){ "ListAccountGroupsRequest", NULL, GROUPS_OF_FIELDS, sizeof(u128) };
     case OPERATION_GET_LIMITS:
         return (struct shape){ "GetLimitsRequest", NULL, EITHER_ID_FIELDS, sizeof(u128) };
     default:
@@ -106,6 +111,38 @@ static enum status expect_one(const struct position *position)
     return STATUS_INVALID;
 }
 
+/* What says nothing about a limit of its kind is refused, lest somebody believes that it does. */
+static enum status check_unused(const struct position *position, const struct limit_event *event)
+{
+    const bool window = event->kind == LIMIT_WINDOW;
+    const bool removes = (event->flags & LIMIT_REMOVE) != 0;
+    const bool amount =
+        removes || (window ? (event->flags & LIMIT_AMOUNT) != 0 : event->kind != LIMIT_NORMAL);
+    const bool count = removes || (window && (event->flags & LIMIT_COUNT) != 0);
+    const struct {
+        const char *name;
+        bool unused;
+    } fields[] = {
+        { "side", !window && event->side != 0 },
+        { "period", !window && event->period != 0 },
+        { "utc_offset_s", !window && event->utc_offset_s != 0 },
+        { "amount", !amount && event->amount_max != 0 },
+        { "count", !count && event->count_max != 0 },
+    };
+    const bool known = event->kind >= LIMIT_CREDIT && event->kind <= LIMIT_NORMAL;
+    for (size_t i = 0; known && i < sizeof fields / sizeof fields[0]; i++) {
+        if (fields[i].unused) {
+            convert_name_field(position->refusal, position->shape, position->index, fields[i].name);
+            (void)snprintf(position->refusal->text, sizeof position->refusal->text,
+                           "%s: expected 0: it says nothing about a limit of kind %u with the "
+                           "flags 0x%" PRIX32,
+                           position->refusal->field, (unsigned)event->kind, event->flags);
+            return STATUS_INVALID;
+        }
+    }
+    return STATUS_OK;
+}
+
 /* Whose limit it is; numbers of the .proto begin at 1 where those of the ledger begin at 0, and what
  * is out of range is the ledger's to refuse. */
 static enum status finish_limit(const struct position *position, struct limit_event *event)
@@ -116,8 +153,10 @@ static enum status finish_limit(const struct position *position, struct limit_ev
     }
     if ((event->flags & LIMIT_OF_GROUP) != 0) {
         convert_name_field(position->refusal, position->shape, position->index, "flags");
-        return convert_over_limit(position->refusal, event->flags, 30);
+        const unsigned known = LIMIT_REMOVE | LIMIT_AMOUNT | LIMIT_COUNT | LIMIT_DEBIT_NORMAL;
+        return convert_unknown_bits(position->refusal, event->flags, known);
     }
+    TRY(check_unused(position, event));
     event->side--;
     event->period--;
     event->reserved_128[0] = 0;
@@ -175,6 +214,9 @@ static enum status read_items(enum operation operation, struct bytes message,
 enum status convert_controls_request(enum operation *operation, struct bytes message,
                                      struct converted *converted, struct refusal *refusal)
 {
+    if (convert_controls_is_list(*operation)) {
+        return convert_controls_list_request(*operation, message, converted, refusal);
+    }
     const struct shape shape = shape_of(*operation);
     const bool read = operation_reads_controls(*operation);
     uint32_t count = 1;
@@ -202,11 +244,12 @@ enum status convert_controls_request(enum operation *operation, struct bytes mes
 
 /* --- replies ---------------------------------------------------------------------------------- */
 
-enum { ROW_ENCODED_MAX = 512, ITEMS_TAG = 1 << 3 | PROTO_BYTES };
+enum { ROW_ENCODED_MAX = CONTROLS_ROW_MAX, ITEMS_TAG = 1 << 3 | PROTO_BYTES };
 _Static_assert(fenlu_v1_ListFreezesResponse_freezes_tag == 1, "items are field 1");
 _Static_assert(fenlu_v1_GetFreezeResponse_freezes_tag == 1, "items are field 1");
 _Static_assert(fenlu_v1_GetLimitsResponse_limits_tag == 1, "items are field 1");
 _Static_assert(fenlu_v1_GetGroupResponse_groups_tag == 1, "items are field 1");
+_Static_assert(fenlu_v1_ListAccountGroupsResponse_groups_tag == 1, "items are field 1");
 
 static uint8_t *put_sum(uint8_t *at, uint32_t field, u128 low, uint64_t high)
 {
@@ -230,7 +273,7 @@ static uint8_t *put_authority(uint8_t *at, uint32_t field,
     return at + size;
 }
 
-static uint8_t *put_freeze(uint8_t *at, const uint8_t *from)
+uint8_t *convert_put_freeze(uint8_t *at, const uint8_t *from)
 {
     struct freeze freeze;
     memcpy(&freeze, from, sizeof freeze);
@@ -296,9 +339,11 @@ static uint8_t *put_row(uint8_t *at, enum operation operation, const uint8_t *fr
     switch ((unsigned)operation) {
     case OPERATION_LIST_FREEZES:
     case OPERATION_GET_FREEZE:
-        return put_freeze(at, from);
+        return convert_put_freeze(at, from);
     case OPERATION_GET_GROUP:
         return put_group(at, from);
+    case OPERATION_LIST_ACCOUNT_GROUPS:
+        return convert_put_membership(at, from);
     default:
         return put_limit(at, from);
     }
@@ -307,6 +352,9 @@ static uint8_t *put_row(uint8_t *at, enum operation operation, const uint8_t *fr
 struct grpc_buffer *convert_controls_reply(enum operation operation, struct bytes payload,
                                            uint32_t count)
 {
+    if (convert_controls_is_list(operation)) {
+        return convert_controls_list_reply(operation, payload, count);
+    }
     const size_t row_size = operation_answer_size(operation);
     ASSERT(payload.size == row_size * count);
     struct grpc_buffer *reply = grpc_buffer_new(count * (size_t)(ROW_ENCODED_MAX + 3));

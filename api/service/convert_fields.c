@@ -52,6 +52,21 @@ enum status convert_over_limit(struct refusal *refusal, uint64_t value, uint64_t
     return STATUS_INVALID;
 }
 
+enum status convert_unknown_bits(struct refusal *refusal, uint64_t bits, uint64_t known)
+{
+    (void)snprintf(refusal->text, sizeof refusal->text,
+                   "%s: 0x%" PRIX64 " has unknown bits, the known ones are 0x%" PRIX64,
+                   refusal->field, bits, known);
+    return STATUS_INVALID;
+}
+
+enum status convert_too_long(struct refusal *refusal, size_t size, size_t limit)
+{
+    (void)snprintf(refusal->text, sizeof refusal->text, "%s: %zu bytes, limit %zu", refusal->field,
+                   size, limit);
+    return STATUS_INVALID;
+}
+
 /* --- items ------------------------------------------------------------------------------------ */
 
 enum status convert_read_id(struct bytes id, const struct position *position, const char *name,
@@ -92,15 +107,19 @@ static enum status store_number(uint64_t value, const struct position *position,
     return STATUS_OK;
 }
 
-/* At most as many as the record has room for; the rest stays zero. */
+/* At most as many as the record has room for; the rest stays zero, so that zeros at the end would
+ * be lost. */
 static enum status store_authority(struct bytes bytes, const struct position *position,
                                    const struct field *field, uint8_t *into)
 {
+    convert_name_field(position->refusal, position->shape, position->index, field->name);
     if (bytes.size > FREEZE_AUTHORITY_MAX) {
-        convert_name_field(position->refusal, position->shape, position->index, field->name);
+        return convert_too_long(position->refusal, bytes.size, FREEZE_AUTHORITY_MAX);
+    }
+    if (bytes.size > 0 && bytes.data[bytes.size - 1] == 0) {
         (void)snprintf(position->refusal->text, sizeof position->refusal->text,
-                       "%s: %zu bytes, limit %u", position->refusal->field, bytes.size,
-                       FREEZE_AUTHORITY_MAX);
+                       "%s: the last of its %zu bytes is zero, expected any other",
+                       position->refusal->field, bytes.size);
         return STATUS_INVALID;
     }
     memset(into, 0, FREEZE_AUTHORITY_MAX);
@@ -114,7 +133,7 @@ static enum status store_text(struct bytes text, const struct position *position
     const size_t room = field->kind == FIELD_TEXT16 ? 16 : 32;
     convert_name_field(position->refusal, position->shape, position->index, field->name);
     if (text.size > room) {
-        return convert_over_limit(position->refusal, text.size, room);
+        return convert_too_long(position->refusal, text.size, room);
     }
     if (!metadata_text_is_sound(text) || memchr(text.data, 0, text.size) != NULL) {
         (void)snprintf(position->refusal->text, sizeof position->refusal->text,

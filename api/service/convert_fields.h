@@ -76,6 +76,8 @@ enum status convert_malformed(struct refusal *refusal, const struct shape *shape
                               struct bytes message, const struct proto_reader *reader);
 enum status convert_wrong_type(struct refusal *refusal, uint32_t type, uint32_t expected);
 enum status convert_over_limit(struct refusal *refusal, uint64_t value, uint64_t limit);
+enum status convert_unknown_bits(struct refusal *refusal, uint64_t bits, uint64_t known);
+enum status convert_too_long(struct refusal *refusal, size_t size, size_t limit);
 
 /* --- convert_request.c: items in field 1 of a request ------------------------------------------
  */

@@ -1,7 +1,9 @@
-/* convert_filter.c — filters of queries that cannot be meant. */
-#include "api/service/convert.h"
-#include "ledger/core/filter.h"
+/* convert_filter.c — filters of queries that cannot be meant, and the page that one asks for. */
+#include "api/service/convert_fields.h"
+#include "api/service/page.h"
+#include "base/assert.h"
 
+#include <fenlu/v1/ledger.pb.h>
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -40,4 +42,34 @@ enum status convert_check_filter(enum operation operation, const struct filter *
         return refuse(refusal, "timestamp_min");
     }
     return STATUS_OK;
+}
+
+_Static_assert(fenlu_v1_AccountFilter_page_tag == fenlu_v1_QueryFilter_page_tag, "one reader");
+_Static_assert(fenlu_v1_AccountFilter_page_tag == fenlu_v1_JournalFilter_page_tag, "one reader");
+
+/* Of a filter that has been read: it is no malformed message. */
+static enum status read_page(struct bytes message, struct bytes *token, struct refusal *refusal)
+{
+    struct proto_reader reader = { message.data, message.data + message.size, NULL };
+    struct proto_tag tag;
+    while (proto_read_tag(&reader, &tag)) {
+        if (tag.field != fenlu_v1_AccountFilter_page_tag) {
+            proto_skip(&reader, tag.type);
+        } else if (tag.type != PROTO_BYTES) {
+            (void)snprintf(refusal->field, sizeof refusal->field, "page");
+            return convert_wrong_type(refusal, tag.type, PROTO_BYTES);
+        } else {
+            *token = proto_read_bytes(&reader);
+        }
+    }
+    ASSERT(reader.failed == NULL);
+    return STATUS_OK;
+}
+
+enum status convert_begin_page(enum operation operation, struct bytes message, void *filter,
+                               struct page *page, struct refusal *refusal)
+{
+    struct bytes token = { NULL, 0 };
+    TRY(read_page(message, &token, refusal));
+    return page_begin(operation, filter, token, page, refusal);
 }

@@ -184,9 +184,22 @@ static enum status check_times(const struct journal_filter *filter, struct refus
     return convert_check_filter(OPERATION_QUERY_TRANSFERS, &times, refusal);
 }
 
+static enum status check_date(const char *field, uint32_t date, struct refusal *refusal)
+{
+    if (date == 0 || metadata_date_is_sound(date)) {
+        return STATUS_OK;
+    }
+    (void)snprintf(refusal->text, sizeof refusal->text,
+                   "%s: %" PRIu32 ", expected a day as YYYYMMDD, 19700101 to 99991231, or 0", field,
+                   date);
+    return refuse(refusal, field);
+}
+
 static enum status check_filter(const struct journal_filter *filter, struct refusal *refusal)
 {
     TRY(check_times(filter, refusal));
+    TRY(check_date("business_date_min", filter->business_date_min, refusal));
+    TRY(check_date("business_date_max", filter->business_date_max, refusal));
     if (filter->business_date_max != 0 && filter->business_date_min > filter->business_date_max) {
         (void)snprintf(refusal->text, sizeof refusal->text,
                        "business_date_min: %" PRIu32 ", limit %" PRIu32
@@ -262,6 +275,7 @@ static enum status make(enum operation operation, struct bytes message, struct c
         return make_read(operation, unit, sizeof(u128), converted);
     default:
         TRY(check_filter((const struct journal_filter *)(const void *)unit, refusal));
+        TRY(convert_begin_page(operation, message, unit, &converted->page, refusal));
         return make_read(operation, unit, sizeof unit, converted);
     }
 }

@@ -1,5 +1,6 @@
 #include "api/service/convert_journal.h"
 #include "api/service/convert_metadata.h"
+#include "api/service/page.h"
 #include "api/service/proto_wire.h"
 #include "base/assert.h"
 #include "ledger/store/records.h"
@@ -15,7 +16,8 @@ enum {
     /* Tag and length of a message of up to 2^35 bytes. */
     FRAME_MAX = 1 + 5,
 };
-_Static_assert(BATCH_EVENTS_MAX *(HEAD_ENCODED_MAX + FRAME_MAX) <= GRPC_MESSAGE_MAX,
+_Static_assert(BATCH_EVENTS_MAX *(HEAD_ENCODED_MAX + FRAME_MAX) + 2 + PAGE_TOKEN_SIZE <=
+                   GRPC_MESSAGE_MAX,
                "any page of journals fits");
 
 static struct result result_at(struct bytes payload, uint32_t i)
@@ -134,9 +136,11 @@ static struct grpc_buffer *got(struct bytes payload, uint32_t count)
     return finish(reply, end, FRAME_MAX + size);
 }
 
-static struct grpc_buffer *queried(struct bytes payload, uint32_t count)
+struct grpc_buffer *convert_journal_rows(struct bytes payload, uint32_t count,
+                                         struct bytes next_page)
 {
-    const size_t room = (size_t)count * (FRAME_MAX + HEAD_ENCODED_MAX);
+    ASSERT(payload.size == count * sizeof(struct journal));
+    const size_t room = (size_t)count * (FRAME_MAX + HEAD_ENCODED_MAX) + 2 + PAGE_TOKEN_SIZE;
     struct grpc_buffer *reply = grpc_buffer_new(room);
     uint8_t *at = reply->data;
     for (uint32_t i = 0; i < count; i++) {
@@ -147,7 +151,7 @@ static struct grpc_buffer *queried(struct bytes payload, uint32_t count)
         at = put_message(at, fenlu_v1_QueryJournalsResponse_journals_tag, head,
                          (size_t)(end - head));
     }
-    return finish(reply, at, room);
+    return finish(reply, convert_put_page(at, next_page), room);
 }
 
 struct grpc_buffer *convert_journal_reply(enum operation operation, struct bytes payload,
@@ -162,7 +166,7 @@ struct grpc_buffer *convert_journal_reply(enum operation operation, struct bytes
     case OPERATION_GET_JOURNAL:
         return got(payload, count);
     case OPERATION_QUERY_JOURNALS:
-        return queried(payload, count);
+        return convert_journal_rows(payload, count, (struct bytes){ NULL, 0 });
     default:
         UNREACHABLE();
     }

@@ -3,6 +3,7 @@
 #include "api/service/convert_fields.h"
 #include "base/assert.h"
 #include "base/cursor.h"
+#include "ledger/store/query.h"
 
 #include <fenlu/v1/metadata.pb.h>
 #include <inttypes.h>
@@ -81,6 +82,21 @@ static enum status read_raw(struct bytes entry, const struct position *position,
                : convert_malformed(position->refusal, position->shape, entry, &reader);
 }
 
+/* The value came in a field that those of its type are not in; of bytes, `value` is their number. */
+static enum status other_field(struct refusal *refusal, uint64_t type, uint64_t value)
+{
+    static const char *const fields[] = {
+        [METADATA_STRING] = "text", [METADATA_INT64] = "integer",    [METADATA_UINT128] = "number",
+        [METADATA_BOOL] = "number", [METADATA_TIMESTAMP] = "number", [METADATA_DATE] = "number",
+        [METADATA_BYTES] = "bytes"
+    };
+    const char *field = type != 0 ? fields[type] : "the field of its type";
+    (void)snprintf(refusal->text, sizeof refusal->text,
+                   "%s: %" PRIu64 ", limit 0: a value of type %" PRIu64 " is in %s", refusal->field,
+                   value, type, field);
+    return STATUS_INVALID;
+}
+
 /* What is not of the type must not be there; a number must fit. */
 static enum status check_raw(const struct position *position, const struct raw_entry *raw)
 {
@@ -104,7 +120,9 @@ static enum status check_raw(const struct position *position, const struct raw_e
     for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++) {
         if (limits[i].value > limits[i].limit) {
             convert_name_field(position->refusal, position->shape, position->index, limits[i].name);
-            return convert_over_limit(position->refusal, limits[i].value, limits[i].limit);
+            return limits[i].limit == 0
+                       ? other_field(position->refusal, type, limits[i].value)
+                       : convert_over_limit(position->refusal, limits[i].value, limits[i].limit);
         }
     }
     if (type == 0) {
@@ -138,8 +156,8 @@ static struct bytes value_of(const struct raw_entry *raw, uint8_t number[16])
 static enum status too_many(struct refusal *refusal, const char *items)
 {
     (void)snprintf(refusal->field, sizeof refusal->field, "%s", items);
-    (void)snprintf(refusal->text, sizeof refusal->text, "%s: more than %u entries, limit %u",
-                   refusal->field, METADATA_ENTRIES_MAX, METADATA_ENTRIES_MAX);
+    (void)snprintf(refusal->text, sizeof refusal->text, "%s: %u entries or more, limit %u",
+                   refusal->field, METADATA_ENTRIES_MAX + 1, METADATA_ENTRIES_MAX);
     return STATUS_INVALID;
 }
 
@@ -184,7 +202,40 @@ static enum status refuse_value(const struct metadata_entry *entry, const struct
     return STATUS_INVALID;
 }
 
-/* `sets` entries came in field `items`; the others are deletions. */
+static size_t bytes_of(const struct metadata_reading *reading)
+{
+    size_t size = 1;
+    for (uint32_t i = 0; i < reading->count; i++) {
+        size += 4 + reading->entries[i].key.size + reading->entries[i].value.size;
+    }
+    return size;
+}
+
+/* The first byte that no key has: there is one. */
+static size_t strange_byte(struct bytes key)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789_.-";
+    size_t at = 0;
+    while (at < key.size && key.data[at] != 0 && strchr(letters, key.data[at]) != NULL) {
+        at++;
+    }
+    ASSERT(at < key.size);
+    return at;
+}
+
+/* Those of field `items` come first, deletions behind them: set[3].key, delete[0]. */
+static void name_key(struct refusal *refusal, const struct metadata_reading *reading, uint32_t at,
+                     const char *items)
+{
+    const bool deletion = reading->entries[at].type == METADATA_DELETE;
+    const struct shape shape = { "", deletion ? "delete" : items, NULL, 0 };
+    uint32_t before = 0; /* of the same field */
+    for (uint32_t i = 0; i < at; i++) {
+        before += (reading->entries[i].type == METADATA_DELETE) == deletion;
+    }
+    convert_name_field(refusal, &shape, before, deletion ? NULL : "key");
+}
+
 static enum status refuse_flaw(enum metadata_flaw flaw, const struct metadata_reading *reading,
                                uint32_t flawed, const char *items, struct refusal *refusal)
 {
@@ -194,38 +245,32 @@ static enum status refuse_flaw(enum metadata_flaw flaw, const struct metadata_re
     }
     const struct bytes key =
         flawed < reading->count ? reading->entries[flawed].key : (struct bytes){ NULL, 0 };
-    const bool all = flaw == METADATA_KEY_TWICE || flawed >= reading->count;
-    char name[REFUSAL_FIELD_MAX];
-    (void)snprintf(name, sizeof name, "%s", items);
-    if (!all && reading->entries[flawed].type == METADATA_DELETE) {
-        (void)snprintf(name, sizeof name, "delete");
-    } else if (!all) {
-        convert_name_field(refusal, &shape, flawed, "key");
-        (void)snprintf(name, sizeof name, "%s", refusal->field);
+    (void)snprintf(refusal->field, sizeof refusal->field, "%s", items);
+    if (flawed < reading->count && flaw != METADATA_KEY_TWICE) {
+        name_key(refusal, reading, flawed, items);
     }
-    (void)snprintf(refusal->field, sizeof refusal->field, "%s", name);
     char *text = refusal->text;
     const size_t room = sizeof refusal->text;
-    const int shown = key.size < METADATA_KEY_MAX ? (int)key.size : METADATA_KEY_MAX;
     switch (flaw) {
     case METADATA_KEY_EMPTY:
     case METADATA_KEY_TOO_LONG:
-        (void)snprintf(text, room, "%s: %zu bytes, expected 1 to %u", name, key.size,
+        (void)snprintf(text, room, "%s: %zu bytes, expected 1 to %u", refusal->field, key.size,
                        METADATA_KEY_MAX);
         break;
     case METADATA_KEY_CHARACTER:
-        (void)snprintf(text, room, "%s: a key has no other bytes than [a-z0-9_.-]", name);
+        (void)snprintf(text, room, "%s: byte %zu is 0x%02X, expected [a-z0-9_.-]", refusal->field,
+                       strange_byte(key), key.data[strange_byte(key)]);
         break;
     case METADATA_KEY_TWICE:
-        (void)snprintf(text, room, "%s: the key %.*s is given twice", name, shown,
+        (void)snprintf(text, room, "%s: the key %.*s is given twice", refusal->field, (int)key.size,
                        (const char *)key.data);
         break;
     case METADATA_TOO_MANY_ENTRIES:
     case METADATA_TOO_LARGE:
     case METADATA_VALUE_UNSOUND:
     case METADATA_SOUND:
-        (void)snprintf(text, room, "%s: the entries take more than %u bytes, limit %u", name,
-                       METADATA_BYTES_MAX, METADATA_BYTES_MAX);
+        (void)snprintf(text, room, "%s: the entries take %zu bytes, limit %u", refusal->field,
+                       bytes_of(reading), METADATA_BYTES_MAX);
         break;
     }
     return STATUS_INVALID;
@@ -260,7 +305,7 @@ _Static_assert((int)fenlu_v1_GetMetadataRequest_target_tag ==
                        (int)fenlu_v1_SetMetadataRequest_id_tag,
                "both say alike whose metadata is meant");
 
-static enum status read_target(uint64_t target, struct refusal *refusal, uint16_t *into)
+enum status convert_metadata_target(uint64_t target, struct refusal *refusal, uint16_t *into)
 {
     *into = (uint16_t)target;
     if (target == METADATA_OF_ACCOUNT || target == METADATA_OF_JOURNAL) {
@@ -336,7 +381,7 @@ static enum status read_set(struct bytes message, struct set_reading *set, struc
     if (reader.failed != NULL) {
         return convert_malformed(refusal, &shape, message, &reader);
     }
-    TRY(read_target(set->target, refusal, &set->request.target));
+    TRY(convert_metadata_target(set->target, refusal, &set->request.target));
     for (uint32_t i = 0; i < set->deletions.count; i++) {
         TRY(add_deletion(set->deletions.entries[i].key, &set->entries, refusal));
     }
@@ -377,6 +422,15 @@ static const struct field QUESTION_FIELDS[FIELDS_END] = {
                                                 offsetof(struct metadata_question, as_of) },
 };
 
+enum status convert_metadata_time(const char *field, uint64_t time, struct refusal *refusal)
+{
+    if (time <= TIMESTAMP_LARGEST) {
+        return STATUS_OK;
+    }
+    (void)snprintf(refusal->field, sizeof refusal->field, "%s", field);
+    return convert_over_limit(refusal, time, TIMESTAMP_LARGEST);
+}
+
 static enum status convert_question(struct bytes message, struct converted *converted,
                                     struct refusal *refusal)
 {
@@ -384,7 +438,8 @@ static enum status convert_question(struct bytes message, struct converted *conv
     const struct position position = { message, &shape, 0, refusal };
     struct metadata_question question;
     TRY(convert_read_record(message, &position, (uint8_t *)&question));
-    TRY(read_target(question.target, refusal, &question.target));
+    TRY(convert_metadata_target(question.target, refusal, &question.target));
+    TRY(convert_metadata_time("as_of", question.as_of, refusal));
     uint8_t *command = malloc(COMMAND_HEADER_SIZE + EVENT_SIZE);
     if (command == NULL) {
         return STATUS_MEMORY;
@@ -397,8 +452,14 @@ static enum status convert_question(struct bytes message, struct converted *conv
 enum status convert_metadata_request(enum operation operation, struct bytes message,
                                      struct converted *converted, struct refusal *refusal)
 {
-    return operation == OPERATION_SET_METADATA ? convert_set(message, converted, refusal)
-                                               : convert_question(message, converted, refusal);
+    switch ((unsigned)operation) {
+    case OPERATION_SET_METADATA:
+        return convert_set(message, converted, refusal);
+    case OPERATION_LIST_METADATA_VERSIONS:
+        return convert_versions_request(message, converted, refusal);
+    default:
+        return convert_question(message, converted, refusal);
+    }
 }
 
 /* --- replies ---------------------------------------------------------------------------------- */

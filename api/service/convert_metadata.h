@@ -27,9 +27,22 @@ STATUS_MUST_USE enum status convert_metadata_write(struct metadata_reading *read
 enum { METADATA_ENCODED_MAX = METADATA_BYTES_MAX + METADATA_ENTRIES_MAX * 32 };
 uint8_t *convert_put_metadata(uint8_t *at, uint32_t field, struct bytes map);
 
+/* The times and the target that a read names; INVALID with *refusal. */
+STATUS_MUST_USE enum status convert_metadata_time(const char *field, uint64_t time,
+                                                  struct refusal *refusal);
+STATUS_MUST_USE enum status convert_metadata_target(uint64_t target, struct refusal *refusal,
+                                                    uint16_t *into);
+
 /* As convert_request. */
 STATUS_MUST_USE enum status convert_metadata_request(enum operation operation, struct bytes message,
                                                      struct converted *converted,
                                                      struct refusal *refusal);
 struct grpc_buffer *convert_metadata_reply(enum operation operation, struct bytes payload,
                                            uint64_t log_index);
+
+/* Of LIST_METADATA_VERSIONS (convert_metadata_versions.c); converted->page has the limit, which the
+ * reply needs to know whether there may be more. */
+STATUS_MUST_USE enum status convert_versions_request(struct bytes message,
+                                                     struct converted *converted,
+                                                     struct refusal *refusal);
+struct grpc_buffer *convert_versions_reply(struct bytes payload, uint32_t limit);

@@ -76,7 +76,7 @@ static enum status finish_ledger(const struct position *position, uint8_t *unit)
     memcpy(&event, unit, sizeof event);
     if ((event.flags & ~(unsigned)LEDGER_NARROW) != 0) {
         convert_name_field(position->refusal, position->shape, position->index, "flags");
-        return convert_over_limit(position->refusal, event.flags, LEDGER_NARROW);
+        return convert_unknown_bits(position->refusal, event.flags, LEDGER_NARROW);
     }
     event.unit_size = (uint8_t)strnlen((const char *)event.unit, sizeof event.unit);
     event.name_size = (uint8_t)strnlen((const char *)event.name, sizeof event.name);

@@ -47,6 +47,7 @@ NEXT_PAGE(GetAccountTransfers)
 NEXT_PAGE(GetAccountBalances)
 NEXT_PAGE(QueryAccounts)
 NEXT_PAGE(QueryTransfers)
+NEXT_PAGE(QueryJournals)
 
 uint8_t *convert_put_result(uint8_t *at, uint32_t field, const uint8_t *from)
 {
@@ -59,6 +60,18 @@ uint8_t *convert_put_result(uint8_t *at, uint32_t field, const uint8_t *from)
     at[0] = (uint8_t)(field << 3 | PROTO_BYTES);
     at[1] = (uint8_t)(end - start);
     return end;
+}
+
+uint8_t *convert_put_page(uint8_t *at, struct bytes next_page)
+{
+    ASSERT(next_page.size <= PAGE_TOKEN_SIZE);
+    if (next_page.size == 0) {
+        return at;
+    }
+    *at++ = fenlu_v1_QueryTransfersResponse_next_page_tag << 3 | PROTO_BYTES;
+    *at++ = (uint8_t)next_page.size;
+    memcpy(at, next_page.data, next_page.size);
+    return at + next_page.size;
 }
 
 static uint8_t *put_resolved(uint8_t *at, const uint8_t *from)
@@ -240,14 +253,10 @@ struct grpc_buffer *convert_reply(enum operation operation, struct bytes payload
 struct grpc_buffer *convert_rows(enum operation operation, struct bytes payload, uint32_t count,
                                  struct bytes next_page)
 {
+    if (operation == OPERATION_QUERY_JOURNALS) {
+        return convert_journal_rows(payload, count, next_page);
+    }
     struct grpc_buffer *reply = reply_for(operation, payload, count);
     uint8_t *at = put_items(reply->data, operation, payload);
-    ASSERT(next_page.size <= PAGE_TOKEN_SIZE);
-    if (next_page.size > 0) {
-        *at++ = fenlu_v1_QueryTransfersResponse_next_page_tag << 3 | PROTO_BYTES;
-        *at++ = (uint8_t)next_page.size;
-        memcpy(at, next_page.data, next_page.size);
-        at += next_page.size;
-    }
-    return finished(reply, at);
+    return finished(reply, convert_put_page(at, next_page));
 }

@@ -1,8 +1,8 @@
 #include "api/service/convert_fields.h"
 #include "api/service/convert_journal.h"
 #include "api/service/convert_past.h"
-#include "api/service/page.h"
 #include "base/assert.h"
+#include "ledger/core/filter.h"
 #include "ledger/core/resolve.h"
 #include "ledger/store/records.h"
 
@@ -202,27 +202,6 @@ static enum status read_fence(const struct shape *shape, struct bytes message, u
     return STATUS_OK;
 }
 
-_Static_assert(fenlu_v1_AccountFilter_page_tag == fenlu_v1_QueryFilter_page_tag, "one reader");
-
-/* Of a filter that has been read: it is no malformed message. */
-static enum status read_page(struct bytes message, struct bytes *token, struct refusal *refusal)
-{
-    struct proto_reader reader = { message.data, message.data + message.size, NULL };
-    struct proto_tag tag;
-    while (proto_read_tag(&reader, &tag)) {
-        if (tag.field != fenlu_v1_AccountFilter_page_tag) {
-            proto_skip(&reader, tag.type);
-        } else if (tag.type != PROTO_BYTES) {
-            (void)snprintf(refusal->field, sizeof refusal->field, "page");
-            return convert_wrong_type(refusal, tag.type, PROTO_BYTES);
-        } else {
-            *token = proto_read_bytes(&reader);
-        }
-    }
-    ASSERT(reader.failed == NULL);
-    return STATUS_OK;
-}
-
 static enum status read_filter(enum operation operation, const struct shape *shape,
                                struct bytes message, uint8_t *into, struct page *page,
                                struct refusal *refusal)
@@ -234,9 +213,7 @@ static enum status read_filter(enum operation operation, const struct shape *sha
     struct filter filter;
     TRY(convert_read_record(message, &position, (uint8_t *)&filter));
     TRY(convert_check_filter(operation, &filter, refusal));
-    struct bytes token = { NULL, 0 };
-    TRY(read_page(message, &token, refusal));
-    TRY(page_begin(operation, &filter, token, page, refusal));
+    TRY(convert_begin_page(operation, message, &filter, page, refusal));
     memcpy(into, &filter, sizeof filter);
     return STATUS_OK;
 }

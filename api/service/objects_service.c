@@ -5,7 +5,8 @@
 
 static bool is_metadata(enum operation operation)
 {
-    return operation == OPERATION_SET_METADATA || operation == OPERATION_GET_METADATA;
+    return operation == OPERATION_SET_METADATA || operation == OPERATION_GET_METADATA ||
+           operation == OPERATION_LIST_METADATA_VERSIONS;
 }
 
 /* What a method of LIST_OBJECTS lists. */
@@ -22,6 +23,8 @@ static void on_answer(void *context, const struct cluster_answer *answer)
     const enum operation operation = call->method->operation;
     if (answer->status != STATUS_OK) {
         service_call_fail(call, answer->status, answer->text, NULL);
+    } else if (operation == OPERATION_LIST_METADATA_VERSIONS) {
+        service_call_reply(call, convert_versions_reply(answer->payload, call->page.limit));
     } else if (is_metadata(operation)) {
         service_call_reply(call,
                            convert_metadata_reply(operation, answer->payload, answer->log_index));
@@ -37,10 +40,15 @@ static enum status convert(struct service_call *call, enum operation *operation,
                            struct bytes message, struct converted *converted,
                            struct refusal *refusal)
 {
-    return is_metadata(*operation)
-               ? convert_metadata_request(*operation, message, converted, refusal)
-               : convert_registry_request(*operation, kind_of(call->method), message, converted,
-                                          refusal);
+    if (!is_metadata(*operation)) {
+        return convert_registry_request(*operation, kind_of(call->method), message, converted,
+                                        refusal);
+    }
+    const enum status status = convert_metadata_request(*operation, message, converted, refusal);
+    if (status == STATUS_OK) {
+        call->page = converted->page;
+    }
+    return status;
 }
 
 void objects_call(struct service_call *call, struct bytes message)

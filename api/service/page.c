@@ -22,12 +22,61 @@ struct token {
     uint64_t until; /* no row is later */
 };
 
-/* The limit may be another for each page. */
-static uint64_t hash_of(enum operation operation, const struct filter *filter)
+/* Where the filter and the rows of a query have what pages go by: offsets. */
+struct layout {
+    uint16_t timestamp_min, timestamp_max, limit, flags;
+    uint16_t row_size, row_timestamp;
+    uint32_t reversed; /* bit of the flags */
+};
+
+#define LAYOUT(filter, row, bit)                                                                   \
+    (struct layout)                                                                                \
+    {                                                                                              \
+        offsetof(struct filter, timestamp_min), offsetof(struct filter, timestamp_max),            \
+            offsetof(struct filter, limit), offsetof(struct filter, flags), sizeof(struct row),    \
+            offsetof(struct row, timestamp), (bit)                                                 \
+    }
+
+static struct layout layout_of(unsigned operation)
 {
-    struct filter same = *filter;
-    same.limit = 0;
-    return u128_low(hash_bytes(SEED + (unsigned)operation, &same, sizeof same));
+    switch (operation) {
+    case OPERATION_GET_ACCOUNT_TRANSFERS:
+        return LAYOUT(filter, transfer, QUERY_ACCOUNT_REVERSED);
+    case OPERATION_GET_ACCOUNT_BALANCES:
+        return LAYOUT(filter, query_balance, QUERY_ACCOUNT_REVERSED);
+    case OPERATION_QUERY_ACCOUNTS:
+        return LAYOUT(filter, account, QUERY_REVERSED);
+    case OPERATION_QUERY_TRANSFERS:
+        return LAYOUT(filter, transfer, QUERY_REVERSED);
+    case OPERATION_QUERY_JOURNALS:
+        return LAYOUT(journal_filter, journal, QUERY_REVERSED);
+    default:
+        UNREACHABLE();
+    }
+}
+
+static uint64_t u64_at(const uint8_t *bytes, size_t offset)
+{
+    uint64_t value;
+    memcpy(&value, bytes + offset, sizeof value);
+    return value;
+}
+
+static uint32_t u32_at(const uint8_t *bytes, size_t offset)
+{
+    uint32_t value;
+    memcpy(&value, bytes + offset, sizeof value);
+    return value;
+}
+
+/* The limit may be another for each page. */
+static uint64_t hash_of(enum operation operation, const struct layout *layout,
+                        const uint8_t *filter)
+{
+    uint8_t same[EVENT_SIZE];
+    memcpy(same, filter, sizeof same);
+    memset(same + layout->limit, 0, sizeof(uint32_t));
+    return u128_low(hash_bytes(SEED + (unsigned)operation, same, sizeof same));
 }
 
 static uint32_t checksum_of(const uint8_t bytes[PAGE_TOKEN_SIZE])
@@ -78,28 +127,28 @@ static enum status check(const struct token *token, struct bytes bytes, const st
     return sound ? STATUS_OK : refuse(refusal, "there is nothing behind it");
 }
 
-static void go_on(struct filter *filter, const struct page *page, const struct token *token)
+/* True: something is left of the filter's range. */
+static bool go_on(const struct layout *layout, uint8_t *filter, const struct page *page,
+                  const struct token *token)
 {
-    if (page->backwards) {
-        filter->timestamp_max = token->last - 1;
-    } else {
-        filter->timestamp_min = token->last + 1;
-        filter->timestamp_max = token->until;
-    }
+    const uint64_t min = page->backwards ? page->first : token->last + 1;
+    const uint64_t max = page->backwards ? token->last - 1 : token->until;
+    memcpy(filter + layout->timestamp_min, &min, sizeof min);
+    memcpy(filter + layout->timestamp_max, &max, sizeof max);
+    return min <= max;
 }
 
-enum status page_begin(enum operation operation, struct filter *filter, struct bytes bytes,
+enum status page_begin(enum operation operation, void *filter, struct bytes bytes,
                        struct page *page, struct refusal *refusal)
 {
-    const bool account =
-        operation == OPERATION_GET_ACCOUNT_TRANSFERS || operation == OPERATION_GET_ACCOUNT_BALANCES;
-    const uint32_t reversed = account ? QUERY_ACCOUNT_REVERSED : QUERY_REVERSED;
-    *page = (struct page){ .filter = hash_of(operation, filter),
-                           .first = filter->timestamp_min,
-                           .until = filter->timestamp_max,
-                           .limit = filter->limit < QUERY_ROWS_MAX ? filter->limit : QUERY_ROWS_MAX,
+    const struct layout layout = layout_of(operation);
+    const uint32_t limit = u32_at(filter, layout.limit);
+    *page = (struct page){ .filter = hash_of(operation, &layout, filter),
+                           .first = u64_at(filter, layout.timestamp_min),
+                           .until = u64_at(filter, layout.timestamp_max),
+                           .limit = limit < QUERY_ROWS_MAX ? limit : QUERY_ROWS_MAX,
                            .operation = (uint8_t)operation,
-                           .backwards = (filter->flags & reversed) != 0 };
+                           .backwards = (u32_at(filter, layout.flags) & layout.reversed) != 0 };
     if (bytes.size == 0) {
         return STATUS_OK;
     }
@@ -113,27 +162,14 @@ enum status page_begin(enum operation operation, struct filter *filter, struct b
     TRY(check(&token, bytes, page, refusal));
     page->until = token.until;
     page->goes_on = true;
-    go_on(filter, page, &token);
-    if (filter->timestamp_max != 0 && filter->timestamp_min > filter->timestamp_max) {
-        return refuse(refusal, "there is nothing behind it");
-    }
-    return STATUS_OK;
+    return go_on(&layout, filter, page, &token) ? STATUS_OK
+                                                : refuse(refusal, "there is nothing behind it");
 }
 
 static uint64_t timestamp_of_last(const struct page *page, struct bytes rows)
 {
-    uint64_t timestamp;
-    size_t size = sizeof(struct transfer);
-    size_t at = offsetof(struct transfer, timestamp);
-    if (page->operation == OPERATION_GET_ACCOUNT_BALANCES) {
-        size = sizeof(struct query_balance);
-        at = offsetof(struct query_balance, timestamp);
-    } else if (page->operation == OPERATION_QUERY_ACCOUNTS) {
-        size = sizeof(struct account);
-        at = offsetof(struct account, timestamp);
-    }
-    memcpy(&timestamp, rows.data + rows.size - size + at, sizeof timestamp);
-    return timestamp;
+    const struct layout layout = layout_of(page->operation);
+    return u64_at(rows.data, rows.size - layout.row_size + layout.row_timestamp);
 }
 
 size_t page_next(const struct page *page, struct bytes rows, uint32_t count, uint64_t read_at,

@@ -82,8 +82,8 @@ void service_call_list_stream(struct service_call *call);
 typedef enum status(service_convert)(struct service_call *call, enum operation *operation,
                                      struct bytes message, struct converted *converted,
                                      struct refusal *refusal);
-/* Sends the command with the call's deadline and what its metadata "fenlu-read" and
- * "fenlu-not-after" say; `on_answer` (its context is the call) ends the call, or a refusal has. */
+/* Sends the command with the call's deadline, what its metadata "fenlu-read" and "fenlu-not-after"
+ * say, and the field not_after of its message; `on_answer` (its context is the call) ends the call, or a refusal has. */
 void service_command(struct service_call *call, struct bytes message, service_convert *convert,
                      void (*on_answer)(void *context, const struct cluster_answer *answer));
 /* The metadata "fenlu-read" of a read; false: the call has ended with a refusal. */
@@ -147,6 +147,9 @@ enum {
     METRICS_GET_LIMITS,
     METRICS_SET_GROUP_MEMBERS,
     METRICS_GET_GROUP,
+    METRICS_LIST_ALL_FREEZES,
+    METRICS_LIST_GROUP_MEMBERS,
+    METRICS_LIST_ACCOUNT_GROUPS,
     METRICS_CREATE_LEDGERS,
     METRICS_LIST_LEDGERS,
     METRICS_CREATE_ACCOUNT_CODES,
@@ -155,6 +158,7 @@ enum {
     METRICS_GET_MODE,
     METRICS_SET_METADATA,
     METRICS_GET_METADATA,
+    METRICS_LIST_METADATA_VERSIONS,
     METRICS_STATUS,
     METRICS_ADMIN,
     METRICS_METHODS

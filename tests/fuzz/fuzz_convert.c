@@ -71,6 +71,15 @@ static void check_command(enum operation operation, const struct converted *firs
     ASSERT(status == STATUS_OK && size == 0);
 }
 
+static void check_not_after(struct bytes message)
+{
+    struct refusal refusal;
+    uint64_t time;
+    const enum status status = convert_not_after(message, &time, &refusal);
+    ASSERT(status == STATUS_OK || status == STATUS_INVALID);
+    ASSERT(status != STATUS_OK || time <= TIMESTAMP_LARGEST);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size == 0) {
@@ -86,6 +95,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         ASSERT(refusal.text[0] != '\0');
         ASSERT(strlen(refusal.text) < sizeof refusal.text);
         return 0;
+    }
+    if (operation_is_write(operation)) {
+        check_not_after((struct bytes){ data + 1, size - 1 });
     }
     if (convert_is_of_journals(operation)) {
         check_command(operation, &converted);

@@ -19,7 +19,9 @@ class Controls:
 
     METHODS = {"PlaceFreezes": "Control", "ReleaseFreezes": "Control", "ListFreezes": "ListFreezes",
                "GetFreeze": "GetFreeze", "SetLimits": "Control", "GetLimits": "GetLimits",
-               "SetGroupMembers": "Control", "GetGroup": "GetGroup"}
+               "SetGroupMembers": "Control", "GetGroup": "GetGroup",
+               "ListAllFreezes": "ListAllFreezes", "ListGroupMembers": "ListGroupMembers",
+               "ListAccountGroups": "ListAccountGroups"}
 
     def __init__(self, channel):
         for method, answer in self.METHODS.items():
@@ -141,6 +143,89 @@ def test_a_group_has_limits_over_its_members(target):
         assert not controls.GetGroup(group_id=id_bytes(a)).groups
 
 
+def all_pages(call, rows, cursor, next_cursor, **fields):
+    """All rows, the cursors, page by page."""
+    found, sizes = [], []
+    while True:
+        answer = call(**fields)
+        found += getattr(answer, rows)
+        sizes.append(len(getattr(answer, rows)))
+        fields[cursor] = getattr(answer, next_cursor)
+        if not fields[cursor]:
+            return found, sizes
+
+
+def test_every_order_of_an_account_is_listed(target):
+    with target.channel() as channel:
+        ledger, controls = Ledger(channel), Controls(channel)
+        account, other = make_accounts(ledger, 2)
+        orders = new_ids(40)
+        for i, order in enumerate(orders):  # at most 16 are active at a time
+            controls.PlaceFreezes(freezes=[freeze(order, account, "DEBITS", reason=i)])
+            if i % 3 != 0:
+                controls.ReleaseFreezes(releases=[C.FreezeRelease(
+                    id=id_bytes(orders[i]), priority=C.FREEZE_PRIORITY_JUDICIAL, authority=b"x")])
+            if i % 13 == 5:  # what is no order changes the control, too: more than a call looks at
+                limits = [C.Limit(account_id=id_bytes(account), kind=C.LIMIT_KIND_CREDIT, amount=n)
+                          for n in range(300)]
+                assert set(statuses(controls.SetLimits(limits=limits))) == set(
+                    controls_are("CREATED"))
+            if i == 20 and isinstance(target, ft.Dev):
+                assert ft.run_fenlu("admin", "snapshot", "--target",
+                                    target.address).returncode == 0
+        controls.PlaceFreezes(freezes=[freeze(new_ids(1)[0], other, "BOTH")])
+        everything = [controls.GetFreeze(id=id_bytes(order)).freezes[0] for order in orders[::-1]]
+        for limit in (0, 1, 7, 256, 5000):
+            found, sizes = all_pages(controls.ListAllFreezes, "freezes", "before", "next_before",
+                                     account_id=id_bytes(account), limit=limit)
+            assert found == everything, limit
+            assert max(sizes) <= (limit or 256), sizes
+        assert 0 in sizes or sum(size > 0 for size in sizes) > 1, sizes
+        active = {order.id for order in controls.ListFreezes(account_id=id_bytes(account)).freezes}
+        assert active == {order.id for order in everything if order.released_at == 0}
+        assert not controls.ListAllFreezes(account_id=id_bytes(new_ids(1)[0])).freezes
+        assert len(controls.ListAllFreezes(account_id=id_bytes(other)).freezes) == 1
+
+
+def test_members_of_a_group_and_groups_of_an_account(target):
+    with target.channel() as channel:
+        ledger, controls = Ledger(channel), Controls(channel)
+        accounts = make_accounts(ledger, 2600)
+        groups = new_ids(5)
+        member = lambda group, account, flags=0: C.GroupMember(
+            group_id=id_bytes(group), account_id=id_bytes(account), flags=flags)
+        # Every account has a control; a few are members, the first one and the last one, too.
+        limits = [C.Limit(account_id=id_bytes(id), kind=C.LIMIT_KIND_CREDIT, amount=1)
+                  for id in accounts]
+        assert set(statuses(controls.SetLimits(limits=limits))) == set(controls_are("CREATED"))
+        chosen = sorted({accounts[0], accounts[-1], *accounts[1000:2200:400], *accounts[5:300]})
+        answer = controls.SetGroupMembers(members=[member(groups[0], id) for id in chosen])
+        joined = {id: result.timestamp for id, result in zip(chosen, answer.results)}
+        gone = chosen.pop(3)
+        controls.SetGroupMembers(members=[member(groups[0], gone, 1)])
+        wanted = [(groups[0], id, joined[id]) for id in chosen]
+        rows = lambda found: [(ft.id_number(row.group_id), ft.id_number(row.account_id),
+                               row.joined_at) for row in found]
+        for limit in (0, 5, 256, 1000):
+            found, sizes = all_pages(controls.ListGroupMembers, "members", "after", "next_after",
+                                     group_id=id_bytes(groups[0]), limit=limit)
+            assert rows(found) == wanted, (limit, len(found), len(wanted))
+            assert max(sizes) <= min(limit or 256, 256), sizes
+        after = controls.ListGroupMembers(group_id=id_bytes(groups[0]), after=id_bytes(chosen[-2]))
+        assert rows(after.members) == wanted[-1:] or after.next_after
+        assert not controls.ListGroupMembers(group_id=id_bytes(groups[4])).ByteSize()
+        few = C.GroupMember(group_id=id_bytes(groups[1]), account_id=id_bytes(accounts[9]))
+        controls.SetGroupMembers(members=[few])
+        # A whole group in the first reply needs no second one.
+        answer = controls.ListGroupMembers(group_id=id_bytes(groups[1]))
+        assert len(answer.members) == 1 and not answer.next_after
+        found = controls.ListAccountGroups(account_id=id_bytes(accounts[9])).groups
+        assert [row[:2] for row in rows(found)] == [(groups[0], accounts[9]),
+                                                    (groups[1], accounts[9])]
+        assert found[0].joined_at == joined[accounts[9]] < found[1].joined_at
+        assert not controls.ListAccountGroups(account_id=id_bytes(gone)).groups
+
+
 def refused(call, field, text, **fields):
     error = failure(call, **fields)
     assert error.code() is grpc.StatusCode.INVALID_ARGUMENT, error
@@ -157,12 +242,29 @@ def test_what_cannot_be_meant_is_refused_with_its_name(target):
                 freezes=[C.Freeze(reason=65536)])
         refused(controls.SetLimits, "limits[0].group_id", "either this or account_id",
                 limits=[C.Limit(kind=C.LIMIT_KIND_CREDIT)])
-        refused(controls.SetLimits, "limits[0].flags", "1, limit 30",
+        refused(controls.PlaceFreezes, "freezes[0].authority", "the last of its 3 bytes is zero",
+                freezes=[freeze(1, 2, "BOTH", authority=b"x\0\0")])
+        for fields, field in (({"kind": C.LIMIT_KIND_CREDIT, "side": 1}, "side"),
+                              ({"kind": C.LIMIT_KIND_BALANCE, "period": 1}, "period"),
+                              ({"kind": C.LIMIT_KIND_BALANCE, "utc_offset_s": 1}, "utc_offset_s"),
+                              ({"kind": C.LIMIT_KIND_CREDIT, "count": 1}, "count"),
+                              ({"kind": C.LIMIT_KIND_NORMAL, "amount_hi": 1}, "amount"),
+                              ({"kind": C.LIMIT_KIND_WINDOW, "amount": 1, "count": 1,
+                                "flags": C.LIMIT_FLAGS_COUNT}, "amount"),
+                              ({"kind": C.LIMIT_KIND_WINDOW, "amount": 1, "count": 1,
+                                "flags": C.LIMIT_FLAGS_AMOUNT}, "count")):
+            refused(controls.SetLimits, "limits[0]." + field, "says nothing about a limit of kind",
+                    limits=[C.Limit(account_id=id_bytes(1), **fields)])
+        refused(controls.SetLimits, "limits[0].flags", "0x1 has unknown bits, the known ones are 0x1E",
                 limits=[C.Limit(account_id=id_bytes(1), flags=1)])
         refused(controls.GetLimits, "group_id", "either this or account_id",
                 account_id=id_bytes(1), group_id=id_bytes(1))
         too_many = [C.GroupMember()] * 8191
         refused(controls.SetGroupMembers, "members", "8191 items, limit 8190", members=too_many)
+        refused(controls.ListAllFreezes, "before", f"{2**63}, limit {2**63 - 1}", before=2**63)
+        refused(controls.ListAllFreezes, "account_id", "3 bytes", account_id=b"abc")
+        refused(controls.ListGroupMembers, "after", "15 bytes, expected 16 or none", after=b"x" * 15)
+        refused(controls.ListAccountGroups, "account_id", "1 bytes", account_id=b"x")
         assert not controls.PlaceFreezes().results
         answer = controls.SetLimits(limits=[window(1, "DEBIT", "DAY", 1), window(1, "DEBIT", "DAY")])
         assert statuses(answer) == controls_are("ACCOUNT_NOT_FOUND", "AMOUNT_OR_COUNT_EXPECTED")

@@ -229,6 +229,9 @@ def check_bad_input(ledger):
             ledger_pb2.JournalFilter(limit=1, business_date_min=20260102,
                                      business_date_max=20260101),
             "business_date_min", "20260102", "20260101")
+    for field in ("business_date_min", "business_date_max"):
+        refused(ledger.QueryJournals, ledger_pb2.JournalFilter(limit=1, **{field: 20260230}), field,
+                "20260230", "19700101 to 99991231")
     assert post(ledger, request(id, [leg(a, b, 1)], kind=0)).status == status(
         "KIND_MUST_NOT_BE_ZERO")
     assert post(ledger, request(id, [leg(a, b, 1)], date=20260230)).status == status(
@@ -273,6 +276,48 @@ def check_queries(ledger, rows, dice, rounds):
         assert found == wanted, (kind, reference, low, high, since, until, limit, backwards)
 
 
+def pages(ledger, dice, between, **fields):
+    """All ids, page by page, with a limit that changes."""
+    found, page = [], b""
+    while True:
+        answer = ledger.QueryJournals(
+            ledger_pb2.JournalFilter(limit=dice.randrange(1, 12), page=page, **fields),
+            timeout=ft.CALL_TIMEOUT)
+        found += [id_number(journal.id) for journal in answer.journals]
+        page = answer.next_page
+        if not page:
+            return found
+        between()
+
+
+def check_pages(ledger, rows, dice):
+    """Pages are what one look finds, whatever is posted between two of them."""
+    a, b = make_accounts(ledger, 2)
+
+    def one_more():
+        id = journal_ids(1)[0]
+        answer = post(ledger, request(id, [leg(a, b, 1)], kind=101, date=20300102))
+        assert answer.status == status("CREATED")
+        rows.append((id, 101, 20300102, 0, answer.timestamp))
+
+    for fields in ({"kind": 101}, {"kind": 101, "flags": REVERSED}, {"business_date_min": 20300102},
+                   {"timestamp_min": rows[5][4], "timestamp_max": rows[-5][4], "flags": REVERSED}):
+        once = query(ledger, limit=8190, **fields)
+        assert once and pages(ledger, dice, one_more, **fields) == once, fields
+    good = {"kind": 101, "limit": 1}
+    page = ledger.QueryJournals(ledger_pb2.JournalFilter(**good), timeout=10).next_page
+    assert len(page) == 32
+    cases = [({"page": page[:-1]}, "31 bytes, expected 32 or none"),
+             ({"page": page[:-1] + bytes([page[-1] ^ 1])}, "its checksum does not fit"),
+             ({"page": page, "kind": 102}, "of another call"),
+             ({"page": page, "flags": REVERSED}, "of another call")]
+    for fields, text in cases:
+        refused(ledger.QueryJournals, ledger_pb2.JournalFilter(**{**good, **fields}), "page", text)
+    wrong = ledger_pb2.QueryFilter(limit=1, page=page)
+    error = failure(ledger.QueryTransfers, wrong, timeout=10)
+    assert error_detail(error).field == "page" and "of another call" in error.details(), error
+
+
 def test_journals_survive_seals_kills_and_replay():
     dice = random.Random(4)
     dev = Dev()
@@ -289,6 +334,7 @@ def test_journals_survive_seals_kills_and_replay():
         assert sealed.returncode == 0, sealed
         rows += fill(ledger, dice, 60)
         check_queries(ledger, rows, dice, 60)
+        check_pages(ledger, rows, dice)
         journals = [get(ledger, row[0]) for row in rows[:10] + rows[-10:]]
         dev.kill()
     with Dev(data=dev.data) as dev, dev.channel() as channel:

@@ -1,6 +1,7 @@
 """The registry and metadata through stock gRPC: what is registered, what strict refuses, what is set,
 read as of a time, refused with its name, and that all of it is still there after a crash."""
 
+import concurrent.futures
 import signal
 
 import fenlu_test as ft
@@ -18,11 +19,11 @@ class Calls:
     METHODS = {"CreateLedgers": "Registry", "ListLedgers": "ListLedgers",
                "CreateAccountCodes": "Registry", "ListAccountCodes": "ListAccountCodes",
                "SetMode": "Registry", "GetMode": "GetMode", "SetMetadata": "SetMetadata",
-               "GetMetadata": "GetMetadata"}
+               "GetMetadata": "GetMetadata", "ListMetadataVersions": "ListMetadataVersions"}
 
     def __init__(self, channel):
         for method, answer in self.METHODS.items():
-            service = "Metadata" if method.endswith("Metadata") else "Registry"
+            service = "Metadata" if "Metadata" in method else "Registry"
             module = M if service == "Metadata" else R
             call = ft.unary(channel, f"/fenlu.v1.{service}/{method}",
                             getattr(module, method + "Request"),
@@ -101,6 +102,46 @@ def test_metadata_has_types_versions_and_history(target):
         assert missing.status == M.METADATA_STATUS_ACCOUNT_NOT_FOUND
 
 
+def test_versions_are_listed_page_by_page(target):
+    with target.channel() as channel:
+        ledger, calls = Ledger(channel), Calls(channel)
+        account, other = make_accounts(ledger, 2)
+
+        def change(i):
+            if i % 50 == 0:  # others lie between
+                calls.SetMetadata(**of_account(other, set=[entry("n", "INT64", integer=i)]))
+            return calls.SetMetadata(**of_account(
+                account, set=[entry("n", "INT64", integer=i), entry(f"k{i % 3}", "BOOL")])).version, i
+
+        made = []
+        with concurrent.futures.ThreadPoolExecutor(16) as threads:
+            for begin in (0, 100, 200):  # sealed, being sealed, in memory
+                made += sorted(threads.map(change, range(begin, begin + 100)))
+                if begin < 200 and isinstance(target, ft.Dev):
+                    assert ft.run_fenlu("admin", "snapshot", "--target",
+                                        target.address).returncode == 0
+        rows = lambda answer: [(v.version, next(e.integer for e in v.entries if e.key == "n"))
+                               for v in answer.versions]
+        for limit, full in ((0, 256), (1000, 256), (256, 256), (7, 7), (150, 150)):
+            found, before, sizes = [], 0, []
+            while True:
+                answer = calls.ListMetadataVersions(**of_account(account, before=before, limit=limit))
+                found += rows(answer)
+                sizes.append(len(answer.versions))
+                before = answer.next_before
+                if before == 0:
+                    break
+            assert found == made[::-1], limit
+            assert set(sizes[:-1]) == {full} and sizes[-1] == 300 % full, sizes
+        one, = calls.ListMetadataVersions(**of_account(account, before=made[7][0], limit=1)).versions
+        whole = calls.GetMetadata(**of_account(account, as_of=made[6][0]))
+        assert (one.version, list(one.entries)) == (whole.version, list(whole.entries))
+        assert not calls.ListMetadataVersions(**of_account(account, before=made[0][0])).versions
+        assert not calls.ListMetadataVersions(**of_account(new_ids(1)[0])).versions
+        assert len(calls.ListMetadataVersions(**of_account(other)).versions) == 6
+        assert not calls.ListMetadataVersions(target=2, id=id_bytes(account)).versions
+
+
 def refused(call, field, words, **fields):
     error = failure(lambda: call(**fields))
     detail = error_detail(error)
@@ -111,13 +152,13 @@ def refused(call, field, words, **fields):
 def test_bad_input_names_field_value_and_limit(target):
     with target.channel() as channel:
         calls = Calls(channel)
-        refused(calls.CreateLedgers, "ledgers[1].unit", "17, limit 16",
+        refused(calls.CreateLedgers, "ledgers[1].unit", "17 bytes, limit 16",
                 ledgers=[R.RegisteredLedger(), R.RegisteredLedger(unit="x" * 17)])
-        refused(calls.CreateLedgers, "ledgers[0].name", "33, limit 32",
+        refused(calls.CreateLedgers, "ledgers[0].name", "33 bytes, limit 32",
                 ledgers=[R.RegisteredLedger(name="x" * 33)])
         refused(calls.CreateLedgers, "ledgers[0].name", "UTF-8 without zeros",
                 ledgers=[R.RegisteredLedger(name="a\0b")])
-        refused(calls.CreateLedgers, "ledgers[0].flags", "2, limit 1",
+        refused(calls.CreateLedgers, "ledgers[0].flags", "0x2 has unknown bits",
                 ledgers=[R.RegisteredLedger(flags=2)])
         refused(calls.CreateAccountCodes, "codes[0].code", "65536, limit 65535",
                 codes=[R.AccountCode(code=65536)])
@@ -126,19 +167,26 @@ def test_bad_input_names_field_value_and_limit(target):
         set_one("0 bytes, expected 1 to 32", "set[0].key", entry("", "BOOL"))
         set_one("33 bytes, expected 1 to 32", "set[1].key", entry("a", "BOOL"),
                 entry("a" * 33, "BOOL"))
-        set_one("[a-z0-9_.-]", "set[0].key", entry("A", "BOOL"))
+        set_one("byte 2 is 0x41, expected [a-z0-9_.-]", "set[0].key", entry("a.A", "BOOL"))
+        set_one("byte 0 is 0xC3, expected [a-z0-9_.-]", "delete[1]", entry("a", "BOOL"),
+                delete=["b", "é"])
         set_one("the key a is given twice", "set", entry("a", "BOOL"), entry("a", "BOOL"))
         set_one("2, limit 1", "set[0].number", entry("a", "BOOL", number=2))
-        set_one("1, limit 0", "set[0].text", entry("a", "BOOL", text="x"))
+        set_one("1, limit 0: a value of type 4 is in number", "set[0].text", entry("a", "BOOL", text="x"))
         set_one("expected 1 to 7", "set[0].type", M.MetadataEntry(key="a"))
         set_one("20260230, expected a day", "set[0].number", entry("a", "DATE", number=20260230))
-        set_one("limit 32", "set", *[entry(f"k{i}", "BOOL") for i in range(33)])
+        set_one("33 entries or more, limit 32", "set", *[entry(f"k{i}", "BOOL") for i in range(33)])
         set_one("limit 32", "delete", *[entry(f"k{i}", "BOOL") for i in range(32)], delete=["x"])
-        set_one("limit 1000", "set", entry("a", "STRING", text="x" * 999))
+        set_one("1005 bytes, limit 1000", "set", entry("a", "STRING", text="x" * 999))
         set_one("0 entries", "set")
         refused(calls.SetMetadata, "target", "0, expected 1 or 2", id=id_bytes(1),
                 set=[entry("a", "BOOL")])
         refused(calls.GetMetadata, "id", "3 bytes", target=1, id=b"abc")
+        refused(calls.GetMetadata, "as_of", f"{2**63}, limit {2**63 - 1}", target=1, as_of=2**63)
+        refused(calls.ListMetadataVersions, "before", f"{2**63}, limit {2**63 - 1}", target=1,
+                before=2**63)
+        refused(calls.ListMetadataVersions, "target", "3, expected 1 or 2", target=3)
+        refused(calls.ListMetadataVersions, "id", "17 bytes", target=1, id=b"x" * 17)
         assert not calls.CreateLedgers().results
 
 

@@ -77,6 +77,28 @@ def test_a_call_that_comes_too_late_does_nothing(target):
         answer = ledger.create_transfers([transfer(late, debit, credit, 1)],
                                          metadata=[("fenlu-not-after", soon)])
         assert statuses(answer) == transfers_are("CREATED"), answer
+        for name, value in (("fenlu-not-after", soon), ("fenlu-read", "stale")):
+            error = failure(ledger.LookupAccounts, ledger_pb2.LookupAccountsRequest(), timeout=10,
+                            metadata=[(name, value), (name, value)])
+            assert error.code() is grpc.StatusCode.INVALID_ARGUMENT, error
+            assert error.details() == f"metadata {name}: given 2 times, limit 1", error
+        # The same by a field of the message.
+        (later,) = new_ids(1)
+        items = [transfer(later, debit, credit, 1)]
+        for bound, name in ((int(before), "NOT_AFTER_PASSED"), (int(soon), "CREATED"),
+                            (int(before), "NOT_AFTER_PASSED"), (0, "EXISTS")):
+            request = ledger_pb2.CreateTransfersRequest(transfers=items, not_after=bound)
+            assert statuses(ledger.CreateTransfers(request, timeout=10)) == transfers_are(name)
+        request.not_after = int(soon)
+        both = ledger.CreateTransfers(request, timeout=10, metadata=[("fenlu-not-after", soon)])
+        assert statuses(both) == transfers_are("EXISTS"), both
+        for bound, metadata, text in (
+                (int(soon), [("fenlu-not-after", before)], f"{soon}, but the metadata"),
+                (2**63, [], f"{2**63}, limit {2**63 - 1}")):
+            request.not_after = bound
+            error = failure(ledger.CreateTransfers, request, timeout=10, metadata=metadata)
+            assert error.code() is grpc.StatusCode.INVALID_ARGUMENT, error
+            assert error_detail(error).field == "not_after" and text in error.details(), error
         calls = [(ledger.CreateTransfers, ledger_pb2.CreateTransfersRequest(), text)
                  for text in ("0", "-1", "soon", str(2**63), "")]
         calls.append((ledger.LookupAccounts, ledger_pb2.LookupAccountsRequest(), "5"))
@@ -86,6 +108,41 @@ def test_a_call_that_comes_too_late_does_nothing(target):
             assert error_detail(error) == errors_pb2.ErrorDetail(
                 reason="INVALID", outcome=errors_pb2.OUTCOME_NOT_APPLIED,
                 field="fenlu-not-after"), error
+
+
+def test_every_call_that_writes_has_a_time_after_which_it_does_nothing(target):
+    """What each of them answers when it comes too late: nothing but that, as often as items."""
+    with target.channel() as channel:
+        for module, service, calls in (
+                (ledger_pb2, "Ledger", {"CreateAccounts": "accounts", "CreateTransfers": "transfers",
+                                        "Resolve": "ids", "PostJournal": "legs",
+                                        "ReverseJournal": None}),
+                (ft.controls_pb2, "Controls", {"PlaceFreezes": "freezes", "SetLimits": "limits",
+                                               "ReleaseFreezes": "releases",
+                                               "SetGroupMembers": "members"}),
+                (ft.registry_pb2, "Registry", {"CreateLedgers": "ledgers", "SetMode": None,
+                                               "CreateAccountCodes": "codes"}),
+                (ft.metadata_pb2, "Metadata", {"SetMetadata": "delete"})):
+            methods = module.DESCRIPTOR.services_by_name[service].methods_by_name
+            writes = {name for name, method in methods.items()
+                      if "not_after" in method.input_type.fields_by_name}
+            assert writes == set(calls), (service, writes)
+            for name, items in calls.items():
+                kind = methods[name].input_type
+                request = getattr(module, kind.name)(not_after=1)
+                if items in ("ids", "delete"):
+                    getattr(request, items).append(b"x" * 16 if items == "ids" else "key")
+                elif items is not None:
+                    getattr(request, items).add()
+                if name == "SetLimits":
+                    request.limits[0].account_id = b"x" * 16
+                if name == "SetMetadata":
+                    request.target = 1
+                call = ft.unary(channel, f"/fenlu.v1.{service}/{name}", type(request),
+                                getattr(module, methods[name].output_type.name))
+                answer = call(request, timeout=10)
+                found = {answer.status} if hasattr(answer, "status") else set(statuses(answer))
+                assert found == {200}, (name, answer)
 
 
 def resolved(ledger, ids, fence):

@@ -3,8 +3,10 @@
 #include "api/service/convert_controls.h"
 #include "api/service/proto_wire.h"
 #include "ledger/core/controls.h"
+#include "ledger/store/query.h"
 
 #include <fenlu/v1/controls.pb.h>
+#include <pb_decode.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -65,7 +67,8 @@ static struct limit_event converted_limit(size_t size)
 static void a_limit_is_what_was_sent(void **state)
 {
     (void)state;
-    const struct limit_event event = converted_limit(window_message(9, 0, LIMIT_COUNT));
+    const struct limit_event event =
+        converted_limit(window_message(9, 0, LIMIT_AMOUNT | LIMIT_COUNT));
     const struct limit_event expected = { .id = 9,
                                           .amount_max = (u128)6 << 64 | 5,
                                           .count_max = 7,
@@ -73,10 +76,11 @@ static void a_limit_is_what_was_sent(void **state)
                                           .kind = LIMIT_WINDOW,
                                           .side = SIDE_CREDIT,
                                           .period = PERIOD_YEAR,
-                                          .flags = LIMIT_COUNT };
+                                          .flags = LIMIT_AMOUNT | LIMIT_COUNT };
     assert_memory_equal(&event, &expected, sizeof event);
-    const struct limit_event group = converted_limit(window_message(0, 9, LIMIT_COUNT));
-    assert_int_equal(group.flags, LIMIT_COUNT | LIMIT_OF_GROUP);
+    const struct limit_event group =
+        converted_limit(window_message(0, 9, LIMIT_AMOUNT | LIMIT_COUNT));
+    assert_int_equal(group.flags, LIMIT_AMOUNT | LIMIT_COUNT | LIMIT_OF_GROUP);
     assert_true(group.id == 9 && group.reserved_128[0] == 0);
 }
 
@@ -123,14 +127,89 @@ static void a_read_names_one_id(void **state)
     refuse((enum operation)OPERATION_GET_LIMITS, 0, "group_id");
 }
 
+static struct controls_question asked_of(enum operation operation, size_t size)
+{
+    struct controls_question question;
+    assert_int_equal(convert(&operation, size), STATUS_OK);
+    assert_int_equal(converted.count, 1);
+    memcpy(&question, converted.command + COMMAND_HEADER_SIZE, sizeof question);
+    free(converted.command);
+    return question;
+}
+
+static void a_list_says_where_to_go_on(void **state)
+{
+    (void)state;
+    const enum operation freezes = (enum operation)OPERATION_LIST_ALL_FREEZES;
+    const enum operation members = (enum operation)OPERATION_LIST_GROUP_MEMBERS;
+    uint8_t *at = proto_put_u128(message, fenlu_v1_ListAllFreezesRequest_account_id_tag, 5);
+    at = proto_put_uint(at, fenlu_v1_ListAllFreezesRequest_before_tag, TIMESTAMP_LARGEST);
+    struct controls_question question = asked_of(freezes, (size_t)(at - message));
+    assert_true(question.id == 5 && question.before == TIMESTAMP_LARGEST);
+    assert_int_equal(question.limit, CONTROL_LIST_MAX);
+    at = proto_put_u128(message, fenlu_v1_ListGroupMembersRequest_group_id_tag, 6);
+    at = proto_put_u128(at, fenlu_v1_ListGroupMembersRequest_after_tag, 7);
+    uint8_t *limit = at;
+    at = proto_put_uint(limit, fenlu_v1_ListGroupMembersRequest_limit_tag, CONTROL_LIST_MAX);
+    question = asked_of(members, (size_t)(at - message));
+    assert_true(question.id == 6 && question.after_id == 7);
+    assert_int_equal(question.limit, CONTROL_LIST_MAX);
+    at = proto_put_uint(limit, fenlu_v1_ListGroupMembersRequest_limit_tag, UINT32_MAX);
+    assert_int_equal(asked_of(members, (size_t)(at - message)).limit, CONTROL_LIST_MAX);
+    at = proto_put_uint(limit, fenlu_v1_ListGroupMembersRequest_limit_tag, 3);
+    assert_int_equal(asked_of(members, (size_t)(at - message)).limit, 3);
+    at = proto_put_uint(message, fenlu_v1_ListAllFreezesRequest_before_tag, TIMESTAMP_LARGEST + 1);
+    refuse(freezes, (size_t)(at - message), "before");
+    message[0] = fenlu_v1_ListGroupMembersRequest_after_tag << 3 | PROTO_BYTES;
+    message[1] = 3;
+    refuse(members, 5, "after");
+}
+
+/* `rows`, of which the last may be a mark: how nanopb reads the end of the reply. */
+static void expect_members(const struct membership *rows, uint32_t count, u128 next_after)
+{
+    const struct bytes payload = { (const uint8_t *)rows, count * sizeof *rows };
+    struct grpc_buffer *reply =
+        convert_controls_reply((enum operation)OPERATION_LIST_GROUP_MEMBERS, payload, count);
+    fenlu_v1_ListGroupMembersResponse read = fenlu_v1_ListGroupMembersResponse_init_zero;
+    pb_istream_t stream = pb_istream_from_buffer(reply->data, reply->size);
+    assert_true(pb_decode(&stream, fenlu_v1_ListGroupMembersResponse_fields, &read));
+    assert_int_equal(read.next_after.size, next_after != 0 ? 16 : 0);
+    assert_true(next_after == 0 || u128_from_bytes(read.next_after.bytes) == next_after);
+    grpc_buffer_free(reply);
+}
+
+static void a_mark_is_no_row(void **state)
+{
+    (void)state;
+    const struct membership rows[] = { { 9, 1, 100, 0 }, { .account_id = U128_MAX - 1 } };
+    expect_members(rows, 0, 0);
+    expect_members(rows, 1, 0);
+    expect_members(rows, 2, U128_MAX - 1);
+    expect_members(rows + 1, 1, U128_MAX - 1);
+    const struct freeze orders[] = { { .id = 4, .placed_at = 8 }, { .placed_at = 7 } };
+    for (uint32_t count = 0; count <= 2; count++) {
+        struct grpc_buffer *reply = convert_controls_reply(
+            (enum operation)OPERATION_LIST_ALL_FREEZES,
+            (struct bytes){ (const uint8_t *)orders, count * sizeof *orders }, count);
+        fenlu_v1_ListAllFreezesResponse read = fenlu_v1_ListAllFreezesResponse_init_zero;
+        pb_istream_t stream = pb_istream_from_buffer(reply->data, reply->size);
+        assert_true(pb_decode(&stream, fenlu_v1_ListAllFreezesResponse_fields, &read));
+        assert_int_equal(read.next_before, count == 2 ? 7 : 0);
+        grpc_buffer_free(reply);
+    }
+}
+
 /* Every cut and every flipped bit of sound requests is refused, or is another sound one. */
 static void strangers_do_no_harm(void **state)
 {
     (void)state;
-    static const unsigned operations[] = { OPERATION_PLACE_FREEZES, OPERATION_RELEASE_FREEZES,
-                                           OPERATION_SET_LIMITS,    OPERATION_SET_GROUP_MEMBERS,
-                                           OPERATION_LIST_FREEZES,  OPERATION_GET_LIMITS,
-                                           OPERATION_GET_GROUP,     OPERATION_GET_FREEZE };
+    static const unsigned operations[] = {
+        OPERATION_PLACE_FREEZES,      OPERATION_RELEASE_FREEZES,    OPERATION_SET_LIMITS,
+        OPERATION_SET_GROUP_MEMBERS,  OPERATION_LIST_FREEZES,       OPERATION_GET_LIMITS,
+        OPERATION_GET_GROUP,          OPERATION_GET_FREEZE,         OPERATION_LIST_ALL_FREEZES,
+        OPERATION_LIST_GROUP_MEMBERS, OPERATION_LIST_ACCOUNT_GROUPS
+    };
     const size_t size = window_message(1, 0, LIMIT_COUNT);
     for (size_t bit = 0; bit < size * 8; bit++) {
         for (size_t i = 0; i < sizeof operations / sizeof operations[0]; i++) {
@@ -155,10 +234,9 @@ static void strangers_do_no_harm(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_limit_is_what_was_sent),
-        cmocka_unit_test(what_cannot_be_meant_is_named),
-        cmocka_unit_test(a_read_names_one_id),
-        cmocka_unit_test(strangers_do_no_harm),
+        cmocka_unit_test(a_limit_is_what_was_sent), cmocka_unit_test(what_cannot_be_meant_is_named),
+        cmocka_unit_test(a_read_names_one_id),      cmocka_unit_test(a_list_says_where_to_go_on),
+        cmocka_unit_test(a_mark_is_no_row),         cmocka_unit_test(strangers_do_no_harm),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -303,6 +303,74 @@ static void test_unsound_not_after(void **state)
     expect_failure(GRPC_INVALID_ARGUMENT, "INVALID", NOT_APPLIED, false);
 }
 
+/* A create with this behind its transfer; NULL or the metadata. */
+static void create_with(const void *tail, size_t size, const char *metadata)
+{
+    const char *const header[] = { "fenlu-not-after", metadata };
+    uint8_t message[32];
+    memcpy(message, ONE_TRANSFER, sizeof ONE_TRANSFER);
+    memcpy(message + sizeof ONE_TRANSFER, tail, size);
+    call_start(&call, CREATE, message, sizeof ONE_TRANSFER + size, metadata != NULL ? header : NULL,
+               1000);
+}
+
+static void expect_not_after(const void *tail, size_t size, const char *metadata, uint64_t time)
+{
+    static const struct result RESULT = { 300, 1, 0 };
+    create_with(tail, size, metadata);
+    assert_false(call.ended);
+    assert_int_equal(fake_command(0)->command.not_after, time);
+    leader_answers(0, STATUS_OK, &RESULT, sizeof RESULT, NULL);
+    assert_int_equal(call.code, GRPC_OK);
+    call_free(&call);
+}
+
+static void test_not_after_of_the_message(void **state)
+{
+    (void)state;
+    static const uint8_t LARGEST[] = { 0x78, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x7F };
+    fixture_lead(1);
+    expect_not_after("", 0, NULL, 0);
+    expect_not_after("\x78\0", 2, NULL, 0);
+    expect_not_after("\x78\x05", 2, NULL, 5);
+    expect_not_after("\x78\x05\x78\x06", 4, NULL, 6); /* the last one counts */
+    expect_not_after("\x78\x06", 2, "6", 6);
+    expect_not_after("\x78\0", 2, "6", 6);
+    expect_not_after(LARGEST, sizeof LARGEST, NULL, TIMESTAMP_LARGEST);
+    /* A read has no such field, and skips it. */
+    static const uint8_t READ[] = { 0x0A, 0, 0x78, 5 };
+    call_start(&call, LOOK_UP, READ, sizeof READ, NULL, 1000);
+    assert_int_equal(fake_command(0)->command.not_after, 0);
+    leader_answers(0, STATUS_NOT_FOUND, NULL, 0, "only to end this call");
+}
+
+static void test_not_after_that_cannot_be_meant(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *tail;
+        size_t size;
+        const char *metadata;
+        const char *text;
+    } ROWS[] = {
+        { "\x78\x05", 2, "6",
+          "not_after: 5, but the metadata fenlu-not-after is 6; give one of them, or both the "
+          "same" },
+        { "\x78\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01", 11, NULL,
+          "not_after: 9223372036854775808, limit 9223372036854775807" },
+        { "\x7A\0", 2, NULL, "not_after: protobuf wire type 2, expected 0" },
+    };
+    fixture_lead(1);
+    for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
+        struct details details;
+        create_with(ROWS[i].tail, ROWS[i].size, ROWS[i].metadata);
+        expect_failure(GRPC_INVALID_ARGUMENT, "INVALID", NOT_APPLIED, false);
+        read_details(&details);
+        assert_string_equal(details.error.field, "not_after");
+        assert_memory_equal(call.text, ROWS[i].text, strlen(ROWS[i].text));
+    }
+}
+
 static void test_stale_reads(void **state)
 {
     (void)state;
@@ -395,6 +463,8 @@ int main(void)
         CASE(test_refusals_of_the_server),
         CASE(test_the_default_deadline),
         CASE(test_unsound_not_after),
+        CASE(test_not_after_of_the_message),
+        CASE(test_not_after_that_cannot_be_meant),
         CASE(test_stale_reads),
         CASE(test_a_client_that_goes_away),
         CASE(test_status),

@@ -19,19 +19,71 @@ struct rows {
     uint32_t count;
 };
 
+/* What is asked of the two kinds of filters, and of the rows that each of them has. */
+struct question {
+    uint64_t timestamp_min, timestamp_max;
+    uint32_t limit;
+    bool journals;
+    bool backwards;
+};
+
+enum { ROW_SIZE_MAX = sizeof(struct journal) };
+
+static void write_filter(const struct question *question, uint8_t filter[EVENT_SIZE])
+{
+    const uint32_t flags = question->backwards ? QUERY_REVERSED : 0;
+    const struct filter transfers = { .ledger = 7,
+                                      .timestamp_min = question->timestamp_min,
+                                      .timestamp_max = question->timestamp_max,
+                                      .limit = question->limit,
+                                      .flags = flags };
+    const struct journal_filter journals = { .kind = 7,
+                                             .timestamp_min = question->timestamp_min,
+                                             .timestamp_max = question->timestamp_max,
+                                             .limit = question->limit,
+                                             .flags = flags };
+    memcpy(filter, question->journals ? (const void *)&journals : (const void *)&transfers,
+           EVENT_SIZE);
+}
+
+/* As a page has moved it. */
+static void read_filter(const uint8_t filter[EVENT_SIZE], struct question *question)
+{
+    struct filter transfers;
+    struct journal_filter journals;
+    memcpy(&transfers, filter, sizeof transfers);
+    memcpy(&journals, filter, sizeof journals);
+    question->timestamp_min = question->journals ? journals.timestamp_min : transfers.timestamp_min;
+    question->timestamp_max = question->journals ? journals.timestamp_max : transfers.timestamp_max;
+}
+
 /* What a server answers: rows in the range, the first `limit` in the direction. */
-static uint32_t ask(const struct rows *rows, const struct filter *filter, bool backwards,
-                    struct transfer *found)
+static uint32_t ask(const struct rows *rows, const struct question *question, uint64_t *found)
 {
     uint32_t count = 0;
-    for (uint32_t i = 0; i < rows->count && count < filter->limit; i++) {
-        const uint64_t time = rows->times[backwards ? rows->count - 1 - i : i];
-        if (time >= filter->timestamp_min &&
-            (filter->timestamp_max == 0 || time <= filter->timestamp_max)) {
-            found[count++] = (struct transfer){ .timestamp = time };
+    for (uint32_t i = 0; i < rows->count && count < question->limit; i++) {
+        const uint64_t time = rows->times[question->backwards ? rows->count - 1 - i : i];
+        if (time >= question->timestamp_min &&
+            (question->timestamp_max == 0 || time <= question->timestamp_max)) {
+            found[count++] = time;
         }
     }
     return count;
+}
+
+/* They are told by their last one. */
+static struct bytes rows_until(uint64_t last, uint32_t count, bool journals)
+{
+    static uint8_t rows[ROWS_MAX * ROW_SIZE_MAX];
+    const struct transfer transfer = { .timestamp = last };
+    const struct journal journal = { .timestamp = last };
+    const size_t size = journals ? sizeof journal : sizeof transfer;
+    memset(rows, 0xEE, sizeof rows);
+    if (count > 0) {
+        memcpy(rows + (count - 1) * size,
+               journals ? (const void *)&journal : (const void *)&transfer, size);
+    }
+    return (struct bytes){ rows, count * size };
 }
 
 static void add_rows(struct rows *rows, struct random *random, uint32_t count)
@@ -49,36 +101,38 @@ static uint64_t now_of(const struct rows *rows)
 
 /* All pages, with a limit that changes, while rows are added: exactly what one look at the
  * beginning finds. */
-static void read_all(struct random *random)
+static void read_all(struct random *random, bool journals)
 {
-    static struct transfer once[ROWS_MAX], found[ROWS_MAX];
+    uint64_t once[ROWS_MAX], found[ROWS_MAX];
     struct rows rows = { .count = 0 };
     struct refusal refusal;
     add_rows(&rows, random, (uint32_t)random_below(random, 100));
-    const bool backwards = random_chance(random, 1, 2);
-    struct filter asked = { .ledger = 7,
-                            .limit = ROWS_MAX,
-                            .flags = backwards ? QUERY_REVERSED : 0 };
+    struct question asked = { .limit = ROWS_MAX,
+                              .journals = journals,
+                              .backwards = random_chance(random, 1, 2) };
     asked.timestamp_min = random_chance(random, 1, 2) ? random_below(random, 60) : 0;
     asked.timestamp_max = random_chance(random, 1, 2) ? 60 + random_below(random, 120) : 0;
-    const uint32_t all = ask(&rows, &asked, backwards, once);
+    const uint32_t all = ask(&rows, &asked, once);
     uint8_t token[PAGE_TOKEN_SIZE];
     size_t size = 0;
     uint32_t seen = 0;
     do {
-        struct filter filter = asked;
+        struct question question = asked;
+        uint8_t filter[EVENT_SIZE];
         struct page page;
-        filter.limit = 1 + (uint32_t)random_below(random, 9);
-        assert_int_equal(page_begin(OPERATION_QUERY_TRANSFERS, &filter,
-                                    (struct bytes){ token, size }, &page, &refusal),
+        question.limit = 1 + (uint32_t)random_below(random, 9);
+        write_filter(&question, filter);
+        assert_int_equal(page_begin(journals ? OPERATION_QUERY_JOURNALS : OPERATION_QUERY_TRANSFERS,
+                                    filter, (struct bytes){ token, size }, &page, &refusal),
                          STATUS_OK);
-        const uint32_t count = ask(&rows, &filter, backwards, found);
+        read_filter(filter, &question);
+        const uint32_t count = ask(&rows, &question, found);
         for (uint32_t i = 0; i < count; i++) {
             assert_true(seen < all);
-            assert_true(found[i].timestamp == once[seen++].timestamp);
+            assert_true(found[i] == once[seen++]);
         }
-        const struct bytes bytes = { (const uint8_t *)found, count * sizeof *found };
-        size = page_next(&page, bytes, count, now_of(&rows), token);
+        const uint64_t last = count > 0 ? found[count - 1] : 0;
+        size = page_next(&page, rows_until(last, count, journals), count, now_of(&rows), token);
         add_rows(&rows, random, (uint32_t)random_below(random, 4));
     } while (size > 0);
     assert_int_equal(seen, all);
@@ -90,7 +144,7 @@ static void pages_are_what_one_look_finds(void **state)
     struct random random;
     random_init(&random, 41);
     for (unsigned i = 0; i < 4000; i++) {
-        read_all(&random);
+        read_all(&random, i % 2 == 1);
     }
 }
 
@@ -161,6 +215,7 @@ static void tokens_that_are_refused(void **state)
         expect(operation, &FILTER, (struct bytes){ bad, sizeof good }, "its checksum does not fit");
     }
     expect(OPERATION_GET_ACCOUNT_BALANCES, &FILTER, sound, "of another call");
+    expect(OPERATION_QUERY_JOURNALS, &FILTER, sound, "of another call");
     other = FILTER;
     other.timestamp_min = 4;
     expect(operation, &other, sound, "of another call");
