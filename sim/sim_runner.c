@@ -13,7 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -71,21 +70,16 @@ static bool write_all(int out, const void *data, size_t left)
 }
 
 /* Nodes start again and again, and one seed comes after another: memory that is warm stays with the
- * process, and the heap grows by the largest pages that the system has. */
+ * process. */
 static void keep_memory(void)
 {
-    enum { PAGES_KEPT = 256 << 20, HEAP = 1 << 30, HUGE_PAGE = 2 << 20 };
-    if (mallopt(M_MMAP_MAX, 0) == 0) {
+    enum { PAGES_KEPT = 256 << 20, HEAP_GROWS = 4 << 20, BLOCK_MAX = 32 << 20 };
+    if (mallopt(M_TRIM_THRESHOLD, INT_MAX) == 0) {
         return; /* the heap is a sanitizer's, which shall see what is freed */
     }
+    (void)mallopt(M_MMAP_THRESHOLD, BLOCK_MAX);
+    (void)mallopt(M_TOP_PAD, HEAP_GROWS);
     pages_keep(PAGES_KEPT);
-    (void)mallopt(M_TRIM_THRESHOLD, INT_MAX);
-    uint8_t *heap = malloc(HEAP);
-    if (heap != NULL) {
-        uint8_t *aligned = heap + HUGE_PAGE - (uintptr_t)heap % HUGE_PAGE;
-        (void)madvise(aligned, HEAP - HUGE_PAGE, MADV_HUGEPAGE); /* small ones do as well */
-        free(heap);
-    }
 }
 
 _Noreturn static void child(const struct job *job, int out)

@@ -34,7 +34,7 @@
 #include <pthread.h>
 
 enum {
-    KV_FILES_COMPACT = 8, /* data files after which the next change merges some */
+    KV_FILES_COMPACT = 16, /* data files after which the next change merges some */
     KV_INGEST_MAX = 16,
     KV_FILES_MAX = KV_FILES_COMPACT + KV_INGEST_MAX,
 };
