@@ -115,7 +115,11 @@ static void print_summary(const struct audit *audit)
            result->accounts, result->transfers, result->changes, result->holds,
            result->holds_pending, result->ledgers, result->pairs, result->seals, controls->controls,
            controls->groups, controls->orders);
-    printf("books: %" PRIu64 " differences in %" PRIu64 " ms\n", differences, elapsed_ms);
+    printf("books: %" PRIu64 " differences in %" PRIu64 " ms; %s\n", differences, elapsed_ms,
+           audit->checkpoint.log_index > 0
+               ? "what lies in the log behind the checkpoint was not looked at"
+               : "nothing is sealed yet, so nothing was looked at: run `fenlu admin snapshot` "
+                 "before the server stops");
 }
 
 /* --- the store -------------------------------------------------------------------------------- */
