@@ -17,7 +17,7 @@
 
 #include <cmocka.h>
 
-enum { WAIT_MS = 10000 };
+enum { WAIT_MS = 30000 };
 #define CLUSTER u128_make(0xAB, 0xCD)
 
 static struct {
