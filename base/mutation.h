@@ -51,6 +51,21 @@
     X(ledger_metadata_version_ignored, "metadata is changed whatever version was expected")        \
     X(ledger_strict_registry_ignored, "a strict registry lets unregistered ledgers pass")          \
     X(ledger_failed_id_forgotten, "the id of a transient failure may be tried again")              \
+    X(ledger_journal_reversed_twice, "a journal that was reversed is reversed again")              \
+    X(ledger_journal_legs_one_by_one, "limits are looked at after each leg, not after the last")   \
+    X(ledger_journal_id_stays_free, "a reversal that failed does not use up its id")               \
+    X(ledger_freeze_lets_post, "what is pending is posted from an account that is frozen")         \
+    X(ledger_freeze_released_by_anybody, "an order is released whatever the authority's priority") \
+    X(ledger_window_keeps_what_was_voided, "windows are not given back what a hold did not take")  \
+    X(ledger_window_never_begins, "a window goes on counting on the next day")                     \
+    X(ledger_window_gives_to_today, "a hold of yesterday gives back to a window that has ended")   \
+    X(ledger_member_leaves_its_balances, "a group keeps the balances of a member that leaves")     \
+    X(ledger_group_forgets_releases, "sums of groups do not follow what is released")              \
+    X(ledger_width_ignored, "a narrow ledger takes balances beyond its width")                     \
+    X(ledger_registry_lost_at_start, "the mode of the registry is not taken from the checkpoint")  \
+    X(ledger_metadata_keeps_what_is_same, "a patch that changes nothing leaves a version")         \
+    X(query_shows_one_less, "a query ends before the newest row in memory")                        \
+    X(node_query_names_its_end, "a query names the entry at its end, not that of its rows")        \
     X(client_retries_under_new_sequence, "the API client retries under another sequence")          \
     X(client_forgets_that_it_sent, "a command that was sent once is reported as not applied")      \
     X(node_feeds_before_durable, "committed entries are applied before they are durable here")     \

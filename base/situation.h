@@ -64,6 +64,16 @@
     X(ledger_hold_expired, "a pulse released a hold whose time was over")                          \
     X(ledger_hold_late, "a hold was to be resolved after its end, before a pulse had come")        \
     X(ledger_account_reopened, "an account that a pending transfer had closed was opened again")   \
+    X(ledger_journal_reversed, "a journal was taken back by its mirror")                           \
+    X(ledger_freeze_refused_posting, "a freeze refused to post or capture what was pending")       \
+    X(ledger_group_limit_reached, "a transfer failed because of a limit of a group")               \
+    X(ledger_window_began, "a day, month or year began, and a limit counted anew")                 \
+    X(ledger_window_given_back, "a limit was given back what a hold did not take")                 \
+    X(ledger_window_too_late, "a hold ended after the day in which a limit had counted it")        \
+    X(ledger_window_given_back_by_reversal, "a reversal gave a limit back what its journal took")  \
+    X(ledger_width_reached, "a transfer failed because its ledger is narrow")                      \
+    X(ledger_metadata_version_passed, "metadata had another version than was expected")            \
+    X(store_query_over_a_seal, "a query had to look at what was sealed and at what was not")       \
     X(node_pulse_proposed, "a leader proposed that holds expire")                                  \
     X(node_lost_leader_had_proposals, "a leader was deposed with proposals of clients under way")  \
     X(node_damaged_entry_held_apply_up,                                                            \

@@ -110,6 +110,9 @@ static void check_filter(struct rows *rows, const struct model *model,
     const unsigned operation = command->header.operation;
     const struct model_filter filter = filter_of(command, rows->index);
     uint32_t count = 0;
+    if (rows->index == 0) { /* of a node that has applied nothing yet */
+        return;
+    }
     if (operation == OPERATION_GET_ACCOUNT_TRANSFERS) {
         count = model_account_transfers(model, &filter, places);
     } else if (operation == OPERATION_GET_ACCOUNT_BALANCES) {

@@ -1,13 +1,15 @@
 /* model.h — the ledger once more, written from the documentation and from nothing else, built in
  * another way than ledger/core and ledger/store: it keeps everything, and the past with it.
  *
- * Statuses   every status that applies to an event is noted, in no order, and the one with the
- *            smallest number, which is the first in the list of result.h, is the answer.
+ * Statuses   every status that applies to an event is noted, in no order, and the first in the list
+ *            of result.h is the answer.
  * Chains     an event that fails puts back what the events of its chain before it did, but failed
  *            ids: an id's failure is for ever.
  * Changes    every transfer and every expiry is one change, and all of them are a list by time: the
  *            change feed. Each change of an account leaves a version of it, so balances after any
  *            change, or at any log entry, can be had. Queries look at every record.
+ * Controls   freezes, limits and groups are a history, too (model_controls.h): counters and sums are
+ *            computed from it whenever they are asked for.
  * Digest     the sum of the contributions of all records, as delta.h documents it; the hash of one
  *            record is the production's.
  *

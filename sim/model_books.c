@@ -245,7 +245,7 @@ static u128 hash_change(const struct model *model, const struct kept_change *kep
 uint32_t books_changes_at(const struct model *model, uint64_t log_index)
 {
     uint32_t count = model->change_count;
-    while (log_index != 0 && count > 0 &&
+    while (count > 0 &&
            model->versions[model->changes[count - 1].debit_version].log_index > log_index) {
         count--;
     }

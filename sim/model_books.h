@@ -112,7 +112,7 @@ void *books_grow(void *items, uint32_t count, uint32_t *room, size_t size);
 
 /* As production records it. */
 struct change books_change(const struct model *model, const struct kept_change *kept);
-/* Changes up to the entry; 0: all. */
+/* Changes up to the entry. */
 uint32_t books_changes_at(const struct model *model, uint64_t log_index);
 
 /* NOWHERE: there is none. */

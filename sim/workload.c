@@ -79,6 +79,9 @@ void client_answered(struct client *client, const struct reply *reply, struct by
     if (client->draft.header.operation == OPERATION_SET_METADATA) {
         metadata_answered(client, payload);
     }
+    if (client->draft.header.operation == OPERATION_POST_JOURNAL) {
+        journal_answered(client, payload);
+    }
     workload->seen_timestamp = reply->timestamp;
     workload->counts.answered++;
     workload->counts.reads += write ? 0 : 1;

@@ -64,7 +64,7 @@ static void make_freezes(struct client *client)
                                       .priority = (uint16_t)(FREEZE_BUSINESS + number % 3),
                                       .authority = "court" };
         /* Most hold an amount, or the accounts would do nothing else than wait. */
-        event.kind = number % 5 > 1 ? FREEZE_AMOUNT : event.kind;
+        event.kind = number % 5 > 2 ? FREEZE_AMOUNT : event.kind;
         event.amount = event.kind == FREEZE_AMOUNT ? 1 + number % 70 : 0;
         switch (random_below(random, 40)) {
         case 0:
@@ -100,7 +100,7 @@ static void make_releases(struct client *client)
     trade_begin(client, OPERATION_RELEASE_FREEZES);
     for (uint32_t left = trade_some_of(client, EVENTS); left > 0; left--) {
         struct release_event event = { .reason = 4, .authority = "court" };
-        event.id = pool_pick(&workload->orders, random);
+        event.id = pool_pick_late(&workload->orders, random);
         event.priority = (uint16_t)random_between(random, 1, 3);
         if (random_chance(random, 1, 30)) {
             event.priority = (uint16_t)random_below(random, 6);
@@ -213,7 +213,7 @@ static struct transfer restrained_transfer(struct workload *workload)
     struct transfer transfer = pending ? pending_transfer(workload) : trade_transfer(workload);
     transfer.debit_account_id = watched_account(workload);
     transfer.credit_account_id = watched_account(workload);
-    transfer.amount = random_below(random, 60);
+    transfer.amount = random_chance(random, 1, 80) ? INT64_MAX : random_below(random, 60);
     if (random_chance(random, 1, 4)) {
         transfer.debit_account_id = some_account(workload);
     } else if (random_chance(random, 1, 4)) {
@@ -234,7 +234,7 @@ static struct transfer restrained_resolution(struct workload *workload)
                                      TRANSFER_CAPTURE_PENDING };
     struct random *random = &workload->random;
     struct transfer transfer = { .id = trade_transfer(workload).id };
-    transfer.pending_id = pool_pick(&workload->restrained, random);
+    transfer.pending_id = pool_pick_late(&workload->restrained, random);
     transfer.flags = WAYS[random_below(random, 3)];
     if (transfer.flags != TRANSFER_VOID_PENDING) {
         transfer.amount = random_chance(random, 1, 2) ? U128_MAX : random_below(random, 40);

@@ -91,6 +91,7 @@ struct workload {
     struct pool transfers;
     struct pool holds; /* pending transfers */
     struct pool journals;
+    struct pool posted;     /* journals that were */
     struct pool orders;     /* freezes */
     struct pool restrained; /* pending transfers of watched accounts */
     struct known_version versions[VERSIONS_MAX];
@@ -119,6 +120,8 @@ const struct trade *trade_of_all(void);
 void pool_add(struct pool *pool, u128 id);
 /* 0 when it is empty. */
 u128 pool_pick(const struct pool *pool, struct random *random);
+/* One of the last. */
+u128 pool_pick_late(const struct pool *pool, struct random *random);
 /* How many events: `most` at the most. */
 uint32_t trade_some_of(struct client *client, uint32_t most);
 void trade_begin(struct client *client, enum operation operation);
@@ -137,6 +140,7 @@ bool affair_make(struct client *client);
 
 /* workload_journals.c */
 void make_journal(struct client *client);
+void journal_answered(struct client *client, struct bytes payload);
 
 /* workload_records.c */
 /* A few entries, or, for a patch, deletions too; gives their size. */

@@ -1,6 +1,7 @@
 /* Journals posted, posted again, and reversed. Most are new; some have one of few ids and what
  * follows from it, so that the same journal comes twice, or another one under its id. */
 #include "ledger/core/command_journal.h"
+#include "ledger/core/result.h"
 #include "sim/workload_internal.h"
 
 #include <string.h>
@@ -19,9 +20,14 @@ static struct transfer some_leg(struct workload *workload, bool watched)
     struct random *random = &workload->random;
     struct transfer leg = trade_transfer(workload);
     const u128 own_id = leg.id;
+    if (random_chance(random, 3, 4)) { /* accounts that are there */
+        leg.debit_account_id = random_between(random, 1, 3);
+        leg.credit_account_id = random_between(random, 4, 7);
+    }
     if (watched) {
         leg.debit_account_id = watched_account(workload);
         leg.credit_account_id = watched_account(workload);
+        leg.credit_account_id += leg.credit_account_id == leg.debit_account_id ? 1 : 0;
         leg.amount %= 100;
     }
     leg.id = 0;
@@ -129,7 +135,9 @@ static void make_reversal(struct client *client)
     struct random *random = &workload->random;
     uint8_t map[METADATA_BYTES_MAX];
     struct journal_request request = { .id = journal_id(workload), .business_date = DATE_FIRST };
-    request.reverses = pool_pick(&workload->journals, random);
+    const bool posted = random_chance(random, 4, 5);
+    request.reverses =
+        posted ? pool_pick_late(&workload->posted, random) : pool_pick(&workload->journals, random);
     if (random_chance(random, 1, 4)) {
         request.metadata_size = some_map(workload, false, map);
     }
@@ -152,4 +160,15 @@ void make_journal(struct client *client)
     struct workload *workload = client->workload;
     const bool reverses = workload->journals.count > 0 && random_chance(&workload->random, 1, 4);
     (reverses ? make_reversal : make_post)(client);
+}
+
+void journal_answered(struct client *client, struct bytes payload)
+{
+    struct journal_request request;
+    struct result result;
+    memcpy(&request, client->draft.events, sizeof request);
+    memcpy(&result, payload.data, sizeof result);
+    if (result.status == JOURNAL_STATUS_CREATED) {
+        pool_add(&client->workload->posted, request.id);
+    }
 }

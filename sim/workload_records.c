@@ -22,6 +22,9 @@ static void put_ledger(struct client *client, uint32_t number)
     switch (random_below(random, 24)) {
     case 0:
     case 1:
+    case 6:
+    case 7:
+    case 8:
         ledger.flags = LEDGER_NARROW;
         break;
     case 2:
@@ -38,7 +41,7 @@ static void put_ledger(struct client *client, uint32_t number)
         ledger.name[0] = 'n';
         ledger.name_size = 1;
         break;
-    case 6:
+    case 9:
         ledger.fund_domain = 7;
         break;
     default:

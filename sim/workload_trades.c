@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-enum { ACCOUNTS_HOT = 8, LEDGERS = 3 };
+enum { ACCOUNTS_HOT = 8, LEDGERS = 3, LATE = 12 };
 
 void pool_add(struct pool *pool, u128 id)
 {
@@ -16,6 +16,14 @@ void pool_add(struct pool *pool, u128 id)
 u128 pool_pick(const struct pool *pool, struct random *random)
 {
     return pool->count == 0 ? 0 : pool->ids[random_below(random, pool->count)];
+}
+
+u128 pool_pick_late(const struct pool *pool, struct random *random)
+{
+    const uint32_t late = pool->count < LATE ? pool->count : LATE;
+    return late == 0
+               ? 0
+               : pool->ids[(pool->next + POOL_MAX - 1 - random_below(random, late)) % POOL_MAX];
 }
 
 u128 fresh_id(struct workload *workload)

@@ -2,6 +2,8 @@
  * accounts has to ask. */
 #include "ledger/core/control.h"
 
+#include "base/mutation.h"
+
 struct control *control_of(struct ledger *ledger, const struct account *account)
 {
     struct control *control = delta_object(ledger->delta, OBJECT_CONTROL, account->id);
@@ -210,7 +212,8 @@ void control_give_back(struct ledger *ledger, const struct account *account, enu
 void control_resolved(struct ledger *ledger, const struct parties *parties,
                       const struct transfer *pending, const struct hold *hold)
 {
-    if ((pending->flags & TRANSFER_IMPORTED) != 0) {
+    if ((pending->flags & TRANSFER_IMPORTED) != 0 ||
+        MUTATION(ledger_window_keeps_what_was_voided)) {
         return; /* windows never counted it */
     }
     const u128 amount = pending->amount - hold->captured;

@@ -1,5 +1,6 @@
 /* control_net.c — the limits of the accounts of a journal: what all its legs together do to each
  * account that has a control. */
+#include "base/situation.h"
 #include "ledger/core/control.h"
 
 /* Of one account: what legs move on either side, and what pending ones reserve. */
@@ -130,6 +131,7 @@ static void take(struct ledger *ledger, const struct net *net, const struct acco
         if (reversed_at == 0) {
             control_take_side(ledger, account, side, amount, timestamp);
         } else { /* the mirror: what it credits was debited */
+            SITUATION(ledger_window_given_back_by_reversal);
             control_give_back(ledger, account, 1 - side, amount, true, reversed_at, timestamp);
         }
     }

@@ -1,4 +1,5 @@
 /* freeze.c — orders to freeze an account: placed, released, and what each of them holds. */
+#include "base/mutation.h"
 #include "ledger/core/control.h"
 
 #include <string.h>
@@ -188,7 +189,7 @@ static enum control_status release(struct ledger *ledger, const struct release_e
         result->timestamp = order->released_at;
         return CONTROL_STATUS_ALREADY_RELEASED;
     }
-    if (event->priority < order->priority) {
+    if (event->priority < order->priority && !MUTATION(ledger_freeze_released_by_anybody)) {
         return CONTROL_STATUS_PRIORITY_TOO_LOW;
     }
     delta_object_change(ledger->delta, OBJECT_FREEZE, order);

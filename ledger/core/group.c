@@ -4,6 +4,8 @@
  * Members are written in their own controls; the group knows how many there are. A member brings
  * its balances when it joins and takes them along when it leaves; what it spent in a window stays
  * counted, and what it reserved before it joined is not. */
+#include "base/mutation.h"
+#include "base/situation.h"
 #include "ledger/core/control.h"
 
 /* --- sums ------------------------------------------------------------------------------------- */
@@ -154,6 +156,9 @@ enum breach group_check(struct ledger *ledger, const struct control *control,
         const enum breach breach = check_one(group, effect, prospect);
         least = breach < least ? breach : least;
     }
+    if (least != BREACH_NONE) {
+        SITUATION(ledger_group_limit_reached);
+    }
     return least;
 }
 
@@ -258,7 +263,9 @@ static void leave(struct ledger *ledger, struct account *account, u128 group_id,
     group->ledger = group->members == 0 ? 0 : group->ledger;
     group->members_changed_at = timestamp;
     group->updated_at = timestamp;
-    carry(group, account, false);
+    if (!MUTATION(ledger_member_leaves_its_balances)) {
+        carry(group, account, false);
+    }
     control_changed(ledger, control, account, timestamp);
 }
 

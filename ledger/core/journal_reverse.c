@@ -1,4 +1,6 @@
 /* journal_reverse.c — a journal is taken back by its mirror, at most once. */
+#include "base/mutation.h"
+#include "base/situation.h"
 #include "ledger/core/journal.h"
 
 static enum journal_status check_fields(const struct journal_request *request)
@@ -31,7 +33,7 @@ static enum journal_status check_original(const struct journal *original)
     if (original->pending_leg_count > 0) {
         return JOURNAL_STATUS_JOURNAL_HAS_PENDING_LEGS;
     }
-    if (original->reversed_by != 0) {
+    if (original->reversed_by != 0 && !MUTATION(ledger_journal_reversed_twice)) {
         return JOURNAL_STATUS_JOURNAL_ALREADY_REVERSED;
     }
     return JOURNAL_STATUS_CREATED;
@@ -56,6 +58,7 @@ static enum journal_status mirror(struct ledger *ledger, const struct journal_re
     journal_record(ledger, &journal, metadata);
     delta_object_change(ledger->delta, OBJECT_JOURNAL, original);
     original->reversed_by = request->id;
+    SITUATION(ledger_journal_reversed);
     leg_result->status = TRANSFER_STATUS_CREATED;
     return JOURNAL_STATUS_CREATED;
 }
@@ -76,7 +79,7 @@ static enum journal_status create(struct ledger *ledger, const struct journal_re
     const bool transient = status == JOURNAL_STATUS_LEG_FAILED
                                ? transfer_status_transient(leg_result->status)
                                : journal_status_transient(status);
-    if (transient) {
+    if (transient && !MUTATION(ledger_journal_id_stays_free)) {
         journal_record_failure(ledger, request->id, first_timestamp);
     }
     return status;

@@ -1,5 +1,7 @@
 /* limit.c — one set of limits: what an account's balance may be, and what may be taken in a day, a
  * month, a year or ever. */
+#include "base/mutation.h"
+#include "base/situation.h"
 #include "ledger/core/control.h"
 #include "ledger/core/window.h"
 
@@ -130,7 +132,10 @@ void limit_take(struct limits *limits, enum limit_side side, u128 amount, uint64
             continue;
         }
         const uint64_t begins = window_of(period, window->utc_offset_s, timestamp).begins;
-        if (window->begins != begins) {
+        if (window->begins != begins && !MUTATION(ledger_window_never_begins)) {
+            if (window->begins != 0) {
+                SITUATION(ledger_window_began);
+            }
             window->begins = begins;
             window->amount_used = 0;
             window->count_used = 0;
@@ -153,7 +158,11 @@ static bool gives_back(const struct window *window, unsigned period, uint64_t ta
         return false;
     }
     const struct window_span span = window_of(period, window->utc_offset_s, taken_at);
-    return window->begins == span.begins && given_at < span.ends;
+    if (window->begins == span.begins && given_at >= span.ends) {
+        SITUATION(ledger_window_too_late);
+        return MUTATION(ledger_window_gives_to_today);
+    }
+    return window->begins == span.begins;
 }
 
 bool limit_gives_back(const struct limits *limits, enum limit_side side, uint64_t taken_at,
@@ -174,6 +183,7 @@ void limit_give_back(struct limits *limits, enum limit_side side, u128 amount, b
         if (!gives_back(window, period, taken_at, given_at)) {
             continue;
         }
+        SITUATION(ledger_window_given_back);
         if ((window->flags & WINDOW_AMOUNT) != 0) {
             const bool enough = u128_subtract(window->amount_used, amount, &window->amount_used);
             ASSERT(enough);

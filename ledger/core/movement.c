@@ -1,5 +1,6 @@
 /* movement.c — money moves: each side changes its account and its sum by itself, so that sums_check
  * compares the two. Checks have been made: nothing overflows here. */
+#include "base/mutation.h"
 #include "base/situation.h"
 #include "ledger/core/control.h"
 
@@ -91,7 +92,7 @@ void movement_release(struct ledger *ledger, struct ledger_sums *sums,
     sum_subtract(&sums->credits_pending, &sums->credits_pending_high, amount);
     row = row_of(ledger, parties->credit);
     sum_subtract(&row->credits_pending, &row->credits_pending_high, amount);
-    if (any_controlled(parties)) {
+    if (any_controlled(parties) && !MUTATION(ledger_group_forgets_releases)) {
         follow(ledger, parties, true, amount, 0);
     }
 }

@@ -1,6 +1,7 @@
 /* transfer_pending.c — the second phase: captures of a pending transfer, any number of them; then
  * it is posted, in full or in part, or voided, once, and what is not posted is released. A capture
  * that takes all that remains resolves it, too: it is posted. */
+#include "base/mutation.h"
 #include "base/situation.h"
 #include "ledger/core/control.h"
 
@@ -87,7 +88,14 @@ static enum transfer_status check_open(struct ledger *ledger, const struct trans
     if ((parties->credit->flags & ACCOUNT_CLOSED) != 0) {
         return TRANSFER_STATUS_CREDIT_ACCOUNT_ALREADY_CLOSED;
     }
-    return any_controlled(parties) ? control_check_open(ledger, parties) : TRANSFER_STATUS_CREATED;
+    if (!any_controlled(parties) || MUTATION(ledger_freeze_lets_post)) {
+        return TRANSFER_STATUS_CREATED;
+    }
+    const enum transfer_status status = control_check_open(ledger, parties);
+    if (status != TRANSFER_STATUS_CREATED) {
+        SITUATION(ledger_freeze_refused_posting);
+    }
+    return status;
 }
 
 /* The record: what the event leaves zero, it inherits. */

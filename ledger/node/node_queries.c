@@ -8,6 +8,7 @@
  * that reads slowly gets its rows when its connection has room, or its deadline passes.
  */
 #include "base/assert.h"
+#include "base/mutation.h"
 #include "ledger/node/node_internal.h"
 #include "ledger/store/query.h"
 
@@ -30,6 +31,9 @@ static void give_back(struct node *node, struct job *job, enum status status)
     }
     job->status = status;
     machine_view(node->machine_stage.machine, &job->view);
+    if (MUTATION(node_query_names_its_end)) {
+        job->read_index = job->view.applied_index;
+    }
     (void)__atomic_fetch_add(&node->answered_bytes, rows_bytes(job), __ATOMIC_ACQ_REL);
     bool put = ring_put(&node->jobs_done, job);
     ASSERT(put); /* as many as were put in */

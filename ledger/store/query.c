@@ -1,5 +1,7 @@
 /* query.c — filters, rows, and which part of the ledger comes next. */
 #include "base/assert.h"
+#include "base/mutation.h"
+#include "base/situation.h"
 #include "ledger/store/query_internal.h"
 
 #include <stdlib.h>
@@ -231,7 +233,7 @@ static void set_range(struct query *query)
 {
     const struct query_filter *filter = &query->filter;
     query->low = filter->timestamp_min > 0 ? filter->timestamp_min : 1;
-    query->high = newest(query);
+    query->high = newest(query) - (MUTATION(query_shows_one_less) ? 1 : 0);
     if (filter->timestamp_max != 0 && filter->timestamp_max < query->high) {
         query->high = filter->timestamp_max;
     }
@@ -336,6 +338,9 @@ static enum status check_account(struct query *query, struct error *error)
 static enum status take_piece(struct query *query, struct error *error)
 {
     uint64_t memory = query_memory_first(query);
+    if (query->low < memory && query->high >= memory) {
+        SITUATION(store_query_over_a_seal);
+    }
     bool in_memory = (query->backwards ? query->high : query->low) >= memory;
     if (in_memory) {
         uint64_t low = query->low > memory ? query->low : memory;
