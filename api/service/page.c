@@ -101,10 +101,20 @@ static struct token read_token(struct bytes bytes)
     return token;
 }
 
-static enum status refuse(struct refusal *refusal, const char *why)
+/* With the token as it came, as far as one may be long. */
+static enum status refuse(struct refusal *refusal, struct bytes token, const char *why)
 {
+    static const char digits[] = "0123456789abcdef";
+    char shown[2 * PAGE_TOKEN_SIZE + 1];
+    const size_t size = token.size < PAGE_TOKEN_SIZE ? token.size : PAGE_TOKEN_SIZE;
+    for (size_t i = 0; i < size; i++) {
+        shown[2 * i] = digits[token.data[i] >> 4];
+        shown[2 * i + 1] = digits[token.data[i] & 15];
+    }
+    shown[2 * size] = '\0';
     (void)snprintf(refusal->field, sizeof refusal->field, "page");
-    (void)snprintf(refusal->text, sizeof refusal->text, "page: %s", why);
+    (void)snprintf(refusal->text, sizeof refusal->text, "page: %s; it is %s%s", why, shown,
+                   size < token.size ? "..." : "");
     return STATUS_INVALID;
 }
 
@@ -112,19 +122,20 @@ static enum status check(const struct token *token, struct bytes bytes, const st
                          struct refusal *refusal)
 {
     if (token->checksum != checksum_of(bytes.data)) {
-        return refuse(refusal, "its checksum does not fit; send next_page as it came");
+        return refuse(refusal, bytes, "its checksum does not fit; send next_page as it came");
     }
     if (token->version != PAGE_VERSION || token->reserved != 0) {
-        return refuse(refusal, "of another release; begin with the first page");
+        return refuse(refusal, bytes, "of another release; begin with the first page");
     }
     if (token->operation != page->operation || token->filter != page->filter) {
-        return refuse(refusal, "of another call; nothing but the limit may differ from the call "
-                               "that gave it");
+        return refuse(
+            refusal, bytes,
+            "of another call; nothing but the limit may differ from the call that gave it");
     }
     const bool sound = token->last > 0 && token->until <= TIMESTAMP_LARGEST &&
                        (page->backwards ? token->last > 1 && token->last <= token->until
                                         : token->last < token->until);
-    return sound ? STATUS_OK : refuse(refusal, "there is nothing behind it");
+    return sound ? STATUS_OK : refuse(refusal, bytes, "there is nothing behind it");
 }
 
 /* True: something is left of the filter's range. */
@@ -156,14 +167,15 @@ enum status page_begin(enum operation operation, void *filter, struct bytes byte
         char why[64];
         (void)snprintf(why, sizeof why, "%zu bytes, expected %u or none", bytes.size,
                        (unsigned)PAGE_TOKEN_SIZE);
-        return refuse(refusal, why);
+        return refuse(refusal, bytes, why);
     }
     const struct token token = read_token(bytes);
     TRY(check(&token, bytes, page, refusal));
     page->until = token.until;
     page->goes_on = true;
-    return go_on(&layout, filter, page, &token) ? STATUS_OK
-                                                : refuse(refusal, "there is nothing behind it");
+    return go_on(&layout, filter, page, &token)
+               ? STATUS_OK
+               : refuse(refusal, bytes, "there is nothing behind it");
 }
 
 static uint64_t timestamp_of_last(const struct page *page, struct bytes rows)

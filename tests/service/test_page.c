@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -184,6 +185,9 @@ static void expect(enum operation operation, const struct filter *asked, struct 
     assert_int_equal(status, STATUS_INVALID);
     assert_string_equal(refusal.field, "page");
     assert_non_null(strstr(refusal.text, text));
+    char start[16]; /* the token itself is named, too */
+    (void)snprintf(start, sizeof start, "; it is %02x", token.data[0]);
+    assert_non_null(strstr(refusal.text, start));
 }
 
 static void seal(uint8_t token[PAGE_TOKEN_SIZE])
