@@ -207,6 +207,7 @@ static void test_same_as_model(void **state)
     for (uint64_t i = 0; i < options.seeds || operations_done < options.operations; i++) {
         run_seed(world, options.seed + i);
     }
+    printf("%llu operations\n", (unsigned long long)operations_done);
     for (enum question_kind kind = 0; kind < QUESTION_KINDS; kind++) {
         assert_true(question_rows(kind) > options.seeds);
     }
@@ -269,7 +270,6 @@ static void print_statuses(void)
     for (unsigned i = CHANGE_SINGLE_PHASE; i <= CHANGE_CAPTURED; i++) {
         printf("changes of kind %u: %llu\n", i, (unsigned long long)changes_seen[i]);
     }
-    printf("%llu operations\n", (unsigned long long)operations_done);
 }
 
 /* What controls and the registry refuse: histories of test_controls.c and golden scripts. */

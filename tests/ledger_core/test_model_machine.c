@@ -56,6 +56,7 @@ struct play {
 };
 
 static struct {
+    uint64_t operations;
     uint64_t seals;
     uint64_t replays;
     uint64_t expiries;
@@ -354,6 +355,7 @@ static void run_seed(uint64_t seed)
     rig_reopen(rig);
     look_up_some(rig);
     query_some(play, true);
+    seen.operations += world->operations;
     seen.seals += rig->seals;
     seen.replays += rig->replays;
     rig_free(rig);
@@ -363,9 +365,10 @@ static void run_seed(uint64_t seed)
 static void test_same_as_model(void **state)
 {
     (void)state;
-    for (uint64_t i = 0; i < options.seeds; i++) {
+    for (uint64_t i = 0; i < options.seeds || seen.operations < options.operations; i++) {
         run_seed(options.seed + i);
     }
+    printf("%llu operations\n", (unsigned long long)seen.operations);
     if (options.seeds >= SEEDS_SHORT) {
         assert_true(seen.seals > 4 * options.seeds);
         assert_true(seen.replays >= options.seeds);
