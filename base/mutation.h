@@ -40,6 +40,9 @@
     X(store_versions_not_sealed, "versions of objects are forgotten by a seal")                    \
     X(store_failed_ids_not_sealed, "failed ids are forgotten by a seal")                           \
     X(store_id_ranges_stale, "the ranges of known ids are not extended by a seal")                 \
+    X(store_filter_stale, "the filter of known ids is not fed by a seal")                          \
+    X(store_filter_in_a_seal, "the filter of known ids is begun while a seal writes ids")          \
+    X(store_filter_early, "the filter of known ids is asked before it has all of them")            \
     X(past_stops_at_seal, "a trial balance as of a time is that of the seal before it")            \
     X(query_stop_skips_one, "a query that goes on leaves out the timestamp where it stopped")      \
     X(index_jump_misses_its_chunk, "a leap passes over the chunk that it should end in")           \

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { ACCOUNTS_CACHED = 64 };
+enum { ACCOUNTS_CACHED = 64, ID_FILTER_BYTES = 16 * 1024 };
 
 void sim_first_members(const struct sim_cluster *cluster, struct superblock *identity)
 {
@@ -37,7 +37,8 @@ static enum status open_store(void *context, const char *folder, struct store **
 {
     struct sim_node *node = context;
     struct store_options options = { .delta = { .seal_events = node->cluster->options.seal_events,
-                                                .accounts_cached = ACCOUNTS_CACHED } };
+                                                .accounts_cached = ACCOUNTS_CACHED },
+                                     .id_filter_bytes = ID_FILTER_BYTES };
     TRY(kv_file_open(&node->disk->disk, folder, &options.kv, error));
     enum status status = store_open(&options, store, checkpoint, error);
     if (status != STATUS_OK) {

@@ -38,6 +38,7 @@ static enum status open_store(void *context, const char *path, struct store **st
                                       .background_jobs = 2 };
     struct store_options store = {
         .delta = { .seal_events = SEAL_EVENTS, .accounts_cached = ACCOUNTS_CACHED },
+        .id_filter_bytes = options->cache_bytes / 2,
     };
     enum status status = kv_rocks_open(&rocks, &store.kv, error);
     if (status == STATUS_OK) {

@@ -67,6 +67,15 @@ uint64_t index_seal_work(const struct delta *delta)
     return work;
 }
 
+uint32_t index_seal_records(const struct delta *delta)
+{
+    uint32_t records = 0;
+    for (uint32_t source = 0; source < SOURCES; source++) {
+        records += records_of(delta, source);
+    }
+    return records;
+}
+
 /* --- accounts in the order of time ------------------------------------------------------------ */
 
 /* Of the accounts that changed, those that were created: an earlier one has an earlier timestamp.

@@ -71,6 +71,8 @@ void index_seal_begin(struct index_seal *seal, const struct delta *delta, uint64
                       const struct index_seal_memory *memory);
 /* What the whole of it adds up to in `index_seal_step` and chunks' counts. */
 uint64_t index_seal_work(const struct delta *delta);
+/* How many records' values the states VALUES take, all sources together. */
+uint32_t index_seal_records(const struct delta *delta);
 /* The next piece of a state other than CHUNKS and DONE; gives how much of the work that was. */
 uint32_t index_seal_step(struct index_seal *seal);
 /* In the state CHUNKS: the next one of the field; false: there was none left. */

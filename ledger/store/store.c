@@ -16,6 +16,7 @@ static void store_free(struct store *store)
     objects_close(&store->objects);
     controls_close(&store->controls);
     dues_close(&store->dues);
+    filter_close(&store->filter);
     free(store->recovered_extra);
     pages_free(store->delta);
     free(store);

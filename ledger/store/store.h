@@ -40,6 +40,9 @@ struct store_checkpoint {
 
 struct store_options {
     struct delta_options delta;
+    /* Memory for a filter of sealed ids, which a ledger gets when clients send random ones: ten bits
+     * an id make it sharp (id_filter.h). 0: none. */
+    size_t id_filter_bytes;
     struct kv *kv; /* the store closes it, once store_open succeeded */
 };
 

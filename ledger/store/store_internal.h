@@ -2,12 +2,14 @@
  * batches of look-ups in the kv.
  *
  * Who owns what  `seal.state` is the hand-over between the two threads: SEAL_IDLE and SEAL_DONE,
- * all of struct seal is the state machine's; SEAL_RUNNING, it is the sealer's. The rest of struct
- * store is the state machine's, but options and kv, which never change.
+ * all of struct seal is the state machine's; SEAL_RUNNING, it is the sealer's. `filter` says itself
+ * what is whose. The rest of struct store is the state machine's, but options and kv, which never
+ * change.
  */
 #pragma once
 
 #include "ledger/store/delta_internal.h"
+#include "ledger/store/id_filter.h"
 #include "ledger/store/id_ranges.h"
 #include "ledger/store/id_sort.h"
 #include "ledger/store/index_seal.h"
@@ -93,9 +95,11 @@ struct seal {
     uint32_t phase;
     uint32_t position;       /* in the phase */
     uint32_t cursor;         /* the phase's own */
+    uint32_t steps;          /* since the store was opened */
     uint64_t cost;           /* of what is written so far, of */
     uint64_t cost_all;       /* about so much; the ingest's not among it */
     uint32_t record_cost;    /* in the open table */
+    uint64_t table_cost;     /* of its records so far */
     struct sealed_past past; /* as it is after this seal */
     uint8_t *extra;
     size_t extra_size;
@@ -121,6 +125,24 @@ struct sealed_dues {
     struct delta_due *picked; /* BATCH_EVENTS_MAX */
 };
 
+/* --- the filter of sealed ids (store_filter.c) ------------------------------------------------ */
+enum filter_state {
+    FILTER_NONE,
+    FILTER_WANTED,  /* by the state machine; the sealer takes memory for it */
+    FILTER_FILLING, /* the sealer walks, and feeds it */
+    FILTER_WHOLE,
+};
+
+struct store_filter {
+    uint32_t state;       /* atomic; enum filter_state */
+    uint64_t missed;      /* the state machine's: ids that were looked up in vain */
+    struct id_filter ids; /* of sealed ones */
+    void *memory;
+    /* The sealer's: how much of the memory the system has given, and where its walk goes on. */
+    size_t touched;
+    u128 next;
+};
+
 /* What restrains the accounts of the batch that is being brought in. */
 struct store_controls {
     u128 *accounts; /* controlled ones, maybe repeated; STORE_GETS_MAX */
@@ -141,8 +163,25 @@ struct store {
     struct store_objects objects;
     struct store_controls controls;
     struct sealed_dues dues;
+    struct store_filter filter;
     struct seal seal;
 };
+
+/* store_filter.c */
+/* False: it was never sealed. True: maybe; look it up. */
+bool store_may_have_id(const struct store *store, u128 id);
+/* Asks the processor for what memory and store_may_have_id will look at. */
+void store_hint_id(const struct store *store, u128 id);
+/* So many ids were looked up in vain. */
+void filter_missed(struct store *store, uint32_t ids);
+/* The sealer's: the i-th of the ids that the running seal writes. */
+void filter_add(struct store *store, const struct id_item *items, uint32_t i, uint32_t count);
+/* The sealer's. filter_step does the next piece of what is due: memory, then the walk. The walk begins
+ * in filter_begin, which is called when no seal is under way. */
+bool filter_due(const struct store *store);
+void filter_begin(struct store *store);
+STATUS_MUST_USE enum status filter_step(struct store *store, struct error *error);
+void filter_close(struct store_filter *filter);
 
 /* store_checkpoint.c: the checkpoint and format records. */
 size_t checkpoint_size(const struct sealed_past *past, size_t extra_size);
@@ -247,9 +286,13 @@ void dues_sealed(struct store *store);
 /* store_seal.c */
 STATUS_MUST_USE bool seal_open(struct store *store); /* false: no memory */
 void seal_close(struct store *store);
-/* Records written into the open table: what seal.progress follows, by what they cost. */
+/* What seal.progress follows, by what it costs: records written into the open table; its end; changes
+ * whose values were gathered for posting lists; postings that turned out not to be there. */
 void seal_count(struct seal *seal, uint32_t records);
-/* What a record of that kind costs. */
+void seal_count_end(struct seal *seal);
+void seal_count_values(struct seal *seal, uint32_t records);
+void seal_count_none(struct seal *seal, uint32_t postings);
+/* What a record of that kind costs to write. */
 uint32_t seal_record_cost(enum key_kind kind);
 
 /* store_seal_tables.c: phases of a seal, each of which does one bounded piece. */

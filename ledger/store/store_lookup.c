@@ -77,7 +77,7 @@ enum status store_look_up_transfers(struct store *store, const u128 *ids, size_t
         enum delta_place place = delta_find_id(store->delta, ids[i], &transfer);
         if (place != DELTA_NOWHERE) {
             keep_transfer(&looked_up, ids[i], (uint32_t)i, transfer, 0);
-        } else if (id_ranges_cover(&store->past.ranges, ids[i])) {
+        } else if (store_may_have_id(store, ids[i])) {
             gets_add(&store->ids, ids[i], (uint32_t)i, 0);
         }
     }

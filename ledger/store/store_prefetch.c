@@ -59,7 +59,7 @@ void store_want_transfer(struct store *store, u128 id)
     if (place == DELTA_FROZEN) {
         const uint16_t why = transfer == NULL ? delta_frozen_failure(delta, id) : 0;
         store_bring_transfer(delta, id, 0, transfer, why);
-    } else if (place == DELTA_NOWHERE && id_ranges_cover(&store->past.ranges, id)) {
+    } else if (place == DELTA_NOWHERE && store_may_have_id(store, id)) {
         gets_add(&store->ids, id, 0, 0);
     }
 }
@@ -68,7 +68,7 @@ static void want_ids(struct store *store, const u128 *ids, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         if (i + AHEAD < count) {
-            delta_prefetch_hint_id(store->delta, ids[i + AHEAD]);
+            store_hint_id(store, ids[i + AHEAD]);
         }
         store_want_transfer(store, ids[i]);
     }

@@ -93,11 +93,13 @@ enum status store_read_transfers(struct store *store, take_transfer take, void *
     const struct store_gets *gets = &store->ids;
     TRY(gets_run(store, &store->ids, KEY_ID, error));
     gets_begin(&store->records);
+    uint32_t missed = 0;
     for (uint32_t i = 0; i < gets->count; i++) {
         const struct id_item *item = &gets->sorted[i];
         struct bytes value;
         uint64_t fate;
         if (!gets_found(gets, i, &value)) {
+            missed++;
             continue;
         }
         if (!value_read_id(value, &fate)) {
@@ -110,5 +112,6 @@ enum status store_read_transfers(struct store *store, take_transfer take, void *
             gets_add(&store->records, fate, item->position, i);
         }
     }
+    filter_missed(store, missed);
     return store_read_events(store, take, context, error);
 }

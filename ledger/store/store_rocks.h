@@ -44,9 +44,9 @@ void rocks_options_close(struct rocks_options *with);
 /* --- store_rocks.c ---------------------------------------------------------------------------- */
 
 enum {
-    ROCKS_INGEST_MAX = 16,   /* tables of one call */
-    ROCKS_LEVEL_0_SLOW = 36, /* tables in level 0 from which on seals are slowed down, */
-    ROCKS_LEVEL_0_WAIT = 96, /* and at which an ingest waits for compaction */
+    ROCKS_INGEST_MAX = 16,    /* tables of one call */
+    ROCKS_LEVEL_0_SLOW = 64,  /* tables in level 0 from which on seals are slowed down, */
+    ROCKS_LEVEL_0_WAIT = 128, /* and at which an ingest waits for compaction */
     ROCKS_LEVEL_0_MAX = ROCKS_LEVEL_0_WAIT + ROCKS_INGEST_MAX,
 };
 

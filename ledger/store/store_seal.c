@@ -63,10 +63,20 @@ void seal_close(struct store *store)
 
 /* --- progress --------------------------------------------------------------------------------- */
 
-/* In units of about 10 ns, of a release build: gathering, sorting and writing it, compressed. */
+/* Entries follow the progress of the seal (store_seal_behind), so it is to be as even as the seal is.
+ * Costs are in units of about 10 ns, of a release build, measured with random ids. */
+enum {
+    COST_GATHER = 1,
+    SORT_PASSES = 4, /* of random ids; ids that grow take none */
+    COST_PASS = 1,
+    COST_VALUES = 4,     /* to gather what the posting lists of a change take */
+    TABLE_END_PART = 16, /* of what a table's records cost, to end it: filter, index, sync */
+};
+
+/* To write it, compressed. */
 uint32_t seal_record_cost(enum key_kind kind)
 {
-    enum { COST_POSTING = 3, COST_SMALL = 20, COST_EVENT = 34, COST_LARGE = 44 };
+    enum { COST_POSTING = 5, COST_SMALL = 36, COST_EVENT = 48, COST_LARGE = 60 };
     switch ((unsigned)kind) {
     case KEY_POSTING:
     case KEY_POSTING_OTHER:
@@ -88,26 +98,30 @@ uint32_t seal_record_cost(enum key_kind kind)
 static uint64_t cost_of_all(const struct delta *delta)
 {
     const struct delta_generation *frozen = &delta->frozen;
+    enum { COST_SORTED = COST_GATHER + SORT_PASSES * COST_PASS };
     const struct {
         enum key_kind kind;
         uint64_t records;
+        uint32_t before; /* what a record costs before it is written */
     } parts[] = {
-        { KEY_EVENT, frozen->change_count },
-        { KEY_CREATED, frozen->account_count },
-        { KEY_JOURNAL, frozen->journal_count },
-        { KEY_ID, (uint64_t)frozen->transfer_count + frozen->failed_count },
-        { KEY_HOLD, delta->frozen_hold_count },
-        { KEY_DUE, delta->frozen_hold_count },
-        { KEY_POSTING, index_seal_work(delta) },
-        { KEY_OBJECT, delta_objects_frozen_count(&delta->objects) },
-        { KEY_ACCOUNT, delta->frozen_account_count },
-        { KEY_CHECKPOINT, 1 },
+        { KEY_EVENT, frozen->change_count, 0 },
+        { KEY_CREATED, frozen->account_count, 0 },
+        { KEY_JOURNAL, frozen->journal_count, 0 },
+        { KEY_ID, (uint64_t)frozen->transfer_count + frozen->failed_count, COST_SORTED },
+        { KEY_HOLD, delta->frozen_hold_count, COST_SORTED },
+        { KEY_DUE, delta->frozen_hold_count, COST_SORTED },
+        { KEY_POSTING, index_seal_work(delta), 0 },
+        { KEY_OBJECT, delta_objects_frozen_count(&delta->objects), 0 },
+        { KEY_ACCOUNT, delta->frozen_account_count, COST_SORTED },
+        { KEY_CHECKPOINT, 1, 0 },
     };
-    uint64_t cost = 0;
+    uint64_t written = 0;
+    uint64_t before = (uint64_t)index_seal_records(delta) * COST_VALUES;
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
-        cost += parts[i].records * seal_record_cost(parts[i].kind);
+        written += parts[i].records * seal_record_cost(parts[i].kind);
+        before += parts[i].records * parts[i].before;
     }
-    return cost;
+    return before + written + written / TABLE_END_PART;
 }
 
 static void publish_progress(struct seal *seal, uint64_t progress)
@@ -116,13 +130,44 @@ static void publish_progress(struct seal *seal, uint64_t progress)
 }
 
 /* The last eighth is the ingest's: it waits for the disk several times, in one step. */
-void seal_count(struct seal *seal, uint32_t records)
+static void spend(struct seal *seal, uint64_t cost)
 {
     enum { WRITTEN = SEAL_WHOLE - SEAL_WHOLE / 8 };
-    seal->cost += (uint64_t)records * seal->record_cost;
+    seal->cost += cost;
     uint64_t progress = seal->cost * WRITTEN / seal->cost_all;
     progress = progress < WRITTEN ? progress : WRITTEN;
     publish_progress(seal, seal->failed ? SEAL_WHOLE : progress);
+}
+
+/* Less is left than was thought. */
+static void spare(struct seal *seal, uint64_t cost)
+{
+    seal->cost_all -= cost;
+    spend(seal, 0);
+}
+
+void seal_count(struct seal *seal, uint32_t records)
+{
+    const uint64_t cost = (uint64_t)records * seal->record_cost;
+    seal->table_cost += cost;
+    spend(seal, cost);
+}
+
+void seal_count_end(struct seal *seal)
+{
+    spend(seal, seal->table_cost / TABLE_END_PART);
+    seal->table_cost = 0;
+}
+
+void seal_count_values(struct seal *seal, uint32_t records)
+{
+    spend(seal, (uint64_t)records * COST_VALUES);
+}
+
+void seal_count_none(struct seal *seal, uint32_t postings)
+{
+    const uint64_t cost = (uint64_t)postings * seal_record_cost(KEY_POSTING);
+    spare(seal, cost + cost / TABLE_END_PART);
 }
 
 /* --- gathering and sorting -------------------------------------------------------------------- */
@@ -144,8 +189,9 @@ static enum status begin(struct store *store, bool *done, struct error *error)
                         frozen->changes[0].timestamp);
     }
     seal->cost = 0;
+    seal->table_cost = 0;
     seal->cost_all = cost_of_all(delta);
-    seal_count(seal, 0);
+    spend(seal, 0);
     *done = true;
     return STATUS_OK;
 }
@@ -160,6 +206,7 @@ static void add_item(struct seal *seal, u128 key, uint64_t payload, uint32_t pos
 /* What every gathering ends with. */
 static enum status gathered(struct seal *seal, uint32_t end, uint32_t count, bool *done)
 {
+    spend(seal, (uint64_t)(end - seal->position) * COST_GATHER);
     seal->position = end;
     *done = end == count;
     if (*done) {
@@ -251,7 +298,15 @@ static enum status gather_dues(struct store *store, bool *done, struct error *er
 static enum status sort(struct store *store, bool *done, struct error *error)
 {
     (void)error;
-    *done = !id_sort_step(&store->seal.sort);
+    struct seal *seal = &store->seal;
+    const uint64_t pass = (uint64_t)seal->sort.count * COST_PASS;
+    *done = !id_sort_step(&seal->sort);
+    if (*done) {
+        spare(seal, (SORT_PASSES - seal->cursor) * pass);
+    } else if (seal->cursor < SORT_PASSES) {
+        seal->cursor++;
+        spend(seal, pass);
+    }
     return STATUS_OK;
 }
 
@@ -311,11 +366,20 @@ static void start_phase(struct seal *seal, uint32_t phase)
     seal->item_count = 0;
 }
 
+/* Under a load that keeps the sealer busy, the filter of ids gets a piece with so many of the seal's,
+ * which takes about an eighth longer until the filter is whole. */
+enum { FILTER_SHARE = 8 };
+
 enum status store_seal_step(struct store *store, bool *more, struct error *error)
 {
     struct seal *seal = &store->seal;
-    *more = false;
-    if (__atomic_load_n(&seal->state, __ATOMIC_ACQUIRE) != SEAL_RUNNING) {
+    const bool running = __atomic_load_n(&seal->state, __ATOMIC_ACQUIRE) == SEAL_RUNNING;
+    *more = running || filter_due(store);
+    if (!running || seal->steps++ % FILTER_SHARE == 0) {
+        TRY(filter_step(store, error));
+    }
+    if (!running) {
+        filter_begin(store);
         return STATUS_OK;
     }
     bool done = false;
@@ -328,12 +392,13 @@ enum status store_seal_step(struct store *store, bool *more, struct error *error
         return status;
     }
     if (done && seal->phase + 1 == PHASE_COUNT) {
+        filter_begin(store); /* the next seal may run at once when this one is done */
+        *more = filter_due(store);
         __atomic_store_n(&seal->state, SEAL_DONE, __ATOMIC_RELEASE);
         return STATUS_OK;
     }
     if (done) {
         start_phase(seal, seal->phase + 1);
     }
-    *more = true;
     return STATUS_OK;
 }

@@ -34,7 +34,9 @@ enum status seal_table_end(struct store *store, struct error *error)
     struct kv_table *table = store->seal.table;
     uint64_t size;
     store->seal.table = NULL; /* closed, however that ends */
-    return store->kv->ops->table_close(table, &size, error);
+    TRY(store->kv->ops->table_close(table, &size, error));
+    seal_count_end(&store->seal);
+    return STATUS_OK;
 }
 
 /* The next ones of `count` records go into the open table. */
@@ -135,10 +137,12 @@ enum status seal_write_journals(struct store *store, bool *done, struct error *e
 
 static void make_id(struct store *store, uint32_t i, struct seal_record *record)
 {
-    const struct id_item *item = &store->seal.sort.items[i];
+    const struct id_sort *sort = &store->seal.sort;
+    const struct id_item *item = &sort->items[i];
     record->key_size = key_of_id(record->key, KEY_ID, item->key);
     record->value_size = value_of_id(record->value, item->payload);
     id_gaps_see(&store->seal.gaps, item->key);
+    filter_add(store, sort->items, i, sort->count);
 }
 
 enum status seal_write_ids(struct store *store, bool *done, struct error *error)
@@ -219,7 +223,11 @@ enum status seal_write_postings(struct store *store, bool *done, struct error *e
     if (seal->index.state == INDEX_SEAL_CHUNKS) {
         return add_chunks(store, error);
     }
-    seal->cost_all -= (uint64_t)index_seal_step(&seal->index) * seal_record_cost(KEY_POSTING);
+    if (seal->index.state == INDEX_SEAL_VALUES) {
+        const uint32_t from = seal->index.position;
+        seal_count_values(seal, seal_piece_end(from, seal->index.records) - from);
+    }
+    seal_count_none(seal, index_seal_step(&seal->index));
     return STATUS_OK;
 }
 

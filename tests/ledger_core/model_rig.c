@@ -20,6 +20,7 @@ static uint64_t open_machine(struct rig *rig)
 {
     const struct store_options store = { .delta = { .seal_events = rig->seal_events,
                                                     .accounts_cached = rig->accounts_cached },
+                                         .id_filter_bytes = 16 * 1024,
                                          .kv = kv_home_open(&rig->home) };
     struct store_checkpoint checkpoint;
     rig_check(rig, store_open(&store, &rig->store, &checkpoint, &rig->error));

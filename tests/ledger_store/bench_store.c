@@ -400,6 +400,7 @@ static void open_store(struct bench *bench)
     must(kv_rocks_open(&rocks, &bench->kv, &error), &error);
     struct store_options options = {
         .delta = { .seal_events = bench->seal_events, .accounts_cached = bench->accounts_cached },
+        .id_filter_bytes = bench->cache_mib << 19,
         .kv = bench->kv,
     };
     struct store_checkpoint recovered;

@@ -312,6 +312,7 @@ enum status books_try_open(struct books *books, uint64_t seed, uint32_t seal_eve
 {
     struct store_options options = {
         .delta = { .seal_events = seal_events, .accounts_cached = 16 },
+        .id_filter_bytes = BOOKS_FILTER_BYTES,
         .kv = kv,
     };
     struct store_checkpoint recovered;

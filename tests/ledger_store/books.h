@@ -15,6 +15,7 @@ enum {
     BOOKS_ACCOUNTS = 200,
     BOOKS_TRANSFERS_AN_ENTRY = 40,
     BOOKS_ENTRIES_MAX = 400,
+    BOOKS_FILTER_BYTES = 8 * 1024, /* sharp for a third of the transfers that there can be */
     BOOKS_TRANSFERS = BOOKS_TRANSFERS_AN_ENTRY * (BOOKS_ENTRIES_MAX + 1),
 };
 

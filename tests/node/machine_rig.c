@@ -12,6 +12,7 @@
 void rig_reopen(struct rig *rig, uint32_t seal_events)
 {
     struct store_options options = { .delta = { .seal_events = seal_events, .accounts_cached = 4 },
+                                     .id_filter_bytes = 4096,
                                      .kv = kv_home_open(&rig->home) };
     assert_int_equal(store_open(&options, &rig->store, &rig->checkpoint, &rig->error), STATUS_OK);
     assert_int_equal(machine_open(rig->store, &rig->checkpoint, &rig->machine, &rig->error),

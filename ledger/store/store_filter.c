@@ -1,0 +1,172 @@
+/* store_filter.c — which ids were surely never sealed.
+ *
+ * Every new id is looked up in vain. Ids that grow with time lie outside of all ranges of sealed ones
+ * (id_ranges.h), and nothing has to be asked; random ids lie inside, and each would cost RocksDB a
+ * question to every table that may have it: more than all the rest of its transfer. So once a
+ * generation's worth of ids has been looked up in vain, the sealer fills a filter (id_filter.h), and
+ * from then on only what it may have is looked up. A ledger with ids that grow never gets one.
+ *
+ * Fed by         the sealer alone: a walk over the sealed ids, a piece at a time, and every seal that
+ *                begins when the walk has begun. What earlier seals wrote is there for the walk,
+ *                because it begins when no seal is under way.
+ * Asked          by the state machine's thread, once the walk is through. Ids that are not sealed
+ *                yet are in memory, which is asked first.
+ * After a start  it begins anew: nothing of it is kept on disk.
+ * Memory         store_options.id_filter_bytes, taken at the beginning of the walk.
+ */
+#include "base/assert.h"
+#include "base/mutation.h"
+#include "base/pages.h"
+#include "base/situation.h"
+#include "ledger/store/store_internal.h"
+
+static enum filter_state state_of(const struct store_filter *filter)
+{
+    return (enum filter_state)__atomic_load_n(&filter->state, __ATOMIC_ACQUIRE);
+}
+
+static void set_state(struct store_filter *filter, enum filter_state state)
+{
+    __atomic_store_n(&filter->state, (uint32_t)state, __ATOMIC_RELEASE);
+}
+
+/* --- the state machine's side ----------------------------------------------------------------- */
+
+bool store_may_have_id(const struct store *store, u128 id)
+{
+    return id_ranges_cover(&store->past.ranges, id) &&
+           (state_of(&store->filter) != FILTER_WHOLE || id_filter_may_have(&store->filter.ids, id));
+}
+
+void store_hint_id(const struct store *store, u128 id)
+{
+    delta_prefetch_hint_id(store->delta, id);
+    if (state_of(&store->filter) == FILTER_WHOLE) {
+        id_filter_hint(&store->filter.ids, id);
+    }
+}
+
+void filter_missed(struct store *store, uint32_t ids)
+{
+    struct store_filter *filter = &store->filter;
+    filter->missed += ids;
+    if (filter->missed >= store->options.delta.seal_events && state_of(filter) == FILTER_NONE &&
+        store->options.id_filter_bytes > 0) {
+        set_state(filter, FILTER_WANTED);
+    }
+}
+
+/* --- the sealer's side ------------------------------------------------------------------------ */
+
+void filter_add(struct store *store, const struct id_item *items, uint32_t i, uint32_t count)
+{
+    enum { AHEAD = 8 };
+    struct store_filter *filter = &store->filter;
+    const enum filter_state state = state_of(filter);
+    if (state == FILTER_FILLING || (state == FILTER_WHOLE && !MUTATION(store_filter_stale))) {
+        if (i + AHEAD < count) {
+            id_filter_hint(&filter->ids, items[i + AHEAD].key);
+        }
+        id_filter_add(&filter->ids, items[i].key);
+    }
+}
+
+bool filter_due(const struct store *store)
+{
+    const enum filter_state state = state_of(&store->filter);
+    return state == FILTER_WANTED || state == FILTER_FILLING;
+}
+
+void filter_begin(struct store *store)
+{
+    struct store_filter *filter = &store->filter;
+    const size_t bytes = store->options.id_filter_bytes;
+    if (state_of(filter) == FILTER_WANTED && filter->touched == bytes) {
+        id_filter_init(&filter->ids, filter->memory, bytes);
+        set_state(filter, FILTER_FILLING);
+    }
+}
+
+/* The system gives a large page in milliseconds. */
+static enum status touch(struct store *store, struct error *error)
+{
+    enum { TOUCH_BYTES = 2 * 1024 * 1024 };
+    struct store_filter *filter = &store->filter;
+    const size_t bytes = store->options.id_filter_bytes;
+    if (filter->memory == NULL) {
+        filter->memory = pages_new(bytes);
+        if (filter->memory == NULL) {
+            return error_set(error, STATUS_MEMORY, "no memory for a filter of ids: %zu bytes",
+                             bytes);
+        }
+        if (bytes >= TOUCH_BYTES) {
+            pages_advise_huge(filter->memory);
+        }
+    }
+    const size_t left = bytes - filter->touched;
+    const size_t piece = left < TOUCH_BYTES ? left : TOUCH_BYTES;
+    pages_touch((char *)filter->memory + filter->touched, piece);
+    filter->touched += piece;
+    return STATUS_OK;
+}
+
+/* The ids of one piece; *done: there are no more. */
+static enum status add_piece(struct store *store, struct kv_iterator *iterator, bool *done,
+                             struct error *error)
+{
+    struct store_filter *filter = &store->filter;
+    for (uint32_t i = 0; i < SEAL_PIECE; i++) {
+        struct bytes key;
+        struct bytes value;
+        u128 id;
+        TRY(store->kv->ops->next(iterator, &key, &value, error));
+        *done = key.data == NULL || !key_read_id(key, KEY_ID, &id);
+        if (*done) {
+            return STATUS_OK;
+        }
+        id_filter_add(&filter->ids, id);
+        filter->next = id + 1;
+    }
+    return STATUS_OK;
+}
+
+/* An iterator a piece: one over all of it would keep the files of its moment on the disk. */
+static enum status walk(struct store *store, struct error *error)
+{
+    const struct kv_ops *ops = store->kv->ops;
+    uint8_t key[KEY_SIZE_MAX];
+    struct kv_iterator *iterator;
+    bool done = false;
+    const size_t size = key_of_id(key, KEY_ID, store->filter.next);
+    TRY(ops->iterate(store->kv, (struct bytes){ key, size }, false, &iterator, error));
+    const enum status status = add_piece(store, iterator, &done, error);
+    ops->iterate_end(iterator);
+    if (done || MUTATION(store_filter_early)) {
+        SITUATION(store_filter_filled);
+        set_state(&store->filter, FILTER_WHOLE);
+    }
+    return status;
+}
+
+enum status filter_step(struct store *store, struct error *error)
+{
+    switch (state_of(&store->filter)) {
+    case FILTER_WANTED:
+        TRY(touch(store, error));
+        if (MUTATION(store_filter_in_a_seal)) {
+            filter_begin(store);
+        }
+        return STATUS_OK;
+    case FILTER_FILLING:
+        return walk(store, error);
+    case FILTER_NONE:
+    case FILTER_WHOLE:
+    default:
+        return STATUS_OK;
+    }
+}
+
+void filter_close(struct store_filter *filter)
+{
+    pages_free(filter->memory);
+}
