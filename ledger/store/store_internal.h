@@ -93,14 +93,17 @@ struct seal {
     uint32_t progress; /* atomic; parts of SEAL_WHOLE; the whole once it has failed */
     bool failed;       /* met a full disk: nobody can tell when it goes on */
     uint32_t phase;
-    uint32_t position;       /* in the phase */
-    uint32_t cursor;         /* the phase's own */
-    uint32_t steps;          /* since the store was opened */
-    uint64_t cost;           /* of what is written so far, of */
-    uint64_t cost_all;       /* about so much; the ingest's not among it */
-    uint32_t record_cost;    /* in the open table */
-    uint64_t table_cost;     /* of its records so far */
-    struct sealed_past past; /* as it is after this seal */
+    uint32_t position;        /* in the phase */
+    uint32_t cursor;          /* the phase's own */
+    uint32_t steps;           /* since the store was opened */
+    uint64_t cost;            /* of what is written so far, of */
+    uint64_t cost_all;        /* about so much; the ingest's not among it */
+    uint32_t record_cost;     /* in the open table */
+    uint64_t table_cost;      /* of its records so far */
+    uint64_t work;            /* postings, if every field had a value; */
+    uint64_t absent;          /* of them, those that turned out not to be there; */
+    uint64_t absent_expected; /* the part that was absent from the last seal, or more by now */
+    struct sealed_past past;  /* as it is after this seal */
     uint8_t *extra;
     size_t extra_size;
     struct seal_trial trial;
@@ -291,7 +294,7 @@ void seal_close(struct store *store);
 void seal_count(struct seal *seal, uint32_t records);
 void seal_count_end(struct seal *seal);
 void seal_count_values(struct seal *seal, uint32_t records);
-void seal_count_none(struct seal *seal, uint32_t postings);
+void seal_count_absent(struct seal *seal, uint32_t postings);
 /* What a record of that kind costs to write. */
 uint32_t seal_record_cost(enum key_kind kind);
 

@@ -23,6 +23,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <rocksdb/c.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,6 +50,7 @@ struct kv_table {
     struct kv_rocks *rocks;
     rocksdb_sstfilewriter_t *writer;
     uint32_t since_pause; /* in units of rocks_slow_down */
+    uint64_t records;
     char path[DISK_PATH_MAX];
 };
 
@@ -295,6 +297,7 @@ static enum status rocks_table_add(struct kv_table *table, struct bytes key, str
         rocksdb_sstfilewriter_put(table->writer, (const char *)key.data, key.size,
                                   (const char *)value.data, value.size, &text);
     }
+    table->records++;
     table->since_pause += ROCKS_PACE_RECORD + (uint32_t)(key.size + value.size);
     if (table->since_pause >= ROCKS_PACE_PIECE) {
         table->since_pause = 0;
@@ -317,6 +320,33 @@ static void rocks_table_abandon(struct kv_table *table)
     (void)unlink(path); /* if it stays, the next open removes it */
 }
 
+/* RocksDB's writer tells the kernel to forget the pages of what it wrote. The first look-up reads a
+ * table's filter and index, which lie at its end: the sealer reads them back, or an entry would wait
+ * for the disk. */
+static enum status read_end_back(const struct kv_table *table, uint64_t size, struct error *error)
+{
+    enum { FILTER_BYTES = ROCKS_FILTER_BITS / 8 + 1, PIECE = 64 * 1024 };
+    static _Thread_local char piece[PIECE];
+    const uint64_t end = table->records * FILTER_BYTES + size / 256 + PIECE;
+    uint64_t at = end < size ? size - end : 0;
+    const int file = open(table->path, O_RDONLY | O_CLOEXEC);
+    if (file < 0) {
+        return error_set_errno(error, errno, "open the table %s", table->path);
+    }
+    ssize_t got = 1;
+    for (; at < size && got > 0; at += (uint64_t)got) {
+        got = pread(file, piece, sizeof piece, (off_t)at);
+        if (got < 0) {
+            const enum status status =
+                error_set_errno(error, errno, "read the table %s", table->path);
+            (void)close(file);
+            return status;
+        }
+    }
+    (void)close(file);
+    return STATUS_OK;
+}
+
 static enum status rocks_table_close(struct kv_table *table, uint64_t *size, struct error *error)
 {
     char *text = NULL;
@@ -327,8 +357,9 @@ static enum status rocks_table_close(struct kv_table *table, uint64_t *size, str
         return status;
     }
     rocksdb_sstfilewriter_file_size(table->writer, size);
+    const enum status status = read_end_back(table, *size, error);
     table_free(table);
-    return STATUS_OK;
+    return status;
 }
 
 struct rocks_load rocks_load(struct kv *kv)

@@ -27,6 +27,8 @@ struct rocksdb_column_family_handle_t;
 
 /* --- store_rocks_options.c -------------------------------------------------------------------- */
 
+enum { ROCKS_FILTER_BITS = 14 }; /* a key */
+
 struct rocks_options {
     struct rocksdb_options_t *options;
     struct rocksdb_block_based_table_options_t *table;

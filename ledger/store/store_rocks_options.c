@@ -7,7 +7,6 @@
 
 enum {
     BLOCK_SIZE = 32 * 1024,
-    FILTER_BITS = 14,
     MEMTABLE_BYTES = 1024 * 1024, /* for the one commit at creation */
     TABLE_BYTES = 16 * 1024 * 1024,
     LEVEL_0_FILES = 24, /* of some seven seals, that gather before one compaction */
@@ -42,7 +41,7 @@ static void set_table(struct rocks_options *with, const struct kv_rocks_options 
     rocksdb_block_based_options_set_block_size(with->table, BLOCK_SIZE);
     rocksdb_block_based_options_set_format_version(with->table, 5);
     rocksdb_block_based_options_set_filter_policy(
-        with->table, rocksdb_filterpolicy_create_bloom_full(FILTER_BITS));
+        with->table, rocksdb_filterpolicy_create_bloom_full(ROCKS_FILTER_BITS));
 }
 
 static void set_compaction(rocksdb_options_t *set)

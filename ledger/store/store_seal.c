@@ -95,7 +95,7 @@ uint32_t seal_record_cost(enum key_kind kind)
     }
 }
 
-static uint64_t cost_of_all(const struct delta *delta)
+static uint64_t cost_of_all(const struct seal *seal, const struct delta *delta)
 {
     const struct delta_generation *frozen = &delta->frozen;
     enum { COST_SORTED = COST_GATHER + SORT_PASSES * COST_PASS };
@@ -110,7 +110,7 @@ static uint64_t cost_of_all(const struct delta *delta)
         { KEY_ID, (uint64_t)frozen->transfer_count + frozen->failed_count, COST_SORTED },
         { KEY_HOLD, delta->frozen_hold_count, COST_SORTED },
         { KEY_DUE, delta->frozen_hold_count, COST_SORTED },
-        { KEY_POSTING, index_seal_work(delta), 0 },
+        { KEY_POSTING, index_seal_work(delta) - seal->absent_expected, 0 },
         { KEY_OBJECT, delta_objects_frozen_count(&delta->objects), 0 },
         { KEY_ACCOUNT, delta->frozen_account_count, COST_SORTED },
         { KEY_CHECKPOINT, 1, 0 },
@@ -164,10 +164,24 @@ void seal_count_values(struct seal *seal, uint32_t records)
     spend(seal, (uint64_t)records * COST_VALUES);
 }
 
-void seal_count_none(struct seal *seal, uint32_t postings)
+void seal_count_absent(struct seal *seal, uint32_t postings)
 {
-    const uint64_t cost = (uint64_t)postings * seal_record_cost(KEY_POSTING);
-    spare(seal, cost + cost / TABLE_END_PART);
+    seal->absent += postings;
+    if (seal->absent > seal->absent_expected) {
+        const uint64_t cost =
+            (seal->absent - seal->absent_expected) * seal_record_cost(KEY_POSTING);
+        seal->absent_expected = seal->absent;
+        spare(seal, cost + cost / TABLE_END_PART);
+    }
+}
+
+/* What clients leave out in one generation they will in the next. */
+static void expect_absent(struct seal *seal, const struct delta *delta)
+{
+    const uint64_t work = index_seal_work(delta);
+    seal->absent_expected = seal->work == 0 ? 0 : work * seal->absent / seal->work;
+    seal->absent = 0;
+    seal->work = work;
 }
 
 /* --- gathering and sorting -------------------------------------------------------------------- */
@@ -190,7 +204,8 @@ static enum status begin(struct store *store, bool *done, struct error *error)
     }
     seal->cost = 0;
     seal->table_cost = 0;
-    seal->cost_all = cost_of_all(delta);
+    expect_absent(seal, delta);
+    seal->cost_all = cost_of_all(seal, delta);
     spend(seal, 0);
     *done = true;
     return STATUS_OK;
@@ -368,7 +383,7 @@ static void start_phase(struct seal *seal, uint32_t phase)
 
 /* Under a load that keeps the sealer busy, the filter of ids gets a piece with so many of the seal's,
  * which takes about an eighth longer until the filter is whole. */
-enum { FILTER_SHARE = 8 };
+enum { FILTER_SHARE = 16 };
 
 enum status store_seal_step(struct store *store, bool *more, struct error *error)
 {

@@ -227,7 +227,7 @@ enum status seal_write_postings(struct store *store, bool *done, struct error *e
         const uint32_t from = seal->index.position;
         seal_count_values(seal, seal_piece_end(from, seal->index.records) - from);
     }
-    seal_count_none(seal, index_seal_step(&seal->index));
+    seal_count_absent(seal, index_seal_step(&seal->index));
     return STATUS_OK;
 }
 
