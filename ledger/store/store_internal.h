@@ -289,10 +289,18 @@ void dues_sealed(struct store *store);
 /* store_seal.c */
 STATUS_MUST_USE bool seal_open(struct store *store); /* false: no memory */
 void seal_close(struct store *store);
-/* What seal.progress follows, by what it costs: records written into the open table; its end; changes
- * whose values were gathered for posting lists; postings that turned out not to be there. */
+/* store_seal_progress.c: what seal.progress follows, by what it costs. */
+void seal_progress_begin(struct seal *seal, const struct delta *delta);
+/* Nobody is to wait for a seal that met a full disk. */
+void seal_progress_fail(struct seal *seal);
+void seal_count_gathered(struct seal *seal, uint32_t records);
+/* A pass of sorting; and that no more are needed. */
+void seal_count_pass(struct seal *seal, uint32_t passes_before, uint32_t records);
+void seal_count_sorted(struct seal *seal, uint32_t passes, uint32_t records);
+/* Records written into the open table, and its end. */
 void seal_count(struct seal *seal, uint32_t records);
 void seal_count_end(struct seal *seal);
+/* Changes whose values were gathered for posting lists; postings that turned out not to be there. */
 void seal_count_values(struct seal *seal, uint32_t records);
 void seal_count_absent(struct seal *seal, uint32_t postings);
 /* What a record of that kind costs to write. */

@@ -52,6 +52,27 @@ enum {
     ROCKS_LEVEL_0_MAX = ROCKS_LEVEL_0_WAIT + ROCKS_INGEST_MAX,
 };
 
+/* Zeros: none has begun. */
+struct rocks_walk {
+    struct rocks_verifier *verifier; /* NULL: none is open */
+    uint32_t failures;               /* in a row */
+};
+
+struct kv_rocks {
+    struct kv kv;
+    char folder[DISK_PATH_MAX];
+    char tables[DISK_PATH_MAX];
+    struct rocks_options with;
+    struct rocksdb_column_family_handle_t *family;
+    struct rocksdb_t *database;
+    struct rocks_walk walk;
+};
+
+static inline struct kv_rocks *rocks_of(struct kv *kv)
+{
+    return (struct kv_rocks *)kv; /* kv is its first member */
+}
+
 /* How RocksDB's own work stands; of a kv of RocksDB. Any thread. */
 struct rocks_load {
     uint32_t level_0_files; /* tables that lie over each other: each look-up may ask all of them */
@@ -61,6 +82,21 @@ struct rocks_load {
 struct rocks_load rocks_load(struct kv *kv);
 /* NO_SPACE when the disk has too little left to open a database: store_rocks.c. */
 STATUS_MUST_USE enum status rocks_check_free(const char *folder, struct error *error);
+
+/* --- store_rocks_table.c: kv_ops of these names ------------------------------------------------ */
+
+STATUS_MUST_USE enum status rocks_table_open(struct kv *kv, const char *name,
+                                             struct kv_table **table, struct error *error);
+STATUS_MUST_USE enum status rocks_table_add(struct kv_table *table, struct bytes key,
+                                            struct bytes value, struct error *error);
+STATUS_MUST_USE enum status rocks_table_close(struct kv_table *table, uint64_t *size,
+                                              struct error *error);
+void rocks_table_abandon(struct kv_table *table);
+/* Where the table of that name lies. */
+STATUS_MUST_USE enum status rocks_table_path(struct kv_rocks *rocks, const char *name,
+                                             char path[DISK_PATH_MAX], struct error *error);
+/* Of tables that a crash left half written, or closed and not ingested. */
+STATUS_MUST_USE enum status rocks_tables_remove(const char *folder, struct error *error);
 
 /* --- store_rocks_pace.c ----------------------------------------------------------------------- */
 
@@ -74,12 +110,6 @@ void rocks_slow_down(struct rocksdb_t *database, struct rocksdb_column_family_ha
 void rocks_wait(struct rocksdb_t *database, struct rocksdb_column_family_handle_t *family);
 
 /* --- store_rocks_verify.c --------------------------------------------------------------------- */
-
-/* Zeros: none has begun. */
-struct rocks_walk {
-    struct rocks_verifier *verifier; /* NULL: none is open */
-    uint32_t failures;               /* in a row */
-};
 
 /* As kv_ops.verify. What fails is tried again in a later call, with *place as it was: a compaction
  * may remove files while the verifier is opened. What fails each time is CORRUPT, be it a sector
