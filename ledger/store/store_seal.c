@@ -255,7 +255,7 @@ static void start_phase(struct seal *seal, uint32_t phase)
 
 /* Under a load that keeps the sealer busy, the filter of ids gets a piece with so many of the seal's,
  * which takes about an eighth longer until the filter is whole. */
-enum { FILTER_SHARE = 16 };
+enum { FILTER_SHARE = 8 };
 
 enum status store_seal_step(struct store *store, bool *more, struct error *error)
 {
