@@ -3,7 +3,7 @@
  * Every new id is looked up in vain. Ids that grow with time lie outside of all ranges of sealed ones
  * (id_ranges.h), and nothing has to be asked; random ids lie inside, and each would cost RocksDB a
  * question to every table that may have it: more than all the rest of its transfer. So once a
- * generation's worth of ids has been looked up in vain, the sealer fills a filter (id_filter.h), and
+ * quarter of a generation's ids has been looked up in vain, the sealer fills a filter (id_filter.h), and
  * from then on only what it may have is looked up. A ledger with ids that grow never gets one.
  *
  * Fed by         the sealer alone: a walk over the sealed ids, a piece at a time, and every seal that
@@ -48,10 +48,11 @@ void store_hint_id(const struct store *store, u128 id)
 
 void filter_missed(struct store *store, uint32_t ids)
 {
+    enum { WANTED_PART = 4 };
     struct store_filter *filter = &store->filter;
     filter->missed += ids;
-    if (filter->missed >= store->options.delta.seal_events && state_of(filter) == FILTER_NONE &&
-        store->options.id_filter_bytes > 0) {
+    if (filter->missed >= store->options.delta.seal_events / WANTED_PART &&
+        state_of(filter) == FILTER_NONE && store->options.id_filter_bytes > 0) {
         set_state(filter, FILTER_WANTED);
     }
 }

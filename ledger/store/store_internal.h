@@ -95,9 +95,9 @@ struct seal {
     uint32_t phase;
     uint32_t position;        /* in the phase */
     uint32_t cursor;          /* the phase's own */
-    uint32_t steps;           /* since the store was opened */
     uint64_t cost;            /* of what is written so far, of */
     uint64_t cost_all;        /* about so much; the ingest's not among it */
+    uint64_t filter_cost;     /* at which the filter of ids gets its next piece */
     uint32_t record_cost;     /* in the open table */
     uint64_t table_cost;      /* of its records so far */
     uint64_t work;            /* postings, if every field had a value; */

@@ -62,6 +62,8 @@ void rocks_options_open(struct rocks_options *with, const struct kv_rocks_option
     rocksdb_options_set_create_if_missing(set, 1);
     rocksdb_options_set_paranoid_checks(set, 1);
     rocksdb_options_set_max_background_jobs(set, (int)options->background_jobs);
+    /* Who reads last what a compaction has replaced would remove its files, and wait for the disk. */
+    rocksdb_options_set_avoid_unnecessary_blocking_io(set, 1);
     rocksdb_options_set_max_open_files(set, STORE_OPEN_FILES_MAX);
     rocksdb_options_set_write_buffer_size(set, MEMTABLE_BYTES);
     rocksdb_options_set_max_write_buffer_number(set, 2);

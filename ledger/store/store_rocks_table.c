@@ -98,15 +98,15 @@ void rocks_table_abandon(struct kv_table *table)
     (void)unlink(path); /* if it stays, the next open removes it */
 }
 
-/* RocksDB's writer tells the kernel to forget the pages of what it wrote. The first look-up reads a
- * table's filter and index, which lie at its end: the sealer reads them back, or an entry would wait
- * for the disk. */
-static enum status read_end_back(const struct kv_table *table, uint64_t size, struct error *error)
+/* RocksDB's writer tells the kernel to forget the pages of what it wrote, and who looks something up
+ * next would wait for the disk. So the sealer reads back what look-ups read: a table's filter and index,
+ * which lie at its end, and all of a table that is not large, as those of ids are not. */
+static enum status read_back(const struct kv_table *table, uint64_t size, struct error *error)
 {
-    enum { FILTER_BYTES = ROCKS_FILTER_BITS / 8 + 1, PIECE = 64 * 1024 };
+    enum { FILTER_BYTES = ROCKS_FILTER_BITS / 8 + 1, PIECE = 64 * 1024, WHOLE_BYTES_MAX = 8 << 20 };
     static _Thread_local char piece[PIECE];
     const uint64_t end = table->records * FILTER_BYTES + size / 256 + PIECE;
-    uint64_t at = end < size ? size - end : 0;
+    uint64_t at = size > WHOLE_BYTES_MAX && size > end ? size - end : 0;
     const int file = open(table->path, O_RDONLY | O_CLOEXEC);
     if (file < 0) {
         return error_set_errno(error, errno, "open the table %s", table->path);
@@ -135,7 +135,7 @@ enum status rocks_table_close(struct kv_table *table, uint64_t *size, struct err
         return status;
     }
     rocksdb_sstfilewriter_file_size(table->writer, size);
-    const enum status status = read_end_back(table, *size, error);
+    const enum status status = read_back(table, *size, error);
     table_free(table);
     return status;
 }

@@ -147,6 +147,7 @@ static void expect_absent(struct seal *seal, const struct delta *delta)
 void seal_progress_begin(struct seal *seal, const struct delta *delta)
 {
     seal->cost = 0;
+    seal->filter_cost = 0;
     seal->table_cost = 0;
     expect_absent(seal, delta);
     seal->cost_all = cost_of_all(seal, delta);
