@@ -89,7 +89,8 @@ int serve(const struct tool *tool, const struct serve_options *options);
       .value = "N",                                                                                \
       .minimum = 8,                                                                                \
       .maximum = 1048576,                                                                          \
-      .help = "Memory for blocks of the store, in MiB; 256." },                                    \
+      .help = "Memory for blocks of the store, in MiB; 256. Half as much again for a filter "      \
+              "of transfer ids, once clients send random ones." },                                 \
         { .name = "disk-reserve-mib",                                                              \
           .kind = FLAG_NUMBER,                                                                     \
           .target = &(options).disk_reserve_mib,                                                   \
