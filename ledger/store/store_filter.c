@@ -8,7 +8,7 @@
  *
  * Fed by         the sealer alone: a walk over the sealed ids, a piece at a time, and every seal that
  *                begins when the walk has begun. What earlier seals wrote is there for the walk,
- *                because it begins when no seal is under way.
+ *                because it begins at the end of one. It must find as many ids as were sealed.
  * Asked          by the state machine's thread, once the walk is through. Ids that are not sealed
  *                yet are in memory, which is asked first.
  * After a start  it begins anew: nothing of it is kept on disk.
@@ -74,8 +74,10 @@ void filter_add(struct store *store, const struct id_item *items, uint32_t i, ui
 
 bool filter_due(const struct store *store)
 {
-    const enum filter_state state = state_of(&store->filter);
-    return state == FILTER_WANTED || state == FILTER_FILLING;
+    const struct store_filter *filter = &store->filter;
+    const enum filter_state state = state_of(filter);
+    return state == FILTER_FILLING ||
+           (state == FILTER_WANTED && filter->touched < store->options.id_filter_bytes);
 }
 
 void filter_begin(struct store *store)
@@ -84,6 +86,7 @@ void filter_begin(struct store *store)
     const size_t bytes = store->options.id_filter_bytes;
     if (state_of(filter) == FILTER_WANTED && filter->touched == bytes) {
         id_filter_init(&filter->ids, filter->memory, bytes);
+        filter->sealed = store->seal.past.transfers + store->seal.past.failed_ids;
         set_state(filter, FILTER_FILLING);
     }
 }
@@ -119,14 +122,33 @@ static enum status add_piece(struct store *store, struct kv_iterator *iterator, 
     for (uint32_t i = 0; i < SEAL_PIECE; i++) {
         struct bytes key;
         struct bytes value;
-        u128 id;
+        u128 id = 0;
         TRY(store->kv->ops->next(iterator, &key, &value, error));
-        *done = key.data == NULL || !key_read_id(key, KEY_ID, &id);
+        *done = key.data == NULL || key.data[0] != KEY_ID;
         if (*done) {
             return STATUS_OK;
         }
+        if (!key_read_id(key, KEY_ID, &id) || id == U128_MAX) {
+            return error_set(error, STATUS_CORRUPT,
+                             "the store's record of a transfer id is damaged: restore this node "
+                             "from another");
+        }
         id_filter_add(&filter->ids, id);
         filter->next = id + 1;
+        filter->walked++;
+    }
+    return STATUS_OK;
+}
+
+/* An id that is missing from the filter could be posted twice, so what the walk was not shown must
+ * not go unnoticed. */
+static enum status check_walk(const struct store_filter *filter, struct error *error)
+{
+    if (filter->walked < filter->sealed) {
+        return error_set(error, STATUS_CORRUPT,
+                         "the store has %llu transfer ids, and %llu were sealed: restore this node "
+                         "from another",
+                         (unsigned long long)filter->walked, (unsigned long long)filter->sealed);
     }
     return STATUS_OK;
 }
@@ -142,6 +164,9 @@ static enum status walk(struct store *store, struct error *error)
     TRY(ops->iterate(store->kv, (struct bytes){ key, size }, false, &iterator, error));
     const enum status status = add_piece(store, iterator, &done, error);
     ops->iterate_end(iterator);
+    if (status == STATUS_OK && done) {
+        TRY(check_walk(&store->filter, error));
+    }
     if (done || MUTATION(store_filter_early)) {
         SITUATION(store_filter_filled);
         set_state(&store->filter, FILTER_WHOLE);

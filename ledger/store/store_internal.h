@@ -144,6 +144,8 @@ struct store_filter {
     /* The sealer's: how much of the memory the system has given, and where its walk goes on. */
     size_t touched;
     u128 next;
+    uint64_t sealed; /* ids when the walk began, */
+    uint64_t walked; /* and those that it found so far */
 };
 
 /* What restrains the accounts of the batch that is being brought in. */
@@ -180,8 +182,8 @@ void filter_missed(struct store *store, uint32_t ids);
 /* The sealer's: the i-th of the ids that the running seal writes. */
 void filter_add(struct store *store, const struct id_item *items, uint32_t i, uint32_t count);
 /* The sealer's. filter_step does the next piece of what is due: memory, then the walk. The walk begins
- * in filter_begin, which is called when no seal is under way. */
-bool filter_due(const struct store *store);
+ * in filter_begin, at the end of a seal, when what it wrote has been ingested. */
+bool filter_due(const struct store *store); /* there is a next piece without a seal, too */
 void filter_begin(struct store *store);
 STATUS_MUST_USE enum status filter_step(struct store *store, struct error *error);
 void filter_close(struct store_filter *filter);

@@ -273,9 +273,7 @@ enum status store_seal_step(struct store *store, bool *more, struct error *error
     const bool running = __atomic_load_n(&seal->state, __ATOMIC_ACQUIRE) == SEAL_RUNNING;
     *more = running || filter_due(store);
     if (!running) {
-        TRY(filter_step(store, error));
-        filter_begin(store);
-        return STATUS_OK;
+        return filter_step(store, error);
     }
     TRY(filter_share(store, error));
     bool done = false;

@@ -79,6 +79,41 @@ static void filled_in_pieces_among_seals_it_denies_no_sealed_id(void **state)
     }
 }
 
+/* What a damaged store does not show must not be taken for new: here an id that is gone. */
+static void a_walk_that_misses_an_id_is_noticed(void **state)
+{
+    (void)state;
+    struct books books;
+    struct error error = { 0 };
+    uint8_t key[KEY_SIZE_MAX];
+    books_open(&books, 5, SEAL_EVENTS, kv_simulated_open());
+    run_until(&books, FILTER_WANTED, 3);
+    struct kv *kv = books.store->kv;
+    struct kv_iterator *iterator;
+    struct bytes first, value;
+    const size_t size = key_of_id(key, KEY_ID, 0);
+    assert_int_equal(kv->ops->iterate(kv, (struct bytes){ key, size }, false, &iterator, &error),
+                     STATUS_OK);
+    assert_int_equal(kv->ops->next(iterator, &first, &value, &error), STATUS_OK);
+    assert_int_equal(first.data[0], KEY_ID);
+    memcpy(key, first.data, first.size);
+    const struct kv_put gone = { .key = { key, first.size } };
+    kv->ops->iterate_end(iterator);
+    assert_int_equal(kv->ops->commit(kv, &gone, 1, &error), STATUS_OK);
+
+    enum status status = STATUS_OK;
+    while (status == STATUS_OK) {
+        bool more;
+        assert_true(books.entry < BOOKS_ENTRIES_MAX);
+        (void)books_apply(&books);
+        status = store_seal_step(books.store, &more, &error);
+    }
+    assert_int_equal(status, STATUS_CORRUPT);
+    assert_non_null(strstr(error.text, "were sealed: restore this node from another"));
+    assert_int_not_equal(state_of(&books), FILTER_WHOLE);
+    store_close(books.store);
+}
+
 static uint32_t asked(const struct books *books, struct random *random, uint32_t count)
 {
     u128 ids[64];
@@ -149,6 +184,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(filled_in_pieces_among_seals_it_denies_no_sealed_id),
+        cmocka_unit_test(a_walk_that_misses_an_id_is_noticed),
         cmocka_unit_test(new_random_ids_are_looked_up_until_it_is_whole_and_no_more),
         cmocka_unit_test(ids_that_grow_with_time_and_a_store_without_memory_for_it_get_none),
     };
