@@ -231,6 +231,10 @@ static void draw_load(struct sim_plan *plan, struct random *random)
     uint64_t blocks = 4 * (plan->entry_body_max / LOG_BLOCK_SIZE + 2);
     plan->segment_size = (uint32_t)((blocks + random_below(random, 32)) * LOG_BLOCK_SIZE);
     plan->scrub_bytes_per_s = UINT64_C(16384) << random_below(random, 5);
+    /* A store grows to 1.2 MB, most of it checkpoints of small seals, and two nodes may need it one
+     * after the other before LIVENESS sees progress. */
+    const uint64_t least = 65536;
+    plan->snapshot_bytes_per_s = plan->scrub_bytes_per_s > least ? plan->scrub_bytes_per_s : least;
     plan->log_keep_bytes =
         random_between(random, 1, 16) * (plan->profile->short_log ? 512 : plan->segment_size);
 }

@@ -104,6 +104,7 @@ struct sim_plan {
     uint64_t log_keep_bytes;
     uint64_t window_bytes; /* in flight to a follower; 0: as in production, where it never fills */
     uint64_t scrub_bytes_per_s;
+    uint64_t snapshot_bytes_per_s;
     uint64_t safety_ns; /* how long there are faults */
     struct sim_weather storm;
     uint64_t every_ns[SIM_FAULT_COUNT]; /* 0: left out */

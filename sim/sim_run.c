@@ -103,7 +103,7 @@ static void open_run(struct run *run, struct random *random)
         .log_keep_bytes = plan->log_keep_bytes,
         .window_bytes = plan->window_bytes,
         .scrub_bytes_per_s = plan->scrub_bytes_per_s,
-        .snapshot_bytes_per_s = plan->scrub_bytes_per_s,
+        .snapshot_bytes_per_s = plan->snapshot_bytes_per_s,
         .features = FENLU_FEATURES,
         .trace_mode = options->trace_mode,
         .trace_messages = options->trace_messages,

@@ -73,18 +73,31 @@ static void refuse(struct snapshot_source *source, uint32_t to, u128 snapshot,
     source->options.send(source->options.context, to, &message, NULL, 0);
 }
 
-/* One receiver at a time; the place of one that has fallen silent is free. */
-static bool admit(struct snapshot_source *source, uint32_t from, uint64_t now_ns)
+/* How far a receiver has come that asks for this: first the manifest, then the chunks. */
+static uint64_t how_far(const struct snapshot_message *message)
 {
-    bool other = source->receiver != 0 && source->receiver != from;
-    if (other && now_ns - source->heard_ns < SILENCE_NS) {
+    return message->kind == SNAPSHOT_CHUNK_GET ? SNAPSHOT_MANIFEST_BYTES_MAX + message->chunk
+                                               : message->offset;
+}
+
+/* One receiver at a time; the place of one that gets no further is free: it may be gone, or ask and
+ * ask, and not hear the answers. */
+static bool admit(struct snapshot_source *source, uint32_t from,
+                  const struct snapshot_message *message, uint64_t now_ns)
+{
+    const bool other = source->receiver != from;
+    const uint64_t far = how_far(message);
+    if (other && source->receiver != 0 && now_ns - source->advanced_ns < SILENCE_NS) {
         return false;
     }
-    if (source->receiver != from) {
+    if (other) {
         source->receiver = from;
         source->request_count = 0;
     }
-    source->heard_ns = now_ns;
+    if (other || far > source->farthest) {
+        source->farthest = far;
+        source->advanced_ns = now_ns;
+    }
     source->asked_ns = now_ns;
     return true;
 }
@@ -132,7 +145,7 @@ void snapshot_source_receive(struct snapshot_source *source, uint32_t from,
     bool known = source->state >= SOURCE_SUMMING && message->snapshot == source->manifest.snapshot;
     if (!any && !known) {
         refuse(source, from, message->snapshot, SNAPSHOT_GONE);
-    } else if (!admit(source, from, now->now_ns)) {
+    } else if (!admit(source, from, message, now->now_ns)) {
         refuse(source, from, message->snapshot, SNAPSHOT_BUSY);
     } else if (any) {
         ask_for_any(source, from, message, now);
@@ -147,7 +160,7 @@ void snapshot_source_receive(struct snapshot_source *source, uint32_t from,
 
 enum status snapshot_source_want(struct snapshot_source *source, const struct snapshot_now *now)
 {
-    bool served = source->receiver != 0 && now->now_ns - source->heard_ns < SILENCE_NS;
+    bool served = source->receiver != 0 && now->now_ns - source->advanced_ns < SILENCE_NS;
     if (now->checkpoint_index == 0) {
         return STATUS_NOT_FOUND;
     }

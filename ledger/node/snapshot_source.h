@@ -7,7 +7,8 @@
  * and it is given up when nobody has asked for SNAPSHOT_LEASE_MS, when it is found damaged, or when
  * the disk is short (hard links keep files that the store has dropped).
  *
- * One receiver is served; others are told BUSY until it has been silent for SNAPSHOT_SILENCE_MS.
+ * One receiver is served; others are told BUSY until it has not got further for SNAPSHOT_SILENCE_MS,
+ * be it silent, or deaf to what it is sent.
  * Pieces are read and sent no faster than bytes_per_s; checksums for a new manifest are made at
  * four times that rate.
  *

@@ -30,7 +30,8 @@ struct snapshot_source {
     struct throttle summing;
     uint64_t asked_ns; /* last time that anybody wanted it */
     uint32_t receiver;
-    uint64_t heard_ns;
+    uint64_t farthest;    /* what it asked for: how_far */
+    uint64_t advanced_ns; /* when it asked for that first */
     struct source_request requests[SNAPSHOT_REQUESTS_MAX];
     uint32_t request_count;
     uint64_t sent_bytes;

@@ -305,6 +305,56 @@ static void one_receiver_at_a_time(void **state)
     rig_free(rig);
 }
 
+/* It asks and asks, and no answer reaches it: the others do not wait for ever. */
+static void a_deaf_receiver_loses_its_place(void **state)
+{
+    (void)state;
+    struct rig *rig = start();
+    run_chunks(rig, 4);
+    struct snapshot_now now = { .now_ns = rig->now_ns, .checkpoint_index = RIG_ENTRIES };
+    const struct snapshot_message ask = { .kind = SNAPSHOT_MANIFEST_GET, .cluster = rig->cluster };
+    const struct snapshot_message again = { .kind = SNAPSHOT_CHUNK_GET,
+                                            .cluster = rig->cluster,
+                                            .snapshot = source_view(rig).snapshot,
+                                            .chunk = 1 };
+    const uint64_t end_ns = now.now_ns + SNAPSHOT_SILENCE_MS * NS_PER_MS;
+    for (; now.now_ns < end_ns; now.now_ns += NS_PER_S) {
+        snapshot_source_receive(rig->source, RIG_TARGET, &again, &now);
+        snapshot_source_receive(rig->source, RIG_OTHER, &ask, &now);
+        assert_int_equal(source_view(rig).receiver, RIG_TARGET);
+    }
+    snapshot_source_receive(rig->source, RIG_TARGET, &again, &now);
+    snapshot_source_receive(rig->source, RIG_OTHER, &ask, &now);
+    assert_int_equal(source_view(rig).receiver, RIG_OTHER);
+    rig_drop_letters(rig);
+    snapshot_source_receive(rig->source, RIG_TARGET, &again, &now);
+    assert_int_equal(rig->letter_count, 1);
+    assert_int_equal(rig->letters[0].message.reason, SNAPSHOT_BUSY);
+    rig_free(rig);
+}
+
+/* Who gets further keeps it, however long it takes. */
+static void a_slow_receiver_keeps_its_place(void **state)
+{
+    (void)state;
+    struct rig *rig = start();
+    run_chunks(rig, 1);
+    struct snapshot_now now = { .now_ns = rig->now_ns, .checkpoint_index = RIG_ENTRIES };
+    const struct snapshot_message ask = { .kind = SNAPSHOT_MANIFEST_GET, .cluster = rig->cluster };
+    struct snapshot_message next = { .kind = SNAPSHOT_CHUNK_GET,
+                                     .cluster = rig->cluster,
+                                     .snapshot = source_view(rig).snapshot,
+                                     .chunk = 100 };
+    for (int i = 0; i < 20; i++) {
+        snapshot_source_receive(rig->source, RIG_TARGET, &next, &now);
+        now.now_ns += SNAPSHOT_SILENCE_MS * NS_PER_MS - 1;
+        snapshot_source_receive(rig->source, RIG_OTHER, &ask, &now);
+        assert_int_equal(source_view(rig).receiver, RIG_TARGET);
+        next.chunk++;
+    }
+    rig_free(rig);
+}
+
 static void what_is_not_there_is_gone(void **state)
 {
     (void)state;
@@ -534,6 +584,8 @@ int main(void)
         cmocka_unit_test(who_catches_up_without_drops_it),
         cmocka_unit_test(another_cluster_gets_nothing),
         cmocka_unit_test(one_receiver_at_a_time),
+        cmocka_unit_test(a_deaf_receiver_loses_its_place),
+        cmocka_unit_test(a_slow_receiver_keeps_its_place),
         cmocka_unit_test(what_is_not_there_is_gone),
         cmocka_unit_test(half_a_snapshot_is_removed),
         cmocka_unit_test(a_snapshot_has_a_lease),
