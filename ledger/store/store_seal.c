@@ -253,9 +253,9 @@ static void start_phase(struct seal *seal, uint32_t phase)
     seal->item_count = 0;
 }
 
-/* Under a load that keeps the sealer busy, the filter of ids gets a piece each time the seal has cost
- * so much, some 10 ms: until the filter is whole, a seal takes about a quarter longer. */
-enum { FILTER_EVERY_COST = 1000000 };
+/* Under a load that keeps the sealer busy, the filter of ids gets so many pieces in the course of a
+ * seal: until it is whole, a seal takes about a quarter longer. */
+enum { FILTER_PIECES = 32 };
 
 static enum status filter_share(struct store *store, struct error *error)
 {
@@ -263,7 +263,7 @@ static enum status filter_share(struct store *store, struct error *error)
     if (seal->cost < seal->filter_cost) {
         return STATUS_OK;
     }
-    seal->filter_cost = seal->cost + FILTER_EVERY_COST;
+    seal->filter_cost = seal->cost + seal->cost_all / FILTER_PIECES;
     return filter_step(store, error);
 }
 
