@@ -91,7 +91,9 @@ void filter_begin(struct store *store)
     }
 }
 
-/* The system gives a large page in milliseconds. */
+/* In pieces, so that a seal goes on meanwhile. Not of large pages, although the filter's places are
+ * random: each takes the system milliseconds in which the address space of the process is locked,
+ * and whoever needs memory then waits (docs/store-tuning.md). */
 static enum status touch(struct store *store, struct error *error)
 {
     enum { TOUCH_BYTES = 2 * 1024 * 1024 };
@@ -102,9 +104,6 @@ static enum status touch(struct store *store, struct error *error)
         if (filter->memory == NULL) {
             return error_set(error, STATUS_MEMORY, "no memory for a filter of ids: %zu bytes",
                              bytes);
-        }
-        if (bytes >= TOUCH_BYTES) {
-            pages_advise_huge(filter->memory);
         }
     }
     const size_t left = bytes - filter->touched;
