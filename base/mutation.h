@@ -40,6 +40,7 @@
     X(store_versions_not_sealed, "versions of objects are forgotten by a seal")                    \
     X(store_failed_ids_not_sealed, "failed ids are forgotten by a seal")                           \
     X(store_id_ranges_stale, "the ranges of known ids are not extended by a seal")                 \
+    X(store_ids_of_the_last_era, "an id is looked for in the last era only")                       \
     X(store_filter_stale, "the filter of known ids is not fed by a seal")                          \
     X(store_filter_in_a_seal, "the filter of known ids is begun while a seal writes ids")          \
     X(store_filter_early, "the filter of known ids is asked before it has all of them")            \

@@ -73,6 +73,7 @@
     X(ledger_window_given_back_by_reversal, "a reversal gave a limit back what its journal took")  \
     X(ledger_width_reached, "a transfer failed because its ledger is narrow")                      \
     X(ledger_metadata_version_passed, "metadata had another version than was expected")            \
+    X(store_id_of_an_earlier_era, "a sealed id was found in an era before the last")               \
     X(store_filter_filled, "a filter of sealed ids was filled, and asked from then on")            \
     X(store_query_over_a_seal, "a query had to look at what was sealed and at what was not")       \
     X(node_pulse_proposed, "a leader proposed that holds expire")                                  \

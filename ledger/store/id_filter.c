@@ -5,7 +5,8 @@
 
 enum {
     BLOCK_WORDS = ID_FILTER_BLOCK_BYTES / (int)sizeof(uint64_t),
-    BITS_AN_ID = 6,
+    BITS_AN_ID = 4,
+    BITS_A_PART = 3,
     PLACE_BITS = 9, /* a bit's place in a block */
 };
 
@@ -27,6 +28,11 @@ static uint64_t places_of(uint64_t hash)
     return hash_fold(hash, 0x9E3779B97F4A7C15U);
 }
 
+static uint64_t places_of_part(uint64_t hash, uint64_t part)
+{
+    return hash_fold(hash ^ hash_fold(part, 0xBB67AE8584CAA73BU), 0xD1B54A32D192ED03U);
+}
+
 /* The next place of `places`, as a word and a bit in it. */
 static uint64_t *next_bit(uint64_t *block, uint64_t *places, uint64_t *bit)
 {
@@ -36,12 +42,9 @@ static uint64_t *next_bit(uint64_t *block, uint64_t *places, uint64_t *bit)
     return block + place / 64;
 }
 
-void id_filter_add(struct id_filter *filter, u128 id)
+static void set(uint64_t *block, uint64_t places, uint32_t bits)
 {
-    const uint64_t hash = hash_u128(id);
-    uint64_t places = places_of(hash);
-    uint64_t *block = block_of(filter, hash);
-    for (uint32_t i = 0; i < BITS_AN_ID; i++) {
+    for (uint32_t i = 0; i < bits; i++) {
         uint64_t bit;
         uint64_t *word = next_bit(block, &places, &bit);
         /* One thread writes; the others see the old word or the new one. */
@@ -49,12 +52,9 @@ void id_filter_add(struct id_filter *filter, u128 id)
     }
 }
 
-bool id_filter_may_have(const struct id_filter *filter, u128 id)
+static bool all_set(uint64_t *block, uint64_t places, uint32_t bits)
 {
-    const uint64_t hash = hash_u128(id);
-    uint64_t places = places_of(hash);
-    uint64_t *block = block_of(filter, hash);
-    for (uint32_t i = 0; i < BITS_AN_ID; i++) {
+    for (uint32_t i = 0; i < bits; i++) {
         uint64_t bit;
         const uint64_t *word = next_bit(block, &places, &bit);
         if ((__atomic_load_n(word, __ATOMIC_RELAXED) & bit) == 0) {
@@ -62,6 +62,26 @@ bool id_filter_may_have(const struct id_filter *filter, u128 id)
         }
     }
     return true;
+}
+
+void id_filter_add(struct id_filter *filter, u128 id, uint64_t part)
+{
+    const uint64_t hash = hash_u128(id);
+    uint64_t *block = block_of(filter, hash);
+    set(block, places_of(hash), BITS_AN_ID);
+    set(block, places_of_part(hash, part), BITS_A_PART);
+}
+
+bool id_filter_may_have(const struct id_filter *filter, u128 id)
+{
+    const uint64_t hash = hash_u128(id);
+    return all_set(block_of(filter, hash), places_of(hash), BITS_AN_ID);
+}
+
+bool id_filter_may_have_in(const struct id_filter *filter, u128 id, uint64_t part)
+{
+    const uint64_t hash = hash_u128(id);
+    return all_set(block_of(filter, hash), places_of_part(hash, part), BITS_A_PART);
 }
 
 void id_filter_hint(const struct id_filter *filter, u128 id)

@@ -12,10 +12,8 @@
  * the same hash, and who reads it compares. (One key a bucket instead of one a value: a sealer pays
  * for a key what it pays for twenty postings.)
  *
- * Lists of changes (transfers and expiries: 'P') are cut into eras, each known by the timestamp that
- * it begins with; the first begins with 0. A compaction merges tables of one era only, so what it
- * costs does not grow with the ledger; who looks for a value looks into each era. Eras grow as the
- * ledger does and stay few. Lists of accounts and journals ('Q', in a table of their own) have one.
+ * Lists of changes (transfers and expiries: 'P') are cut into eras (eras.h); lists of accounts and
+ * journals ('Q', in a table of their own) have one.
  *
  * Timestamps of one chunk are all later than those of the chunk before; a chunk has 1 to
  * POSTING_LIST_MAX of them, in groups that ascend strictly by mark; within a group they ascend
@@ -73,29 +71,6 @@ enum {
     INDEX_CHUNK_MAX = 1 + POSTING_LIST_MAX * (3 + INDEX_NUMBER_MAX),
 };
 _Static_assert(INDEX_MARK_BITS + 1 <= 3 * 7, "a gap and its bit take three bytes");
-
-enum {
-    INDEX_ERAS_MAX = 1024,
-    INDEX_ERA_SEALS = 16, /* an era has the changes of so many full seals, */
-    INDEX_ERA_SHARE = 32, /* or this part of all, if that is more */
-};
-
-struct index_eras {
-    uint64_t changes_before; /* the last of them began */
-    uint32_t count;          /* of those after the first one */
-    uint64_t begins[INDEX_ERAS_MAX];
-};
-
-/* Before a seal: `changes` are sealed, a full seal has `seal_events`, and the first change of this
- * one is at `timestamp`. */
-void index_eras_seal(struct index_eras *eras, uint64_t changes, uint32_t seal_events,
-                     uint64_t timestamp);
-/* The era of a timestamp, from 0; what it begins with. */
-uint32_t index_era_of(const struct index_eras *eras, uint64_t timestamp);
-uint64_t index_era_begin(const struct index_eras *eras, uint32_t era);
-void index_eras_write(const struct index_eras *eras, struct writer *writer);
-/* False: damaged. */
-STATUS_MUST_USE bool index_eras_read(struct index_eras *eras, struct reader *reader);
 
 struct posting {
     uint64_t timestamp;

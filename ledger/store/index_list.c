@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-void index_list_open(struct index_list *list, struct kv *kv, const struct index_eras *eras,
+void index_list_open(struct index_list *list, struct kv *kv, const struct eras *eras,
                      enum index_field field, u128 value, bool backwards)
 {
     uint32_t hash = index_hash(value);
@@ -74,12 +74,12 @@ static bool find_here(struct index_list *list, uint64_t timestamp)
 
 static uint64_t era_begin(const struct index_list *list, uint32_t era)
 {
-    return list->eras == NULL ? 0 : index_era_begin(list->eras, era);
+    return list->eras == NULL ? 0 : eras_begin(list->eras, era);
 }
 
 static uint32_t era_of(const struct index_list *list, uint64_t timestamp)
 {
-    return list->eras == NULL ? 0 : index_era_of(list->eras, timestamp);
+    return list->eras == NULL ? 0 : eras_at(list->eras, timestamp);
 }
 
 static bool is_last_era(const struct index_list *list)

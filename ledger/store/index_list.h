@@ -11,6 +11,7 @@
  */
 #pragma once
 
+#include "ledger/store/eras.h"
 #include "ledger/store/index.h"
 #include "ledger/store/kv.h"
 
@@ -18,9 +19,9 @@ enum { INDEX_LIST_PASSES = 256 };
 
 struct index_list {
     struct kv *kv;
-    struct kv_iterator *steps;     /* in the direction of the list; NULL: not opened yet */
-    struct kv_iterator *jumps;     /* backwards, for a list that is read forwards; or NULL */
-    const struct index_eras *eras; /* NULL: the list has one */
+    struct kv_iterator *steps; /* in the direction of the list; NULL: not opened yet */
+    struct kv_iterator *jumps; /* backwards, for a list that is read forwards; or NULL */
+    const struct eras *eras;   /* NULL: the list has one */
     enum index_field field;
     uint32_t era; /* in which `steps` stands */
     uint32_t bucket;
@@ -38,7 +39,7 @@ struct index_list {
 };
 
 /* Reads nothing yet; seek comes next. The eras stay as they are until the list is closed. */
-void index_list_open(struct index_list *list, struct kv *kv, const struct index_eras *eras,
+void index_list_open(struct index_list *list, struct kv *kv, const struct eras *eras,
                      enum index_field field, u128 value, bool backwards);
 void index_list_close(struct index_list *list);
 /* To the first at or after `timestamp` (backwards: the last at or before it). Timestamps asked for

@@ -34,6 +34,13 @@ size_t key_of_id(uint8_t key[KEY_SIZE_MAX], enum key_kind kind, u128 id)
     return 1 + sizeof id;
 }
 
+size_t key_of_sealed_id(uint8_t key[KEY_SIZE_MAX], uint64_t era_begin, u128 id)
+{
+    const size_t size = key_of_timestamp(key, KEY_ID, era_begin);
+    u128_to_bytes(id, key + size);
+    return size + sizeof id;
+}
+
 size_t key_of_timestamp(uint8_t key[KEY_SIZE_MAX], enum key_kind kind, uint64_t timestamp)
 {
     key[0] = (uint8_t)kind;
@@ -53,6 +60,17 @@ bool key_read_id(struct bytes key, enum key_kind kind, u128 *id)
         return false;
     }
     *id = u128_from_bytes(key.data + 1);
+    return true;
+}
+
+bool key_read_sealed_id(struct bytes key, uint64_t *era_begin, u128 *id)
+{
+    enum { ERA_END = 9 };
+    if (key.size != ERA_END + sizeof *id ||
+        !key_read_timestamp((struct bytes){ key.data, ERA_END }, KEY_ID, era_begin)) {
+        return false;
+    }
+    *id = u128_from_bytes(key.data + ERA_END);
     return true;
 }
 

@@ -6,7 +6,8 @@
  *   'D' timestamp[8]                   id of the account created then written once
  *   'F'                                format version                 written once, at creation
  *   'H' timestamp[8]                   hold of the pending transfer   changes
- *   'I' id[16]                         what became of a transfer id   written once
+ *   'I' era[8] id[16]                  what became of a transfer id   written once
+ *                                      (era: eras.h)
  *   'J' timestamp[8]                   the journal posted then, by    written once
  *                                      what it is found by
  *   'O' kind[1] id[16]                 object (objects.h)             changes
@@ -56,8 +57,7 @@
  *               u64 accounts, transfers, failed ids, changes, holds, dues ('X'),
  *               versions, u32 count of kinds, u64 objects of each kind from 1,
  *               u32 count of id ranges, {u128 first, last} each,
- *               u64 changes before the last era of the index, u32 count of eras after the first,
- *               u64 timestamp each begins with,
+ *               the eras (eras.h),
  *               u32 size of extra, extra (ledger/node/machine.c),
  *               u32 CRC-32C of all before
  *
@@ -82,7 +82,7 @@
 #include <stdbool.h>
 
 enum {
-    STORE_FORMAT_VERSION = 3,
+    STORE_FORMAT_VERSION = 4,
     KEY_SIZE_MAX = 26,
     /* Fields of rows. */
     ACCOUNT_FIELDS = 12,
@@ -116,6 +116,8 @@ enum key_kind {
 /* Each gives the key's size. Of an account or a transfer id; of what a timestamp names (created,
  * hold, event); of a hold that is due. */
 size_t key_of_id(uint8_t key[KEY_SIZE_MAX], enum key_kind kind, u128 id);
+/* Of a transfer id or failed id, in the era of its seal (eras.h). */
+size_t key_of_sealed_id(uint8_t key[KEY_SIZE_MAX], uint64_t era_begin, u128 id);
 size_t key_of_timestamp(uint8_t key[KEY_SIZE_MAX], enum key_kind kind, uint64_t timestamp);
 /* Of a row of the trial balance (series SUMS or ACCOUNTS), and of a seal that wrote such rows; the
  * marks of a series have no ledger and code. */
@@ -138,6 +140,7 @@ size_t key_of_object(uint8_t key[KEY_SIZE_MAX], struct object_name name);
 size_t key_of_version(uint8_t key[KEY_SIZE_MAX], struct object_name name, uint64_t timestamp);
 /* The number in a key of that kind; false when the key is not of that kind's form. */
 bool key_read_id(struct bytes key, enum key_kind kind, u128 *id);
+bool key_read_sealed_id(struct bytes key, uint64_t *era_begin, u128 *id);
 bool key_read_timestamp(struct bytes key, enum key_kind kind, uint64_t *timestamp);
 bool key_read_due(struct bytes key, uint64_t *expires_at, uint64_t *timestamp);
 

@@ -13,6 +13,7 @@ static void store_free(struct store *store)
     seal_close(store);
     gets_close(&store->ids);
     gets_close(&store->records);
+    id_gets_close(&store->id_gets);
     objects_close(&store->objects);
     controls_close(&store->controls);
     dues_close(&store->dues);
@@ -57,8 +58,8 @@ enum status store_open(const struct store_options *options, struct store **store
     opened->kv = options->kv;
     opened->delta = delta_new(&options->delta);
     if (opened->delta == NULL || !gets_open(&opened->ids) || !gets_open(&opened->records) ||
-        !objects_open(&opened->objects) || !controls_open(&opened->controls) ||
-        !dues_open(&opened->dues) || !seal_open(opened)) {
+        !id_gets_open(&opened->id_gets) || !objects_open(&opened->objects) ||
+        !controls_open(&opened->controls) || !dues_open(&opened->dues) || !seal_open(opened)) {
         store_free(opened);
         return error_set(error, STATUS_MEMORY,
                          "no memory for the store: seals of %u events, %u cached accounts",

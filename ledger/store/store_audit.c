@@ -72,9 +72,8 @@ static bool audit_posting(struct audit *audit, struct bytes key, struct bytes va
         !index_read_chunk(value, first, postings, &count)) {
         return false;
     }
-    const struct index_eras *eras = &audit->past.eras;
-    if (index_field_is_of_changes(field) &&
-        era_begin != index_era_begin(eras, index_era_of(eras, first))) {
+    const struct eras *eras = &audit->past.eras;
+    if (index_field_is_of_changes(field) && era_begin != eras_begin(eras, eras_at(eras, first))) {
         return false; /* nobody would look for it there */
     }
     for (uint32_t i = 0; i < count; i++) {
@@ -197,10 +196,16 @@ static bool audit_version(struct audit *audit, struct bytes key, struct bytes va
 static bool audit_id(struct audit *audit, struct bytes key, struct bytes value)
 {
     u128 id;
-    uint64_t fate;
-    if (!key_read_id(key, KEY_ID, &id) || !value_read_id(value, &fate) ||
+    uint64_t fate, era_begin;
+    if (!key_read_sealed_id(key, &era_begin, &id) || !value_read_id(value, &fate) ||
         !id_ranges_cover(&audit->past.ranges, id)) {
         return false;
+    }
+    const struct eras *eras = &audit->past.eras;
+    const uint32_t era = eras_at(eras, era_begin);
+    if (era_begin != eras_begin(eras, era) || !eras_cover_id(eras, era, id) ||
+        (fate_failure(fate) == 0 && eras_at(eras, fate) != era)) {
+        return false; /* nobody would look for it there */
     }
     const uint16_t why = fate_failure(fate);
     if (why != 0) {

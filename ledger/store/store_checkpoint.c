@@ -7,18 +7,17 @@
 #include <string.h>
 
 enum {
-    CHECKPOINT_VERSION = 4,
-    /* version, four u64, digest, seven counts, count of kinds of objects, of ranges, eras, size of extra,
+    CHECKPOINT_VERSION = 5,
+    /* version, four u64, digest, seven counts, count of kinds of objects, of ranges, size of extra,
      * checksum */
-    CHECKPOINT_FIXED = 1 + 32 + 16 + 56 + 4 + 4 + 12 + 4 + 4,
+    CHECKPOINT_FIXED = 1 + 32 + 16 + 56 + 4 + 4 + 4 + 4,
     CHECKPOINT_KINDS = OBJECT_KINDS - 1,
 };
 
 size_t checkpoint_size(const struct sealed_past *past, size_t extra_size)
 {
     return CHECKPOINT_FIXED + CHECKPOINT_KINDS * sizeof past->objects[0] +
-           past->ranges.count * sizeof(struct id_range) +
-           past->eras.count * sizeof past->eras.begins[0] + extra_size;
+           past->ranges.count * sizeof(struct id_range) + eras_size(&past->eras) + extra_size;
 }
 
 void checkpoint_write(uint8_t *value, const struct sealed_past *past, struct bytes extra)
@@ -44,7 +43,7 @@ void checkpoint_write(uint8_t *value, const struct sealed_past *past, struct byt
         write_u64(&writer, past->objects[kind]);
     }
     id_ranges_write(&past->ranges, &writer);
-    index_eras_write(&past->eras, &writer);
+    eras_write(&past->eras, &writer);
     write_u32(&writer, (uint32_t)extra.size);
     write_bytes(&writer, extra.data, extra.size);
     write_u32(&writer, crc32c(value, writer_size(&writer)));
@@ -102,7 +101,7 @@ enum status checkpoint_read(struct bytes value, struct sealed_past *past, struct
     if (!id_ranges_read(&past->ranges, &reader)) {
         return damaged(error, "id ranges");
     }
-    if (!index_eras_read(&past->eras, &reader)) {
+    if (!eras_read(&past->eras, &reader)) {
         return damaged(error, "eras");
     }
     extra->size = read_u32(&reader);

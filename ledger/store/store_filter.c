@@ -38,6 +38,12 @@ bool store_may_have_id(const struct store *store, u128 id)
            (state_of(&store->filter) != FILTER_WHOLE || id_filter_may_have(&store->filter.ids, id));
 }
 
+bool filter_may_have_in(const struct store *store, u128 id, uint64_t era_begin)
+{
+    return state_of(&store->filter) != FILTER_WHOLE ||
+           id_filter_may_have_in(&store->filter.ids, id, era_begin);
+}
+
 void store_hint_id(const struct store *store, u128 id)
 {
     delta_prefetch_hint_id(store->delta, id);
@@ -63,12 +69,13 @@ void filter_add(struct store *store, const struct id_item *items, uint32_t i, ui
 {
     enum { AHEAD = 8 };
     struct store_filter *filter = &store->filter;
+    const struct eras *eras = &store->seal.past.eras;
     const enum filter_state state = state_of(filter);
     if (state == FILTER_FILLING || (state == FILTER_WHOLE && !MUTATION(store_filter_stale))) {
         if (i + AHEAD < count) {
             id_filter_hint(&filter->ids, items[i + AHEAD].key);
         }
-        id_filter_add(&filter->ids, items[i].key);
+        id_filter_add(&filter->ids, items[i].key, eras_begin(eras, eras->count));
     }
 }
 
@@ -127,13 +134,13 @@ static enum status add_piece(struct store *store, struct kv_iterator *iterator, 
         if (*done) {
             return STATUS_OK;
         }
-        if (!key_read_id(key, KEY_ID, &id) || id == U128_MAX) {
+        if (!key_read_sealed_id(key, &filter->era_begin, &id) || id == U128_MAX) {
             return error_set(error, STATUS_CORRUPT,
                              "the store's record of a transfer id is damaged: restore this node "
                              "from another");
         }
-        id_filter_add(&filter->ids, id);
-        filter->next = id + 1;
+        id_filter_add(&filter->ids, id, filter->era_begin);
+        filter->next_id = id + 1;
         filter->walked++;
     }
     return STATUS_OK;
@@ -159,7 +166,7 @@ static enum status walk(struct store *store, struct error *error)
     uint8_t key[KEY_SIZE_MAX];
     struct kv_iterator *iterator;
     bool done = false;
-    const size_t size = key_of_id(key, KEY_ID, store->filter.next);
+    const size_t size = key_of_sealed_id(key, store->filter.era_begin, store->filter.next_id);
     TRY(ops->iterate(store->kv, (struct bytes){ key, size }, false, &iterator, error));
     const enum status status = add_piece(store, iterator, &done, error);
     ops->iterate_end(iterator);

@@ -44,13 +44,9 @@ static size_t write_key(uint8_t *key, enum key_kind kind, u128 number)
     return by_id ? key_of_id(key, kind, number) : key_of_timestamp(key, kind, (uint64_t)number);
 }
 
-enum status gets_run(struct store *store, struct store_gets *gets, enum key_kind kind,
-                     struct error *error)
+void gets_prepare(struct store_gets *gets, enum key_kind kind)
 {
-    if (gets->count == 0) {
-        return STATUS_OK;
-    }
-    uint32_t value_max = kind == KEY_EVENT ? VALUE_EVENT_MAX : VALUE_ACCOUNT_MAX;
+    const uint32_t value_max = kind == KEY_EVENT ? VALUE_EVENT_MAX : VALUE_ACCOUNT_MAX;
     gets->sorted = id_sort_all(gets->items, gets->other, gets->count);
     for (uint32_t i = 0; i < gets->count; i++) {
         struct id_item *item = &gets->sorted[i];
@@ -66,6 +62,16 @@ enum status gets_run(struct store *store, struct store_gets *gets, enum key_kind
         }
         item->tag = gets->unique - 1;
     }
+}
+
+enum status gets_run(struct store *store, struct store_gets *gets, enum key_kind kind,
+                     struct error *error)
+{
+    ASSERT(kind != KEY_ID);
+    if (gets->count == 0) {
+        return STATUS_OK;
+    }
+    gets_prepare(gets, kind);
     return store->kv->ops->multi_get(store->kv, gets->gets, gets->unique, error);
 }
 

@@ -9,6 +9,7 @@
 #pragma once
 
 #include "ledger/store/delta_internal.h"
+#include "ledger/store/eras.h"
 #include "ledger/store/id_filter.h"
 #include "ledger/store/id_ranges.h"
 #include "ledger/store/id_sort.h"
@@ -32,7 +33,7 @@ struct sealed_past {
     uint64_t versions;
     uint64_t objects[OBJECT_KINDS];
     struct id_ranges ranges; /* of sealed transfer ids and failed ids */
-    struct index_eras eras;
+    struct eras eras;
 };
 
 /* --- batches of look-ups ---------------------------------------------------------------------- */
@@ -55,6 +56,12 @@ struct store_gets {
     uint8_t *values;
     uint32_t count;
     uint32_t unique;
+};
+
+/* Look-ups of sealed ids in one era, and whose they are. */
+struct store_id_gets {
+    struct kv_get *gets;
+    uint32_t *tags;
 };
 
 /* Names of objects that the current prefetch did not find in memory. */
@@ -143,7 +150,8 @@ struct store_filter {
     void *memory;
     /* The sealer's: how much of the memory the system has given, and where its walk goes on. */
     size_t touched;
-    u128 next;
+    uint64_t era_begin;
+    u128 next_id;
     uint64_t sealed; /* ids when the walk began, */
     uint64_t walked; /* and those that it found so far */
 };
@@ -165,6 +173,7 @@ struct store {
     uint8_t *recovered_extra;
     struct store_gets ids;
     struct store_gets records;
+    struct store_id_gets id_gets;
     struct store_objects objects;
     struct store_controls controls;
     struct sealed_dues dues;
@@ -175,6 +184,8 @@ struct store {
 /* store_filter.c */
 /* False: it was never sealed. True: maybe; look it up. */
 bool store_may_have_id(const struct store *store, u128 id);
+/* False: the era that begins so surely does not have it. */
+bool filter_may_have_in(const struct store *store, u128 id, uint64_t era_begin);
 /* Asks the processor for what memory and store_may_have_id will look at. */
 void store_hint_id(const struct store *store, u128 id);
 /* So many ids were looked up in vain. */
@@ -217,11 +228,18 @@ void gets_close(struct store_gets *gets);
 void gets_begin(struct store_gets *gets);
 /* The key of that kind with this id or timestamp. */
 void gets_add(struct store_gets *gets, u128 key, uint32_t position, uint64_t payload);
+/* Sorts them, and makes a look-up of each key that there is, with a key for it. */
+void gets_prepare(struct store_gets *gets, enum key_kind kind);
 /* Asks for all of them; gets->sorted[0, count) are then the items, in order. */
 STATUS_MUST_USE enum status gets_run(struct store *store, struct store_gets *gets,
                                      enum key_kind kind, struct error *error);
 /* False: the i-th of the sorted items was not found. */
 bool gets_found(const struct store_gets *gets, uint32_t i, struct bytes *value);
+
+/* store_ids.c: as gets_run, of the ids that were added to store->ids. */
+STATUS_MUST_USE bool id_gets_open(struct store_id_gets *pass); /* false: no memory */
+void id_gets_close(struct store_id_gets *pass);
+STATUS_MUST_USE enum status ids_run(struct store *store, struct error *error);
 
 /* store_read.c: records by the batch. Each callback comes once for each key that was added and
  * found, repetitions included. */

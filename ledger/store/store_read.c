@@ -91,7 +91,7 @@ enum status store_read_transfers(struct store *store, take_transfer take, void *
                                  struct error *error)
 {
     const struct store_gets *gets = &store->ids;
-    TRY(gets_run(store, &store->ids, KEY_ID, error));
+    TRY(ids_run(store, error));
     gets_begin(&store->records);
     uint32_t missed = 0;
     for (uint32_t i = 0; i < gets->count; i++) {

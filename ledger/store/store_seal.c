@@ -76,8 +76,8 @@ static enum status begin(struct store *store, bool *done, struct error *error)
     seal->past.dues = store->past.dues;
     seal->past.eras = store->past.eras;
     if (frozen->change_count > 0) {
-        index_eras_seal(&seal->past.eras, store->past.changes, store->options.delta.seal_events,
-                        frozen->changes[0].timestamp);
+        eras_seal(&seal->past.eras, store->past.changes, store->options.delta.seal_events,
+                  frozen->changes[0].timestamp);
     }
     seal_progress_begin(seal, delta);
     *done = true;

@@ -139,9 +139,12 @@ static void make_id(struct store *store, uint32_t i, struct seal_record *record)
 {
     const struct id_sort *sort = &store->seal.sort;
     const struct id_item *item = &sort->items[i];
-    record->key_size = key_of_id(record->key, KEY_ID, item->key);
+    struct eras *eras = &store->seal.past.eras;
+    const uint64_t era_begin = eras_begin(eras, eras->count);
+    record->key_size = key_of_sealed_id(record->key, era_begin, item->key);
     record->value_size = value_of_id(record->value, item->payload);
     id_gaps_see(&store->seal.gaps, item->key);
+    eras_see_id(eras, item->key);
     filter_add(store, sort->items, i, sort->count);
 }
 
@@ -211,8 +214,8 @@ enum status seal_write_postings(struct store *store, bool *done, struct error *e
 {
     struct seal *seal = &store->seal;
     if (seal->position == 0) {
-        const struct index_eras *eras = &seal->past.eras;
-        index_seal_begin(&seal->index, store->delta, index_era_begin(eras, eras->count),
+        const struct eras *eras = &seal->past.eras;
+        index_seal_begin(&seal->index, store->delta, eras_begin(eras, eras->count),
                          &seal->index_memory);
         seal->position = 1;
     }

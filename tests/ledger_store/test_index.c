@@ -190,51 +190,12 @@ static void keys_sort_by_era_field_bucket_and_time(void **state)
     }
 }
 
-/* --- eras ------------------------------------------------------------------------------------- */
-
-static void eras_grow_and_stay_few(void **state)
-{
-    (void)state;
-    enum { SEAL = 256 * 1024 };
-    static struct index_eras eras;
-    uint64_t first_ten = 0;
-    for (uint64_t changes = 0; changes < 10ULL * 1000 * 1000 * 1000; changes += SEAL) {
-        uint32_t before = eras.count;
-        index_eras_seal(&eras, changes, SEAL, changes + 1);
-        assert_true(eras.count == before || eras.count == before + 1);
-        assert_int_equal(index_era_of(&eras, changes + 1), eras.count);
-        assert_int_equal(index_era_of(&eras, changes), before);
-        assert_true(changes - eras.changes_before <= changes / INDEX_ERA_SHARE + 16 * SEAL + SEAL);
-        first_ten = changes < 42ULL * 1000 * 1000 ? eras.count : first_ten;
-    }
-    assert_int_equal(first_ten, 9 + 1);
-    assert_in_range(eras.count, 50, 250);
-
-    uint8_t bytes[sizeof eras];
-    static struct index_eras read;
-    struct writer writer = writer_init(bytes, sizeof bytes);
-    index_eras_write(&eras, &writer);
-    struct reader reader = reader_init(bytes, writer_size(&writer));
-    assert_true(index_eras_read(&read, &reader) && reader_done(&reader));
-    assert_int_equal(read.count, eras.count);
-    assert_int_equal(read.changes_before, eras.changes_before);
-    assert_memory_equal(read.begins, eras.begins, eras.count * sizeof eras.begins[0]);
-    reader = reader_init(bytes, writer_size(&writer) - 1);
-    assert_false(index_eras_read(&read, &reader));
-    memcpy(bytes + 12 + 8, bytes + 12, 8); /* two begin at the same time */
-    reader = reader_init(bytes, writer_size(&writer));
-    assert_false(index_eras_read(&read, &reader));
-    memset(bytes + 8, 0xFF, 4);
-    reader = reader_init(bytes, writer_size(&writer));
-    assert_false(index_eras_read(&read, &reader));
-}
-
 /* --- lists ------------------------------------------------------------------------------------ */
 
 enum { LISTS = 5, TIMES = 4000, TABLES = 4 };
 
 /* Of the tables: the first era has one, the second two, the third one, the last none. */
-static const struct index_eras eras = {
+static const struct eras eras = {
     .count = 3, .begins = { 1 + TIMES / TABLES, 1 + 3 * TIMES / TABLES, 1 + TIMES }
 };
 
@@ -294,8 +255,8 @@ static void write_lists(struct shelf *shelf, struct kv_table *table, struct rand
         }
         uint8_t key[INDEX_KEY_SIZE], chunk[INDEX_CHUNK_MAX];
         uint64_t first = postings[0].timestamp;
-        index_key(key, index_era_begin(&eras, index_era_of(&eras, first)),
-                  INDEX_TRANSFER_USER_DATA_128, index_bucket(index_hash(shelf->values[1])), first);
+        index_key(key, eras_begin(&eras, eras_at(&eras, first)), INDEX_TRANSFER_USER_DATA_128,
+                  index_bucket(index_hash(shelf->values[1])), first);
         qsort(postings, count, sizeof postings[0], compare_marks);
         size_t size = index_write_chunk(chunk, first, postings, count);
         assert_int_equal(shelf->kv->ops->table_add(table, (struct bytes){ key, sizeof key },
@@ -443,7 +404,6 @@ int main(void)
         cmocka_unit_test(other_bytes_are_refused),
         cmocka_unit_test(any_bytes_are_taken_or_refused),
         cmocka_unit_test(keys_sort_by_era_field_bucket_and_time),
-        cmocka_unit_test(eras_grow_and_stay_few),
         cmocka_unit_test(lists_are_read_both_ways),
         cmocka_unit_test(a_list_that_is_not_there_is_empty),
         cmocka_unit_test(a_damaged_list_is_told),

@@ -61,8 +61,10 @@ static void golden_bytes_of_a_plain_transfer(void **state)
     assert_int_equal(value_of_event(value, &transfer, &change), sizeof expected);
     assert_memory_equal(value, expected, sizeof expected);
 
-    static const uint8_t id_key[] = { 'I', 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 };
-    assert_int_equal(key_of_id(key, KEY_ID, transfer.id), sizeof id_key);
+    static const uint8_t id_key[] = { 'I', 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77, 0x88,
+                                      1,   2,    3,    4,    5,    6,    7,    8,    9,
+                                      10,  11,   12,   13,   14,   15,   16 };
+    assert_int_equal(key_of_sealed_id(key, 0x1122334455667788U, transfer.id), sizeof id_key);
     assert_memory_equal(key, id_key, sizeof id_key);
     static const uint8_t created[] = { 3, 0x88, 0x77, 0x66, 0x55, 0x44, 0x33, 0x22, 0x11 };
     assert_int_equal(value_of_id(value, transfer.timestamp), sizeof created);
@@ -313,6 +315,15 @@ static void keys_sort_as_numbers_do(void **state)
         assert_true(back == ids[0]);
         assert_false(key_read_id((struct bytes){ keys[0], size }, KEY_ID, &back));
         assert_false(key_read_id((struct bytes){ keys[0], size - 1 }, KEY_ACCOUNT, &back));
+        const uint64_t era_begin = random_u64(&random);
+        uint64_t era_back;
+        size = key_of_sealed_id(keys[0], era_begin, ids[0]);
+        const struct bytes sealed = { keys[0], size };
+        assert_true(key_read_sealed_id(sealed, &era_back, &back));
+        assert_true(era_back == era_begin && back == ids[0]);
+        assert_false(key_read_sealed_id((struct bytes){ keys[0], size - 1 }, &era_back, &back));
+        keys[0][0] = KEY_ACCOUNT;
+        assert_false(key_read_sealed_id(sealed, &era_back, &back));
     }
 }
 

@@ -345,7 +345,7 @@ static void a_store_of_a_newer_format_is_refused(void **state)
     struct store_options options = { .delta = { SEAL_EVENTS, 16 }, .kv = setup_kv(&setup) };
     struct store_checkpoint recovered;
     assert_int_equal(store_open(&options, &books.store, &recovered, &error), STATUS_VERSION);
-    assert_non_null(strstr(error.text, "format 4"));
+    assert_non_null(strstr(error.text, "format 5"));
 
     put.value = (struct bytes){ NULL, 0 }; /* without the record, but not empty */
     const uint8_t other_key[1] = { 'X' };
