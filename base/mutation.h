@@ -42,6 +42,7 @@
     X(store_id_ranges_stale, "the ranges of known ids are not extended by a seal")                 \
     X(store_ids_of_the_last_era, "an id is looked for in the last era only")                       \
     X(store_filter_stale, "the filter of known ids is not fed by a seal")                          \
+    X(store_filter_first_era, "a seal's ids are in the filter as of the first era")                \
     X(store_filter_in_a_seal, "the filter of known ids is begun while a seal writes ids")          \
     X(store_filter_early, "the filter of known ids is asked before it has all of them")            \
     X(past_stops_at_seal, "a trial balance as of a time is that of the seal before it")            \

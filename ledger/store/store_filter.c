@@ -4,7 +4,8 @@
  * (id_ranges.h), and nothing has to be asked; random ids lie inside, and each would cost RocksDB a
  * question to every table that may have it: more than all the rest of its transfer. So once a
  * quarter of a generation's ids has been looked up in vain, the sealer fills a filter (id_filter.h), and
- * from then on only what it may have is looked up. A ledger with ids that grow never gets one.
+ * from then on only what it may have is looked up, in the eras (eras.h) that it does not deny. A
+ * ledger with ids that grow never gets one.
  *
  * Fed by         the sealer alone: a walk over the sealed ids, a piece at a time, and every seal that
  *                begins when the walk has begun. What earlier seals wrote is there for the walk,
@@ -70,12 +71,13 @@ void filter_add(struct store *store, const struct id_item *items, uint32_t i, ui
     enum { AHEAD = 8 };
     struct store_filter *filter = &store->filter;
     const struct eras *eras = &store->seal.past.eras;
+    const uint64_t era = eras_begin(eras, MUTATION(store_filter_first_era) ? 0 : eras->count);
     const enum filter_state state = state_of(filter);
     if (state == FILTER_FILLING || (state == FILTER_WHOLE && !MUTATION(store_filter_stale))) {
         if (i + AHEAD < count) {
             id_filter_hint(&filter->ids, items[i + AHEAD].key);
         }
-        id_filter_add(&filter->ids, items[i].key, eras_begin(eras, eras->count));
+        id_filter_add(&filter->ids, items[i].key, era);
     }
 }
 
