@@ -113,10 +113,9 @@ enum key_kind {
     KEY_DUE = 'X',
 };
 
-/* Each gives the key's size. Of an account or a transfer id; of what a timestamp names (created,
- * hold, event); of a hold that is due. */
+/* Each gives the key's size. Of an account; of a transfer id, created or failed, in the era of its seal
+ * (eras.h); of what a timestamp names (created, hold, event); of a hold that is due. */
 size_t key_of_id(uint8_t key[KEY_SIZE_MAX], enum key_kind kind, u128 id);
-/* Of a transfer id or failed id, in the era of its seal (eras.h). */
 size_t key_of_sealed_id(uint8_t key[KEY_SIZE_MAX], uint64_t era_begin, u128 id);
 size_t key_of_timestamp(uint8_t key[KEY_SIZE_MAX], enum key_kind kind, uint64_t timestamp);
 /* Of a row of the trial balance (series SUMS or ACCOUNTS), and of a seal that wrote such rows; the

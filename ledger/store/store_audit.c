@@ -203,11 +203,11 @@ static bool audit_id(struct audit *audit, struct bytes key, struct bytes value)
     }
     const struct eras *eras = &audit->past.eras;
     const uint32_t era = eras_at(eras, era_begin);
+    const uint16_t why = fate_failure(fate);
     if (era_begin != eras_begin(eras, era) || !eras_cover_id(eras, era, id) ||
-        (fate_failure(fate) == 0 && eras_at(eras, fate) != era)) {
+        (why == 0 && eras_at(eras, fate) != era)) {
         return false; /* nobody would look for it there */
     }
-    const uint16_t why = fate_failure(fate);
     if (why != 0) {
         audit->seen.failed_ids++;
         audit->seen.digest += delta_hash_failed_id(id, why);

@@ -66,18 +66,17 @@ void filter_missed(struct store *store, uint32_t ids)
 
 /* --- the sealer's side ------------------------------------------------------------------------ */
 
-void filter_add(struct store *store, const struct id_item *items, uint32_t i, uint32_t count)
+void filter_add(struct store *store, const struct id_sort *ids, uint32_t i, uint64_t era_begin)
 {
     enum { AHEAD = 8 };
     struct store_filter *filter = &store->filter;
-    const struct eras *eras = &store->seal.past.eras;
-    const uint64_t era = eras_begin(eras, MUTATION(store_filter_first_era) ? 0 : eras->count);
     const enum filter_state state = state_of(filter);
     if (state == FILTER_FILLING || (state == FILTER_WHOLE && !MUTATION(store_filter_stale))) {
-        if (i + AHEAD < count) {
-            id_filter_hint(&filter->ids, items[i + AHEAD].key);
+        if (i + AHEAD < ids->count) {
+            id_filter_hint(&filter->ids, ids->items[i + AHEAD].key);
         }
-        id_filter_add(&filter->ids, items[i].key, era);
+        id_filter_add(&filter->ids, ids->items[i].key,
+                      MUTATION(store_filter_first_era) ? 0 : era_begin);
     }
 }
 

@@ -40,8 +40,11 @@ void gets_add(struct store_gets *gets, u128 key, uint32_t position, uint64_t pay
 
 static size_t write_key(uint8_t *key, enum key_kind kind, u128 number)
 {
-    bool by_id = kind == KEY_ACCOUNT || kind == KEY_ID;
-    return by_id ? key_of_id(key, kind, number) : key_of_timestamp(key, kind, (uint64_t)number);
+    if (kind == KEY_ID) {
+        return 0; /* it has one in each era: store_ids.c */
+    }
+    return kind == KEY_ACCOUNT ? key_of_id(key, kind, number)
+                               : key_of_timestamp(key, kind, (uint64_t)number);
 }
 
 void gets_prepare(struct store_gets *gets, enum key_kind kind)

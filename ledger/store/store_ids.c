@@ -45,15 +45,23 @@ static uint32_t choose(struct store *store, uint32_t era)
     return count;
 }
 
-/* Those of one era, by the kv; returns how many were found. */
-static enum status ask(struct store *store, uint32_t count, uint32_t *found, struct error *error)
+/* Adds to *found how many of them are there. */
+static enum status ask(struct store *store, uint32_t era, uint32_t *found, struct error *error)
 {
     const struct store_id_gets *pass = &store->id_gets;
-    TRY(store->kv->ops->multi_get(store->kv, pass->gets, count, error));
+    const uint32_t count = choose(store, era);
+    uint32_t found_here = 0;
+    if (count > 0) {
+        TRY(store->kv->ops->multi_get(store->kv, pass->gets, count, error));
+    }
     for (uint32_t i = 0; i < count; i++) {
         store->ids.gets[pass->tags[i]] = pass->gets[i];
-        *found += pass->gets[i].found;
+        found_here += pass->gets[i].found;
     }
+    if (found_here > 0 && era < store->past.eras.count) {
+        SITUATION(store_id_of_an_earlier_era);
+    }
+    *found += found_here;
     return STATUS_OK;
 }
 
@@ -62,17 +70,8 @@ enum status ids_run(struct store *store, struct error *error)
     struct store_gets *gets = &store->ids;
     gets_prepare(gets, KEY_ID);
     uint32_t found = 0;
-    for (uint32_t before = store->past.eras.count + 1; before > 0 && found < gets->unique;
-         before--) {
-        const uint32_t era = before - 1;
-        const uint32_t found_later = found;
-        const uint32_t count = choose(store, era);
-        if (count > 0) {
-            TRY(ask(store, count, &found, error));
-        }
-        if (era < store->past.eras.count && found > found_later) {
-            SITUATION(store_id_of_an_earlier_era);
-        }
+    for (uint32_t era = store->past.eras.count + 1; era-- > 0 && found < gets->unique;) {
+        TRY(ask(store, era, &found, error));
         if (MUTATION(store_ids_of_the_last_era)) {
             break;
         }

@@ -190,8 +190,8 @@ bool filter_may_have_in(const struct store *store, u128 id, uint64_t era_begin);
 void store_hint_id(const struct store *store, u128 id);
 /* So many ids were looked up in vain. */
 void filter_missed(struct store *store, uint32_t ids);
-/* The sealer's: the i-th of the ids that the running seal writes. */
-void filter_add(struct store *store, const struct id_item *items, uint32_t i, uint32_t count);
+/* The sealer's: the i-th of the ids that the running seal writes, into the era that begins so. */
+void filter_add(struct store *store, const struct id_sort *ids, uint32_t i, uint64_t era_begin);
 /* The sealer's. filter_step does the next piece of what is due: memory, then the walk. The walk begins
  * in filter_begin, at the end of a seal, when what it wrote has been ingested. */
 bool filter_due(const struct store *store); /* there is a next piece without a seal, too */
@@ -228,7 +228,7 @@ void gets_close(struct store_gets *gets);
 void gets_begin(struct store_gets *gets);
 /* The key of that kind with this id or timestamp. */
 void gets_add(struct store_gets *gets, u128 key, uint32_t position, uint64_t payload);
-/* Sorts them, and makes a look-up of each key that there is, with a key for it. */
+/* Sorts them, and makes one look-up of those that are the same; of KEY_ID without its key. */
 void gets_prepare(struct store_gets *gets, enum key_kind kind);
 /* Asks for all of them; gets->sorted[0, count) are then the items, in order. */
 STATUS_MUST_USE enum status gets_run(struct store *store, struct store_gets *gets,

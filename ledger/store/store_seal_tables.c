@@ -145,7 +145,7 @@ static void make_id(struct store *store, uint32_t i, struct seal_record *record)
     record->value_size = value_of_id(record->value, item->payload);
     id_gaps_see(&store->seal.gaps, item->key);
     eras_see_id(eras, item->key);
-    filter_add(store, sort->items, i, sort->count);
+    filter_add(store, sort, i, era_begin);
 }
 
 enum status seal_write_ids(struct store *store, bool *done, struct error *error)

@@ -9,6 +9,7 @@
 #pragma once
 
 #include "ledger/core/ledger.h"
+#include "ledger/store/keys.h"
 #include "ledger/store/store.h"
 
 enum {
@@ -47,6 +48,20 @@ STATUS_MUST_USE enum status books_seal(struct books *books, struct error *error)
 
 /* Every account and transfer id that there could be, looked up in both. */
 void books_assert_equal(const struct books *left, const struct books *right);
+
+/* The same, with books that were never sealed and hold as many entries; and their digests. */
+void books_assert_as_never_sealed(const struct books *books);
+
+/* What the kv has of the first sealed transfer id, in the order of keys. */
+struct books_sealed_id {
+    uint8_t key[KEY_SIZE_MAX];
+    size_t key_size;
+    uint8_t value[16];
+    size_t value_size;
+    uint64_t era_begin;
+    u128 id;
+};
+void books_first_sealed_id(const struct books *books, struct books_sealed_id *first);
 
 u128 books_account_id(uint32_t number);
 u128 books_transfer_id(uint32_t number);

@@ -44,19 +44,6 @@ static void run_until(struct books *books, uint32_t filter_state, int steps)
     }
 }
 
-/* Every transfer there could be is found or not, as in books that were never sealed. */
-static void assert_as_never_sealed(const struct books *books)
-{
-    struct books reference;
-    books_open(&reference, books->seed, 100000, kv_simulated_open());
-    while (reference.entry < books->entry) {
-        assert_true(books_apply(&reference));
-    }
-    assert_true(books_digest(books) == books_digest(&reference));
-    books_assert_equal(books, &reference);
-    store_close(reference.store);
-}
-
 static void filled_in_pieces_among_seals_it_denies_no_sealed_id(void **state)
 {
     (void)state;
@@ -65,7 +52,7 @@ static void filled_in_pieces_among_seals_it_denies_no_sealed_id(void **state)
         books_open(&books, 7 + (uint64_t)steps, SEAL_EVENTS, kv_simulated_open());
         run_until(&books, FILTER_WANTED, steps);
         run_until(&books, FILTER_WHOLE, steps);
-        assert_as_never_sealed(&books);
+        books_assert_as_never_sealed(&books);
         const uint64_t entry = books.entry + 60;
         while (books.entry < entry &&
                books.entry < BOOKS_ENTRIES_MAX) { /* what later seals wrote */
@@ -74,7 +61,7 @@ static void filled_in_pieces_among_seals_it_denies_no_sealed_id(void **state)
                 step(&books, &more);
             }
         }
-        assert_as_never_sealed(&books);
+        books_assert_as_never_sealed(&books);
         store_close(books.store);
     }
 }
@@ -85,20 +72,12 @@ static void a_walk_that_misses_an_id_is_noticed(void **state)
     (void)state;
     struct books books;
     struct error error = { 0 };
-    uint8_t key[KEY_SIZE_MAX];
+    struct books_sealed_id first;
     books_open(&books, 5, SEAL_EVENTS, kv_simulated_open());
     run_until(&books, FILTER_WANTED, 3);
     struct kv *kv = books.store->kv;
-    struct kv_iterator *iterator;
-    struct bytes first, value;
-    const size_t size = key_of_sealed_id(key, 0, 0);
-    assert_int_equal(kv->ops->iterate(kv, (struct bytes){ key, size }, false, &iterator, &error),
-                     STATUS_OK);
-    assert_int_equal(kv->ops->next(iterator, &first, &value, &error), STATUS_OK);
-    assert_int_equal(first.data[0], KEY_ID);
-    memcpy(key, first.data, first.size);
-    const struct kv_put gone = { .key = { key, first.size } };
-    kv->ops->iterate_end(iterator);
+    books_first_sealed_id(&books, &first);
+    const struct kv_put gone = { .key = { first.key, first.key_size } };
     assert_int_equal(kv->ops->commit(kv, &gone, 1, &error), STATUS_OK);
 
     enum status status = STATUS_OK;
